@@ -1,0 +1,285 @@
+"""The error catalogue: every error text a client can see, in one place.
+
+Code that finds an error makes a small typed value, ``ReplyError("WRONGTYPE")``, and returns or raises it; it can
+cross threads.  Only at the edge, when the reply is encoded, does :func:`text` turn it into bytes.  The texts are
+Redis's, word for word: clients match on them (checked against redis-server 7.0.15; those of later commands follow
+Redis 8.0).
+
+Invariants: a template never holds a line break, and neither does what :func:`text` returns, whatever the arguments
+hold, so that an error can never break the framing of RESP.  The first word of a text is its prefix, by which
+``INFO errorstats`` counts.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+UNKNOWN_COMMAND_TEXT: Final = (
+    128  # bytes of the command and, together, of its arguments that the error repeats
+)
+
+
+class ReplyError(Exception):
+    """An error reply, as a value: what went wrong, not how it is worded.
+
+    Args:
+        code: a key of :data:`CATALOGUE`.
+        args: what fills the template's ``{0}``, ``{1}``...: bytes, str or int.  Bytes end at their first NUL.
+    """
+
+    __slots__ = ("code",)
+
+    code: str
+
+    def __init__(self, code: str, *args: bytes | str | int) -> None:
+        super().__init__(*args)
+        self.code = code
+
+    def __reduce__(self) -> tuple[type[ReplyError], tuple[object, ...]]:
+        return type(self), (self.code, *self.args)
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, ReplyError):
+            return NotImplemented
+        return self.code == other.code and self.args == other.args
+
+    def __hash__(self) -> int:
+        return hash((self.code, self.args))
+
+    def __repr__(self) -> str:
+        return f"ReplyError({', '.join(map(repr, (self.code, *self.args)))})"
+
+    def __str__(self) -> str:
+        return text(self).decode("utf-8", "backslashreplace")
+
+
+CATALOGUE: Final[dict[str, str]] = {
+    # --- any command ---
+    "RAW": "{0}",  # the whole text is the argument: errors worded by scripts, modules, users
+    "ERR": "ERR {0}",
+    "SYNTAX": "ERR syntax error",
+    "WRONGTYPE": "WRONGTYPE Operation against a key holding the wrong kind of value",
+    "WRONG_ARITY": "ERR wrong number of arguments for '{0}' command",
+    "UNKNOWN_COMMAND": "ERR unknown command '{0}', with args beginning with: {1}",
+    "UNKNOWN_SUBCOMMAND": "ERR unknown subcommand '{0}'. Try {1} HELP.",
+    "SUBCOMMAND_SYNTAX": "ERR unknown subcommand or wrong number of arguments for '{0}'. Try {1} HELP.",
+    "NOT_INTEGER": "ERR value is not an integer or out of range",
+    "NOT_POSITIVE": "ERR value is out of range, must be positive",
+    "NOT_IN_RANGE": "ERR value is out of range, value must between {0} and {1}",
+    "OUT_OF_RANGE": "ERR value is out of range",
+    "NOT_FLOAT": "ERR value is not a valid float",
+    "OVERFLOW": "ERR increment or decrement would overflow",
+    "DECR_OVERFLOW": "ERR decrement would overflow",
+    "NAN_OR_INF": "ERR increment would produce NaN or Infinity",
+    "NO_SUCH_KEY": "ERR no such key",
+    "INDEX_OUT_OF_RANGE": "ERR index out of range",
+    "OFFSET_OUT_OF_RANGE": "ERR offset is out of range",
+    "BIT_OFFSET": "ERR bit offset is not an integer or out of range",
+    "BIT_VALUE": "ERR bit is not an integer or out of range",
+    "STRING_TOO_LONG": "ERR string exceeds maximum allowed size (proto-max-bulk-len)",
+    "INVALID_EXPIRE": "ERR invalid expire time in '{0}' command",
+    "INVALID_CURSOR": "ERR invalid cursor",
+    "SAME_OBJECT": "ERR source and destination objects are the same",
+    "DB_INDEX": "ERR DB index is out of range",
+    "DB_FIRST_INDEX": "ERR invalid first DB index",
+    "DB_SECOND_INDEX": "ERR invalid second DB index",
+    "INTERNAL": "ERR internal error while executing '{0}'; the log has its traceback",
+    "MAX_CLIENTS": "ERR max number of clients reached",
+    "TIMEOUT_NOT_INTEGER": "ERR timeout is not an integer or out of range",
+    "TIMEOUT_NOT_FLOAT": "ERR timeout is not a float or out of range",
+    "TIMEOUT_NEGATIVE": "ERR timeout is negative",
+    "INVALID_PORT": "ERR Invalid port",
+    # --- protocol (wire.request) ---
+    "PROTOCOL": "ERR Protocol error: {0}",
+    # --- state of the server or of the client's connection ---
+    "NOAUTH": "NOAUTH Authentication required.",
+    "NOAUTH_HELLO": (
+        "NOAUTH HELLO must be called with the client already authenticated, otherwise the HELLO AUTH "
+        "<user> <pass> option can be used to authenticate the client and select the RESP protocol version at "
+        "the same time"
+    ),
+    "WRONGPASS": "WRONGPASS invalid username-password pair or user is disabled.",
+    "AUTH_NO_PASSWORD": (
+        "ERR AUTH <password> called without any password configured for the default user. "
+        "Are you sure your configuration is correct?"
+    ),
+    "NOPROTO": "NOPROTO unsupported protocol version",
+    "HELLO_PROTOCOL": "ERR Protocol version is not an integer or out of range",
+    "HELLO_SYNTAX": "ERR Syntax error in HELLO option '{0}'",
+    "NOPERM_COMMAND": "NOPERM this user has no permissions to run the '{0}' command",
+    "NOPERM_KEY": "NOPERM this user has no permissions to access one of the keys used as arguments",
+    "NOPERM_CHANNEL": "NOPERM this user has no permissions to access one of the channels used as arguments",
+    "LOADING": "LOADING Redis is loading the dataset in memory",
+    "BUSY_SCRIPT": ("BUSY Redis is busy running a script. You can only call SCRIPT KILL or SHUTDOWN NOSAVE."),
+    "BUSY_FUNCTION": (
+        "BUSY Redis is busy running a script. You can only call FUNCTION KILL or SHUTDOWN NOSAVE."
+    ),
+    "BUSYKEY": "BUSYKEY Target key name already exists.",
+    "OOM": "OOM command not allowed when used memory > 'maxmemory'.",
+    "MISCONF": (
+        "MISCONF Redis is configured to save RDB snapshots, but it's currently unable to persist to disk. "
+        "Commands that may modify the data set are disabled, because this instance is configured to report "
+        "errors during writes if RDB snapshotting fails (stop-writes-on-bgsave-error option). Please check the "
+        "Redis logs for details about the RDB error."
+    ),
+    "READONLY": "READONLY You can't write against a read only replica.",
+    "MASTERDOWN": "MASTERDOWN Link with MASTER is down and replica-serve-stale-data is set to 'no'.",
+    "NOREPLICAS": "NOREPLICAS Not enough good replicas to write.",
+    "NOSCRIPT": "NOSCRIPT No matching script. Please use EVAL.",
+    "NOTBUSY": "NOTBUSY No scripts in execution right now.",
+    "CROSSSLOT": "CROSSSLOT Keys in request don't hash to the same slot",
+    "UNBLOCKED": "UNBLOCKED client unblocked via CLIENT UNBLOCK",
+    "DENIED": (
+        "DENIED Redis is running in protected mode because protected mode is enabled and no password is set for "
+        "the default user. In this mode connections are only accepted from the loopback interface. If you want "
+        "to connect from external computers to Redis you may adopt one of the following solutions: 1) Just "
+        "disable protected mode sending the command 'CONFIG SET protected-mode no' from the loopback interface "
+        "by connecting to Redis from the same host the server is running, however MAKE SURE Redis is not "
+        "publicly accessible from internet if you do so. Use CONFIG REWRITE to make this change permanent. 2) "
+        "Alternatively you can just disable the protected mode by editing the Redis configuration file, and "
+        "setting the protected mode option to 'no', and then restarting the server. 3) If you started the "
+        "server manually just for testing, restart it with the '--protected-mode no' option. 4) Setup a an "
+        "authentication password for the default user. NOTE: You only need to do one of the above things in "
+        "order for the server to start accepting connections from the outside."
+    ),
+    "SUBSCRIBED": (
+        "ERR Can't execute '{0}': only (P|S)SUBSCRIBE / (P|S)UNSUBSCRIBE / PING / QUIT / RESET are allowed in "
+        "this context"
+    ),
+    "NOT_FROM_SCRIPT": "ERR This Redis command is not allowed from script",
+    "COMMAND_DISABLED": (
+        'ERR {0} command not allowed. If the {1} option is set to "local", you can run it from a local '
+        "connection, otherwise you need to set this option in the configuration file, and then restart the "
+        "server."
+    ),
+    # --- transactions ---
+    "EXECABORT": "EXECABORT Transaction discarded because of previous errors.",
+    "EXECABORT_REASON": "EXECABORT Transaction discarded because of: {0}",
+    "MULTI_NESTED": "ERR MULTI calls can not be nested",
+    "WATCH_IN_MULTI": "ERR WATCH inside MULTI is not allowed",
+    "EXEC_WITHOUT_MULTI": "ERR EXEC without MULTI",
+    "DISCARD_WITHOUT_MULTI": "ERR DISCARD without MULTI",
+    "NOT_IN_MULTI": "ERR Command not allowed inside a transaction",
+    # --- generic ---
+    "UNSUPPORTED_OPTION": "ERR Unsupported option {0}",
+    "EXPIRE_NX_CONFLICT": "ERR NX and XX, GT or LT options at the same time are not compatible",
+    "EXPIRE_GT_LT": "ERR GT and LT options at the same time are not compatible",
+    "LFU_ONLY": (
+        "ERR An LFU maxmemory policy is not selected, access frequency not tracked. Please note that when "
+        "switching between policies at runtime LRU and LFU data will take some time to adjust."
+    ),
+    "LRU_ONLY": (
+        "ERR An LFU maxmemory policy is selected, idle time not tracked. Please note that when switching "
+        "between policies at runtime LRU and LFU data will take some time to adjust."
+    ),
+    "DUMP_PAYLOAD": "ERR DUMP payload version or checksum are wrong",
+    "BAD_FORMAT": "ERR Bad data format",
+    "RESTORE_TTL": "ERR Invalid TTL value, must be >= 0",
+    "RESTORE_IDLETIME": "ERR Invalid IDLETIME value, must be >= 0",
+    "RESTORE_FREQ": "ERR Invalid FREQ value, must be >= 0 and <= 255",
+    # --- strings ---
+    "LCS_NOT_STRINGS": "ERR The specified keys must contain string values",
+    "LCS_LEN_AND_IDX": "ERR If you want both the length and indexes, please just use IDX.",
+    "LCS_MEMORY": "ERR Insufficient memory, transient memory for LCS exceeds proto-max-bulk-len",
+    # --- CLIENT ---
+    "CLIENT_NAME": "ERR Client names cannot contain spaces, newlines or special characters.",
+    "CLIENT_ATTRIBUTE": "ERR {0} cannot contain spaces, newlines or special characters.",
+    "CLIENT_SETINFO_OPTION": "ERR Unrecognized option '{0}'",
+    "CLIENT_TYPE": "ERR Unknown client type '{0}'",
+    "CLIENT_ID": "ERR Invalid client ID",
+    "CLIENT_KILL_ID": "ERR client-id should be greater than 0",
+    "CLIENT_KILL_MAXAGE": "ERR maxage should be greater than 0",
+    "MAXAGE_NOT_INTEGER": "ERR maxage is not an integer or out of range",
+    "NO_SUCH_CLIENT": "ERR No such client",
+    "NO_SUCH_USER": "ERR No such user '{0}'",
+    "CLIENT_PAUSE_MODE": "ERR CLIENT PAUSE mode must be WRITE or ALL",
+    "CLIENT_UNBLOCK_REASON": "ERR CLIENT UNBLOCK reason should be TIMEOUT or ERROR",
+    "CLIENT_CACHING_MODE": (
+        "ERR CLIENT CACHING can be called only when the client is in tracking mode with OPTIN or OPTOUT mode "
+        "enabled"
+    ),
+    "CLIENT_CACHING_OPTIN": "ERR CLIENT CACHING YES is only valid when tracking is enabled in OPTIN mode.",
+    "CLIENT_CACHING_OPTOUT": "ERR CLIENT CACHING NO is only valid when tracking is enabled in OPTOUT mode.",
+    # --- CONFIG ---
+    "CONFIG_UNKNOWN": "ERR Unknown option or number of arguments for CONFIG SET - '{0}'",
+    "CONFIG_SET_FAILED": "ERR CONFIG SET failed (possibly related to argument '{0}') - {1}",
+    "CONFIG_SET_FAILED_BARE": "ERR CONFIG SET failed (possibly related to argument '{0}')",
+    "CONFIG_NO_FILE": "ERR The server is running without a config file",
+    "CONFIG_REWRITE": "ERR Rewriting config file: {0}",
+    # --- COMMAND ---
+    "COMMAND_INVALID": "ERR Invalid command specified",
+    "COMMAND_NO_KEYS": "ERR The command has no key arguments",
+    "COMMAND_KEYS_ARITY": "ERR Invalid number of arguments specified for command",
+    "COMMAND_KEYS_INVALID": "ERR Invalid arguments specified for command",
+    # --- SHUTDOWN, SLOWLOG, LATENCY, MONITOR, DEBUG, WAIT ---
+    "SHUTDOWN_FAILED": "ERR Errors trying to SHUTDOWN. Check logs.",
+    "SHUTDOWN_NONE": "ERR No shutdown in progress.",
+    "SHUTDOWN_DENY_BLOCKING": "ERR SHUTDOWN without NOW or ABORT isn't allowed for DENY BLOCKING client",
+    "SLOWLOG_COUNT": "ERR count should be greater than or equal to -1",
+    "LATENCY_NO_SAMPLES": "ERR No samples available for event '{0}'",
+    "MONITOR_DENY_BLOCKING": "ERR MONITOR isn't allowed for DENY BLOCKING client",
+    "NO_SUCH_VARIABLE": "ERR No such variable.",
+    "NOT_SDS": "ERR Not an sds encoded string.",
+    "WAIT_REPLICA": (
+        "ERR WAIT cannot be used with replica instances. Please also note that since Redis 4.0 if a replica is "
+        "configured to be writable (which is not the default) writes to replicas are just local and are not "
+        "propagated."
+    ),
+    # --- persistence ---
+    "SAVE_IN_PROGRESS": "ERR Background save already in progress",
+    "NO_SPACE_IN_USERNAME": "ERR Usernames can't contain spaces or null characters",
+}
+
+_TO_SPACES: Final = bytes.maketrans(b"\r\n", b"  ")
+
+
+def _latin1(arg: bytes | str | int) -> str:
+    """One argument as text that maps back to its bytes one to one."""
+    if isinstance(arg, bytes | bytearray):
+        return arg.partition(b"\0")[0].decode("latin-1")
+    return str(arg).encode("utf-8", "surrogateescape").decode("latin-1")
+
+
+def text(err: ReplyError) -> bytes:
+    """The error in Redis's words, without RESP's leading ``-`` and closing CRLF: ``b"ERR no such key"``.
+
+    Line breaks of the arguments become spaces.  A code that the catalogue does not know is a bug of the caller:
+    KeyError.
+    """
+    template = CATALOGUE[err.code]
+    if not err.args:
+        return template.encode("latin-1")
+    return template.format(*map(_latin1, err.args)).encode("latin-1").translate(_TO_SPACES)
+
+
+def prefix(err: ReplyError) -> str:
+    """The first word of the text (``"ERR"``, ``"WRONGTYPE"``): the name that errorstats counts under."""
+    template = CATALOGUE[err.code]
+    if template.startswith("{"):
+        template = text(err).decode("latin-1")
+    return template.partition(" ")[0]
+
+
+def wrong_arity(name: str) -> ReplyError:
+    """The error of a wrong number of arguments; ``name`` is lower case, ``"get"`` or ``"client|id"``."""
+    return ReplyError("WRONG_ARITY", name)
+
+
+def unknown_command(argv: list[bytes]) -> ReplyError:
+    """The error of a command that does not exist.
+
+    Like Redis it repeats the name and its arguments, each in quotes and followed by a space, until together they
+    come to 128 bytes.  Cost: O(128), however many arguments there are.
+    """
+    shown = b""
+    for arg in argv[1:]:
+        room = UNKNOWN_COMMAND_TEXT - len(shown)
+        if room <= 0:
+            break
+        shown += b"'%b' " % arg[:room].partition(b"\0")[0]
+    return ReplyError("UNKNOWN_COMMAND", argv[0][:UNKNOWN_COMMAND_TEXT], shown)
+
+
+def unknown_subcommand(container: str, subcommand: bytes) -> ReplyError:
+    """The error of a subcommand that does not exist; ``container`` is the command's name, in any case."""
+    return ReplyError("UNKNOWN_SUBCOMMAND", subcommand[:UNKNOWN_COMMAND_TEXT], container.upper())
