@@ -1,9 +1,11 @@
 """Time, injected.
 
 Everything that asks for the time (expiry, time-outs, the slow log, the housekeeping of shards) is handed a
-clock and asks that, so that tests move the time instead of waiting for it. Two kinds of time exist and are never mixed:
+clock and asks that, so that tests move the time instead of waiting for it. Two kinds of time exist and are
+never mixed:
 
-* wall time (`unix_ms`, `unix_us`): what deadlines of keys are written in; it may jump when the machine's clock is set;
+* wall time (`unix_ms`, `unix_us`): what deadlines of keys are written in; it may jump when the machine's
+  clock is set;
 * monotonic time (`monotonic`, `monotonic_us`): what durations are measured with; it never runs backwards.
 
 A `Clock` has no state, so one may serve all threads; hot code binds the method it needs once per thread.
