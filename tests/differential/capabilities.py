@@ -1,0 +1,62 @@
+"""What the subject can do yet: the one place that decides which cases are collected.
+
+A case needs what its commands need (`NEEDS`) and what it declares beside that. A case whose needs are not
+all in `CAPABILITIES` is not collected at all; whoever lands a family adds its capability here, and its
+cases start to run.
+"""
+
+from __future__ import annotations
+
+import os
+
+SUBJECT_IS_REDIS = os.environ.get("DIFFERENTIAL_SUBJECT", "nogil-df") == "redis"
+
+CAPABILITIES: frozenset[str] = frozenset({"core", "pubsub"})
+
+# The real redis-server can all of it.
+ALL_CAPABILITIES = frozenset(
+    [
+        "core",
+        "pubsub",
+        "list",
+        "hash",
+        "set",
+        "zset",
+        "stream",
+        "bitmap",
+        "hyperloglog",
+        "geo",
+        "sort",
+        "dump",
+        "scripting",
+        "acl",
+        "replication",
+        "tracking",
+        "persistence",
+    ]
+)
+
+_FAMILIES: dict[str, str] = {
+    "pubsub": "PUBLISH SUBSCRIBE PSUBSCRIBE UNSUBSCRIBE PUNSUBSCRIBE SSUBSCRIBE SPUBLISH PUBSUB",
+    "list": "LPUSH RPUSH LPOP LLEN LRANGE BLPOP BRPOP BLMOVE LMOVE RPOP",
+    "hash": "HSET HGET HGETALL HLEN",
+    "set": "SADD SREM SMEMBERS SCARD",
+    "zset": "ZADD ZRANGE ZCARD BZPOPMIN",
+    "stream": "XADD XREAD XLEN",
+    "bitmap": "SETBIT GETBIT BITCOUNT BITOP BITPOS BITFIELD BITFIELD_RO",
+    "hyperloglog": "PFADD PFCOUNT PFMERGE",
+    "geo": "GEOADD",
+    "sort": "SORT SORT_RO",
+    "dump": "DUMP RESTORE",
+    "scripting": "EVAL EVALSHA SCRIPT FCALL FUNCTION",
+    "acl": "ACL",
+    "replication": "REPLICAOF WAIT ROLE",
+    "persistence": "BGSAVE SAVE BGREWRITEAOF",
+}
+
+NEEDS: dict[str, str] = {command: family for family, names in _FAMILIES.items() for command in names.split()}
+
+
+def available() -> frozenset[str]:
+    """What the subject of this run can do."""
+    return ALL_CAPABILITIES if SUBJECT_IS_REDIS else CAPABILITIES

@@ -1,0 +1,3 @@
+from tests.differential.case import Book
+
+BOOK = Book()

@@ -1,0 +1,176 @@
+"""Runs a case against two servers and tells what differs.
+
+The script runs on both servers to its end before anything is compared, so that a difference in the middle
+does not leave the configuration half changed. Ways of running: one command at a time, everything in one
+write (`pipelined`), everything inside MULTI/EXEC (`multi`, where the replies in EXEC's array are compared
+with the tolerances of their commands).
+"""
+
+from __future__ import annotations
+
+import re
+import time
+from dataclasses import dataclass, replace
+
+from tests.differential.case import Case, Step
+from tests.resp import Connection, Reply, encode
+from tests.servers import Server
+
+UNTIL_TIMEOUT = 10.0
+
+_PLACEHOLDER = re.compile(rb"\{(?:(id|addr|laddr)(\d)|(s|ms)([+-]\d+))\}")
+
+
+@dataclass(frozen=True, slots=True)
+class Way:
+    """A way to run a script: protocol 2 or 3; one by one, pipelined or multi."""
+
+    protocol: int
+    style: str
+
+    def __str__(self) -> str:
+        return f"resp{self.protocol}-{self.style}"
+
+
+WAYS = tuple(Way(protocol, style) for style in ("single", "pipelined", "multi") for protocol in (2, 3))
+
+
+def ways(case: Case) -> list[Way]:
+    """The ways a case can be run."""
+    able = {"single": True, "pipelined": case.simple, "multi": case.queueable}
+    return [way for way in WAYS if way.protocol in case.protocols and able[way.style]]
+
+
+class Player:
+    """Plays scripts on one server, with as many connections as a script uses."""
+
+    def __init__(self, server: Server, protocol: int, now: float) -> None:
+        self.server = server
+        self.protocol = protocol
+        self.now = now
+        self.connections: dict[int, Connection] = {}
+
+    def __enter__(self) -> Player:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        for connection in self.connections.values():
+            connection.close()
+
+    def connection(self, number: int) -> Connection:
+        """Connection `number`, opened at first use."""
+        found = self.connections.get(number)
+        if found is None:
+            found = self.connections[number] = self.server.connect(self.protocol)
+        return found
+
+    def fill(self, arg: bytes) -> bytes:
+        """The argument with its placeholders replaced."""
+        return _PLACEHOLDER.sub(self._value, arg) if b"{" in arg else arg
+
+    def _value(self, match: re.Match[bytes]) -> bytes:
+        what, number, unit, shift = match.groups()
+        if unit:
+            return b"%d" % (int(self.now * (1000 if unit == b"ms" else 1)) + int(shift))
+        connection = self.connection(int(number))
+        if what == b"id":
+            return b"%d" % connection.execute("CLIENT", "ID").value
+        return (
+            connection.local_address()
+            if what == b"addr"
+            else f"{self.server.host}:{self.server.port}".encode()
+        )
+
+    def command(self, step: Step) -> tuple[bytes, ...]:
+        """The step's arguments, ready to send."""
+        return tuple(map(self.fill, step.args))
+
+    def play(self, step: Step) -> Reply:
+        """Run one step; what came back."""
+        connection = self.connection(step.client)
+        if step.wait == "eof":
+            return Reply("eof", connection.read_until_close())
+        if step.wait == "until":
+            return self._until(connection, step)
+        if step.wait != "receive":
+            connection.send_raw(encode(self.command(step)))
+        if step.wait == "none":
+            return Reply("none", None)
+        reply = connection.receive()
+        if step.wait == "closes":
+            return Reply("closes", (reply, connection.read_until_close()))
+        return reply
+
+    def _until(self, connection: Connection, step: Step) -> Reply:
+        command = self.command(step)
+        wanted = {step.want}
+        if step.want is not None and step.want.value is None:
+            wanted = {Reply("$", None), Reply("_", None)}
+        deadline = time.monotonic() + UNTIL_TIMEOUT
+        while (reply := connection.execute(*command)) not in wanted and time.monotonic() < deadline:
+            pass
+        return reply
+
+    def script(self, case: Case, style: str) -> list[Reply]:
+        """Every reply of a script, in the style asked for."""
+        if style == "single":
+            return [self._guarded(step) for step in case.steps]
+        commands = [self.command(step) for step in case.steps]
+        connection = self.connection(0)
+        if style == "pipelined":
+            return connection.pipeline(commands)
+        return connection.pipeline([(b"MULTI",), *commands, (b"EXEC",)])
+
+    def _guarded(self, step: Step) -> Reply:
+        try:
+            return self.play(step)
+        except TimeoutError as error:
+            return Reply("timeout", str(error))
+
+
+def differences(case: Case, expected: list[Reply], actual: list[Reply]) -> list[str]:
+    """Lines for the replies that differ beyond their tolerances; empty when none do."""
+    lines = []
+    for number, (step, want, got) in enumerate(zip(case.steps, expected, actual, strict=True)):
+        if not _alike(step, want, got):
+            lines.append(
+                f"step {number}: {step.text()}\n    redis-server: {want!r}\n    subject:      {got!r}"
+            )
+    return lines
+
+
+def _alike(step: Step, want: Reply, got: Reply) -> bool:
+    if step.wait == "closes" and want.kind == got.kind == "closes":
+        return step.tolerance(want.value[0], got.value[0]) and bool(want.value[1] == got.value[1])
+    return step.tolerance(want, got)
+
+
+def multi_differences(case: Case, expected: list[Reply], actual: list[Reply]) -> list[str]:
+    """As `differences`, for replies MULTI, QUEUED..., EXEC: EXEC's members by their tolerances."""
+    lines = []
+    queued = Case(case.name, tuple(replace(step, tolerance=_same) for step in case.steps))
+    lines += differences(queued, expected[1:-1], actual[1:-1])
+    want, got = expected[-1], actual[-1]
+    if want.kind == "*" == got.kind and want.value and got.value and len(want.value) == len(got.value):
+        ran = Case(case.name, case.steps)
+        lines += ["in EXEC, " + line for line in differences(ran, list(want.value), list(got.value))]
+    elif want != got:
+        lines.append(f"EXEC\n    redis-server: {want!r}\n    subject:      {got!r}")
+    return lines
+
+
+def _same(expected: Reply, actual: Reply) -> bool:
+    return expected == actual
+
+
+def run(case: Case, way: Way, reference: Server, subject: Server) -> list[str]:
+    """Run on both servers from empty databases; the differences."""
+    now = time.time()
+    replies = []
+    for server in (reference, subject):
+        server.flush()
+        with Player(server, way.protocol, now) as player:
+            replies.append(player.script(case, way.style))
+    if way.style == "multi":
+        return multi_differences(case, *replies)
+    return differences(case, *replies)
