@@ -1,0 +1,689 @@
+"""The Dash table: one database of one shard. The pure-Python reference implementation.
+
+Extendible hashing. The directory is a list of 2**depth entries, indexed by the top bits of the key's hash;
+each names a segment (`nogil_df.shard.dash_segment`), and a segment that is `d` bits deep fills
+2**(depth - d) entries in a row. When a segment is full only that segment splits; the directory doubles when
+the segment was as deep as the directory. When two buddies hold little they merge again. So the table grows
+and shrinks in steps of one segment, never all at once.
+
+What the rest of the server may rely on is this class alone: it never sees slots. Keys are `bytes`, hashes
+what `hash_key` gives for the key (64 bits; the caller has it already), values any object but None, deadlines
+unix milliseconds, 0 for none. A record has expired once its deadline lies in the past (deadline < now, as in
+Redis); it then counts as absent, and whoever comes across it takes it out and reports it to `on_expired`.
+Callbacks must not use the table.
+
+The owner thread alone uses a table. `get`, `put` and `replace` have the search inlined and use literal
+numbers, because without a specialising interpreter (3.13t) each call costs 30 ns and each attribute or
+global 25 to 40 ns:
+
+    14280 = REMAINDERS, 255 = FINGERPRINTS, 14 = BUCKET_SLOTS, 28 = NEAR_SLOTS, 1 << 63 = NEVER
+
+Keys made to collide (the hash has a fixed seed) cannot hurt: the directory never has more than 16 entries a
+segment (`_may_split`); a segment that is full and may not split puts further keys into a dict (see "spill"
+in dash_segment).
+
+Snapshots: `cut` begins a point-in-time view; buckets written from then on are first handed to the cut's
+callback, `cut_step` hands out the others. Each record of that moment is handed out exactly once, as it was.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any, Protocol
+
+from nogil_df.base.hashing import hash_key as xxh3
+from nogil_df.shard.dash_segment import (
+    BUCKET_SLOTS,
+    FINGERPRINTS,
+    HOME_BUCKETS,
+    NEVER,
+    REMAINDERS,
+    SEGMENT_SLOTS,
+    STASH_START,
+    Entry,
+    HashKey,
+    Record,
+    Segment,
+)
+
+__all__ = ["DashTable", "Tick"]
+
+PREFIX_BITS = 42  # of the hash, as far as cursors tell segments apart; also the deepest segment
+PREFIXES = 1 << PREFIX_BITS
+MERGE_BELOW = SEGMENT_SLOTS // 4  # two buddies with fewer records merge
+MERGE_CHECK_EVERY = 16  # erasures in a segment; a power of two
+ENTRIES_PER_SEGMENT = 16  # evenly spread hashes need 2 to 4
+SKIP_FACTOR = 64  # segments without deadlines that active expiry passes for each one that has some
+RANDOM_TRIES = 32
+
+SEGMENT_BYTES = 15_600  # of one laid out: 840 bytes, two lists of 840 pointers, the small parts
+DIRECTORY_ENTRY_BYTES = 8
+DEADLINE_BYTES = 104  # an int and its share of a dict
+
+type OnExpired = Callable[[bytes, int, Any], object]
+type OnChange = Callable[[list[Record]], object]
+
+
+class Tick(Protocol):
+    """The time as the loop reads it once a turn."""
+
+    ms: int
+    """Unix milliseconds."""
+
+
+class Random(Protocol):
+    """What `random_key` needs of `random.Random`."""
+
+    def randrange(self, stop: int, /) -> int: ...
+
+
+class DashTable:
+    """Keys to values, with deadlines.
+
+    `tick.ms` is the time, `hash_key` the function that the hashes given to the methods come from; it is
+    called again for each key of a segment that splits, merges or is scanned.
+    """
+
+    __slots__ = (
+        "_count",
+        "_cuts",
+        "_depths",
+        "_directory",
+        "_freed",
+        "_hash_key",
+        "_last_cut",
+        "_shift",
+        "_tick",
+        "cut_version",
+        "expiring",
+        "on_expired",
+        "rank_mode",
+    )
+
+    def __init__(self, tick: Tick, on_expired: OnExpired | None = None, *, hash_key: HashKey = xxh3) -> None:
+        self._tick = tick
+        self.on_expired = on_expired
+        """`on_expired(key, h, value)`, called after an expired record has been taken out."""
+        self._hash_key = hash_key
+        self._cuts: list[tuple[int, OnChange]] = []
+        self._last_cut = 0
+        self.cut_version = 0
+        """Version of the newest cut that is under way, 0 when there is none."""
+        self.rank_mode = False
+        """Whether `touch` moves records (cache mode)."""
+        self._reset()
+
+    def _reset(self) -> None:
+        self._directory: list[Entry] = [Segment(0, 0).entry()]
+        self._shift = 64  # minus the depth of the directory
+        self._depths = [1]  # how many segments are 0, 1, ... bits deep
+        self._count = 0
+        self._freed = 0  # the prefix up to which `free_step` has come
+        self.expiring = 0
+        """How many records have a deadline."""
+
+    # -- one record ----------------------------------------------------------------------------------------
+
+    def get(self, key: bytes, h: int) -> Any:
+        """The value, or None if `key` is absent. O(1)."""
+        find, keys, values, deadlines, segment = self._directory[h >> self._shift]
+        remainder = h % 14280
+        fingerprint = remainder % 255 + 1
+        start = remainder // 255 * 14
+        slot = find(fingerprint, start, start + 28)
+        while slot >= 0:
+            if keys[slot] == key:
+                break
+            slot = find(fingerprint, slot + 1, start + 28)
+        else:
+            if not segment.overflow[start // 14]:
+                return None
+            slot = segment.find_overflown(key, fingerprint)
+            if slot < 0:
+                return None
+        if deadlines and deadlines.get(slot, 1 << 63) < self._tick.ms:
+            self._expire(segment, slot, h)
+            return None
+        return values[slot]
+
+    def put(self, key: bytes, h: int, value: Any, deadline: int = 0) -> Any:
+        """Insert or overwrite; the old value, or None if `key` was absent. O(1), amortised.
+
+        `deadline` > 0 sets, 0 clears, -1 keeps it. An insert stores the very object `key`, so it must be one
+        that the owner thread made; an overwrite keeps the key object that is there.
+        """
+        find, keys, values, deadlines, segment = self._directory[h >> self._shift]
+        remainder = h % 14280
+        fingerprint = remainder % 255 + 1
+        start = remainder // 255 * 14
+        slot = find(fingerprint, start, start + 28)
+        while slot >= 0:
+            if keys[slot] == key:
+                break
+            slot = find(fingerprint, slot + 1, start + 28)
+        else:
+            if segment.overflow[start // 14]:
+                slot = segment.find_overflown(key, fingerprint)
+            if slot < 0:
+                self._insert(segment, key, h, value, deadline)
+                return None
+        if deadlines or deadline > 0:
+            return self._put_expiring(segment, slot, key, h, value, deadline)
+        if self.cut_version:
+            self._before_write(segment, slot)
+        old = values[slot]
+        values[slot] = value
+        return old
+
+    def replace(self, key: bytes, h: int, value: Any) -> bool:
+        """Overwrite the value of a record that is there, expired or not; its deadline stays. False if absent.
+
+        For a caller that has just read the record. O(1).
+        """
+        find, keys, values, _, segment = self._directory[h >> self._shift]
+        remainder = h % 14280
+        fingerprint = remainder % 255 + 1
+        start = remainder // 255 * 14
+        slot = find(fingerprint, start, start + 28)
+        while slot >= 0:
+            if keys[slot] == key:
+                break
+            slot = find(fingerprint, slot + 1, start + 28)
+        else:
+            if segment.overflow[start // 14]:
+                slot = segment.find_overflown(key, fingerprint)
+            if slot < 0:
+                return False
+        if self.cut_version:
+            self._before_write(segment, slot)
+        values[slot] = value
+        return True
+
+    def erase(self, key: bytes, h: int) -> Any:
+        """Take the record out; its value, or None if `key` was absent. O(1), amortised."""
+        segment: Segment = self._directory[h >> self._shift][4]
+        slot = segment.find(key, h)
+        if slot < 0:
+            return None
+        if segment.deadlines and segment.deadlines.get(slot, NEVER) < self._tick.ms:
+            self._expire(segment, slot, h)
+            return None
+        value = segment.values[slot]
+        self._remove(segment, slot, h)
+        if not segment.count % MERGE_CHECK_EVERY:
+            self._shrink(segment)
+        return value
+
+    def peek(self, key: bytes, h: int) -> Any:
+        """The value even if it has expired, which is not acted upon; None if `key` is absent. O(1)."""
+        segment: Segment = self._directory[h >> self._shift][4]
+        slot = segment.find(key, h)
+        return None if slot < 0 else segment.values[slot]
+
+    def deadline(self, key: bytes, h: int) -> int:
+        """The deadline of `key`: unix ms, 0 if it has none, -1 if the key is absent. O(1)."""
+        segment, slot = self._live(key, h)
+        return -1 if slot < 0 else segment.deadlines.get(slot, 0)
+
+    def set_deadline(self, key: bytes, h: int, ms: int) -> bool:
+        """Set (`ms` > 0, may lie in the past) or clear (0) the deadline of `key`. False if absent. O(1)."""
+        segment, slot = self._live(key, h)
+        if slot < 0:
+            return False
+        if self.cut_version:
+            self._before_write(segment, slot)
+        self._change_deadline(segment, slot, ms)
+        return True
+
+    def before_change(self, key: bytes, h: int) -> None:
+        """Tell the table that the value of `key` is about to be changed in place, so that a cut in progress
+        hands it out as it is now. O(1)."""
+        if self.cut_version:
+            segment: Segment = self._directory[h >> self._shift][4]
+            slot = segment.find(key, h)
+            if slot >= 0:
+                self._before_write(segment, slot)
+
+    def touch(self, key: bytes, h: int) -> None:
+        """Note a hit: in rank mode the record changes places with the one ranked above it.
+
+        From the top of a stash bucket it comes home, to a free slot or in exchange for the lowest of its home
+        bucket. Nothing happens at the top of a home bucket, and without `rank_mode`. O(1).
+        """
+        if not self.rank_mode:
+            return
+        segment, slot = self._live(key, h)
+        if slot < 0:
+            return
+        if slot % BUCKET_SLOTS:
+            segment.swap(slot, slot - 1, self._hash_key)
+        elif slot >= STASH_START:
+            start = h % REMAINDERS // FINGERPRINTS * BUCKET_SLOTS
+            free = segment.fingerprints.rfind(0, start, start + BUCKET_SLOTS)
+            target = free if free >= 0 else start + BUCKET_SLOTS - 1
+            if self.cut_version:
+                self._before_write(segment, slot)
+                self._before_write(segment, target)
+            segment.swap(slot, target, self._hash_key)
+            segment.trim()
+
+    def lowest_ranked(self, h: int) -> bytes | None:
+        """The key that should make way for one with hash `h`: the lowest ranked in the same segment.
+
+        That is the lowest of the stash, else of the bucket the new key would go to. None if the segment is
+        empty. It is up to the caller to erase it. O(1).
+        """
+        segment: Segment = self._directory[h >> self._shift][4]
+        slot = segment.lowest_ranked(h % REMAINDERS // FINGERPRINTS)
+        return None if slot < 0 else segment.keys[slot]
+
+    # -- the whole table -----------------------------------------------------------------------------------
+
+    def __len__(self) -> int:
+        """How many records there are, expired ones that nobody came across included. O(1)."""
+        return self._count
+
+    @property
+    def capacity(self) -> int:
+        """How many slots the segments have. O(depth)."""
+        return sum(self._depths) * SEGMENT_SLOTS
+
+    def memory_usage(self) -> int:
+        """Bytes that the structure takes, without keys and values; an estimate. O(depth)."""
+        return (
+            sum(self._depths) * SEGMENT_BYTES
+            + len(self._directory) * DIRECTORY_ENTRY_BYTES
+            + self.expiring * DEADLINE_BYTES
+        )
+
+    def clear(self) -> None:
+        """Drop every record, unreported.
+
+        Cuts under way get all they have not got yet, at once; an owner who wants that in small slices leaves
+        this table to its cuts and goes on with a new one. O(n).
+        """
+        if self.cut_version:
+            for segment in self._segments():
+                self._hand_out_segment(segment)
+        self._reset()
+
+    def free_step(self, budget: int) -> int:
+        """Drop the records of up to `budget` segments, unreported; how many segments that were.
+
+        Called again until `len(table)` is 0 it is `clear` in slices, for a table that is out of service.
+        """
+        freed = 0
+        while self._count and freed < budget:
+            segment = self._segment_at(self._freed)
+            if self.cut_version:
+                self._hand_out_segment(segment)
+            self._count -= segment.count
+            self.expiring -= len(segment.deadlines)
+            empty = Segment(segment.depth, segment.prefix)
+            self._point_to(empty, empty.entry())
+            self._freed = self._end_of(segment) % PREFIXES
+            freed += 1
+        if not self._count:
+            self._reset()
+        return freed
+
+    def items(self) -> Iterator[Record]:
+        """Every record (key, value, deadline), also expired ones. The table must not change meanwhile."""
+        for segment in self._segments():
+            for slot in segment.slots():
+                yield segment.record(slot)
+
+    def scan(self, cursor: int) -> tuple[int, list[bytes]]:
+        """One step of a traversal: the next cursor, and the unexpired keys of one home bucket.
+
+        Begin with 0; a returned 0 ends it. A cursor is below 2**48: home bucket, then hash prefix, in which
+        order the traversal goes; neither changes for a key, whatever splits or merges. So a key that is there
+        from begin to end is given at least once (twice if segments merge meanwhile). A cursor that was never
+        given out is safe. O(1).
+        """
+        home, prefix = cursor >> PREFIX_BITS, cursor & (PREFIXES - 1)
+        if not self._count or home >= HOME_BUCKETS:
+            return 0, []
+        segment = self._segment_at(prefix)
+        slots = segment.slots_of_home(home, self._hash_key)
+        if segment.deadlines:
+            now = self._tick.ms
+            deadlines = segment.deadlines
+            slots = [slot for slot in slots if deadlines.get(slot, NEVER) >= now]
+        found: list[Any] = [segment.keys[slot] for slot in slots]
+        following = self._end_of(segment)
+        if following < PREFIXES:
+            return home << PREFIX_BITS | following, found
+        return (home + 1) % HOME_BUCKETS << PREFIX_BITS, found
+
+    def random_key(self, rng: Random) -> bytes | None:
+        """An unexpired key, each about as likely as any other; None if there is none.
+
+        A random place in the directory, then a random record of that segment: O(1) as long as the table is
+        normally filled. After many misses it walks on from a random segment, and takes out expired records
+        it meets, so that repeated calls don't pay for them again.
+        """
+        for _ in range(RANDOM_TRIES):
+            if not self._count:
+                return None
+            segment = self._directory[rng.randrange(len(self._directory))][4]
+            key = self._random_key_of(segment, rng)
+            if key is not None:
+                return key
+        start = self._end_of(self._directory[rng.randrange(len(self._directory))][4]) % PREFIXES
+        position = start
+        while self._count:
+            segment = self._segment_at(position)
+            position = self._end_of(segment) % PREFIXES
+            self._collect(segment, self._tick.ms)
+            key = self._random_key_of(segment, rng)
+            if key is not None:
+                return key
+        return None
+
+    def _random_key_of(self, segment: Segment, rng: Random) -> bytes | None:
+        if not segment.count:
+            return None
+        fingerprints = segment.fingerprints
+        for _ in range(RANDOM_TRIES):
+            slot = rng.randrange(len(fingerprints))
+            if fingerprints[slot]:
+                break
+        else:
+            slots = segment.slots()
+            slot = slots[rng.randrange(len(slots))]
+        if segment.deadlines.get(slot, NEVER) < self._tick.ms:
+            return None
+        return segment.keys[slot]
+
+    # -- expiry --------------------------------------------------------------------------------------------
+
+    def collect_expired(self, budget: int, position: int = 0) -> tuple[int, int]:
+        """Active expiry, one slice: take expired records out of up to `budget` segments that hold deadlines.
+
+        `position` says where to begin: 0, then what the last call returned; a returned 0 means that the end
+        of the table is reached. Also returns how many were taken out. A segment in which nothing can have
+        expired costs one comparison; at most 64 * `budget` segments are passed.
+        """
+        if not self.expiring:
+            return 0, 0
+        now = self._tick.ms
+        collected = 0
+        passes = budget * SKIP_FACTOR
+        while budget > 0 and passes > 0:
+            passes -= 1
+            segment = self._segment_at(position)
+            position = self._end_of(segment)
+            if segment.deadlines:
+                budget -= 1
+                if segment.soonest < now:
+                    collected += self._collect(segment, now)
+                    self._shrink(segment)
+            if position == PREFIXES:
+                return 0, collected
+        return position, collected
+
+    def _collect(self, segment: Segment, now: int) -> int:
+        """Take the expired records out of a segment; how many."""
+        if segment.soonest >= now:
+            return 0
+        due = segment.due(now)
+        hash_key, on_expired = self._hash_key, self.on_expired
+        for slot in due:
+            key, value, _ = segment.record(slot)
+            h = hash_key(key)
+            self._remove(segment, slot, h)
+            if on_expired is not None:
+                on_expired(key, h, value)
+        return len(due)
+
+    def _expire(self, segment: Segment, slot: int, h: int) -> None:
+        """Take out a record that was found to be expired."""
+        key, value, _ = segment.record(slot)
+        self._remove(segment, slot, h)
+        if not segment.count % MERGE_CHECK_EVERY:
+            self._shrink(segment)
+        if self.on_expired is not None:
+            self.on_expired(key, h, value)
+
+    def _change_deadline(self, segment: Segment, slot: int, ms: int) -> None:
+        deadlines = segment.deadlines
+        if ms > 0:
+            if slot not in deadlines:
+                self.expiring += 1
+            segment.set_deadline(slot, ms)
+        elif deadlines.pop(slot, 0):
+            self.expiring -= 1
+
+    # -- inserting and removing ----------------------------------------------------------------------------
+
+    def _live(self, key: bytes, h: int) -> tuple[Segment, int]:
+        """The segment and slot of an unexpired record; slot -1 if absent."""
+        segment: Segment = self._directory[h >> self._shift][4]
+        slot = segment.find(key, h)
+        if slot >= 0 and segment.deadlines and segment.deadlines.get(slot, NEVER) < self._tick.ms:
+            self._expire(segment, slot, h)
+            return segment, -1
+        return segment, slot
+
+    def _insert(self, segment: Segment, key: bytes, h: int, value: Any, deadline: int) -> None:
+        """Insert a key that is known to be absent."""
+        remainder = h % REMAINDERS
+        home = remainder // FINGERPRINTS
+        slot = segment.free_slot(home)
+        while slot < 0:
+            segment = self._make_room(segment, h)
+            slot = segment.free_slot(home)
+        if self.cut_version:
+            self._before_write(segment, slot)
+        segment.fill(slot, home, remainder % FINGERPRINTS + 1, key, value)
+        self._count += 1
+        if deadline > 0:
+            segment.set_deadline(slot, deadline)
+            self.expiring += 1
+
+    def _put_expiring(
+        self, segment: Segment, slot: int, key: bytes, h: int, value: Any, deadline: int
+    ) -> Any:
+        """Overwrite where deadlines are about."""
+        if segment.deadlines.get(slot, NEVER) < self._tick.ms:
+            self._expire(segment, slot, h)
+            return self.put(key, h, value, max(deadline, 0))
+        if self.cut_version:
+            self._before_write(segment, slot)
+        old = segment.values[slot]
+        segment.values[slot] = value
+        if deadline >= 0:
+            self._change_deadline(segment, slot, deadline)
+        return old
+
+    def _remove(self, segment: Segment, slot: int, h: int) -> None:
+        if self.cut_version:
+            self._before_write(segment, slot)
+        if segment.deadlines and segment.deadlines.pop(slot, 0):
+            self.expiring -= 1
+        segment.vacate(slot, h % REMAINDERS // FINGERPRINTS)
+        if slot >= SEGMENT_SLOTS:
+            segment.trim()
+        self._count -= 1
+
+    # -- growing and shrinking -----------------------------------------------------------------------------
+
+    def _segment_at(self, prefix: int) -> Segment:
+        """The segment that hashes beginning with these PREFIX_BITS bits belong to."""
+        return self._directory[prefix << (64 - PREFIX_BITS) >> self._shift][4]
+
+    def _end_of(self, segment: Segment) -> int:
+        """The first prefix after a segment, PREFIXES after the last one."""
+        return segment.prefix + 1 << PREFIX_BITS - segment.depth
+
+    def _segments(self) -> Iterator[Segment]:
+        position = 0
+        while position < PREFIXES:
+            segment = self._segment_at(position)
+            position = self._end_of(segment)
+            yield segment
+
+    def _make_room(self, segment: Segment, h: int) -> Segment:
+        """Make a place for a key with hash `h` in its full segment; the segment to try next."""
+        if self._collect(segment, self._tick.ms):
+            return segment
+        if self._may_split(segment):
+            self._split(segment)
+            return self._directory[h >> self._shift][4]
+        segment.add_spill_bucket()
+        return segment
+
+    def _may_split(self, segment: Segment) -> bool:
+        """Whether it fits the directory, or the directory may double: it must not outgrow its segments."""
+        if 1 << segment.depth < len(self._directory):
+            return True
+        segments = sum(self._depths)
+        return segment.depth < PREFIX_BITS and 2 * len(self._directory) <= ENTRIES_PER_SEGMENT * segments
+
+    def _split(self, segment: Segment) -> None:
+        """Split one segment in two."""
+        if self.cut_version:
+            self._hand_out_segment(segment)
+        depth = segment.depth
+        if 1 << depth == len(self._directory):
+            self._directory = [entry for entry in self._directory for _ in range(2)]
+            self._shift -= 1
+            self._depths.append(0)
+        sibling = segment.split(self._hash_key)
+        sibling.versions = list(segment.versions)
+        self._depths[depth] -= 1
+        self._depths[depth + 1] += 2
+        self._point_to(sibling, sibling.entry())
+
+    def _shrink(self, segment: Segment) -> None:
+        """Merge a segment with its buddy if both together hold little, and the result again, and so on.
+
+        Not while a cut is under way, which relies on buckets being stamped one by one. At most MERGE_BELOW
+        records move in each of at most depth steps.
+        """
+        while segment.count < MERGE_BELOW and segment.depth and not self.cut_version:
+            shift = 64 - segment.depth - self._shift  # from this depth to that of the directory
+            buddy: Segment = self._directory[(segment.prefix ^ 1) << shift][4]
+            if buddy.depth != segment.depth or segment.count + buddy.count >= MERGE_BELOW:
+                return
+            if buddy.count > segment.count:
+                segment, buddy = buddy, segment
+            entry = self._directory[segment.prefix << shift]
+            self._depths[segment.depth] -= 2
+            self._depths[segment.depth - 1] += 1
+            segment.absorb(buddy, self._hash_key)
+            self._point_to(segment, entry)
+            while not self._depths[-1]:
+                self._depths.pop()
+                self._directory = self._directory[::2]
+                self._shift += 1
+
+    def _point_to(self, segment: Segment, entry: Entry) -> None:
+        """Let the directory name this segment wherever its prefix says so."""
+        shift = 64 - segment.depth - self._shift
+        first = segment.prefix << shift
+        self._directory[first : first + (1 << shift)] = [entry] * (1 << shift)
+
+    # -- cuts ----------------------------------------------------------------------------------------------
+
+    def cut(self, version: int, on_change: OnChange) -> None:
+        """Begin a point-in-time view of the table as it is now. O(1).
+
+        From now on every bucket is handed to `on_change`, as a list of records (key, value, deadline), before
+        the first write to it or by `cut_step`, whichever comes first; empty ones are not. Expired records
+        that are still there are among them. Several cuts may be under way; each `version` must be greater
+        than the ones before, else ValueError.
+        """
+        if version <= self._last_cut:
+            raise ValueError(f"cut {version} is not newer than {self._last_cut}")
+        self._last_cut = self.cut_version = version
+        self._cuts.append((version, on_change))
+
+    def cut_step(self, version: int, position: int) -> int:
+        """Hand out the next bucket of a cut that has not been yet.
+
+        Begin with position 0 and go on with what is returned, until that is -1: then this cut has got
+        everything, and `end_cut` is due. O(buckets of a segment).
+        """
+        while position >> 64 < PREFIXES:
+            segment = self._segment_at(position >> 64)
+            bucket = position & 0xFFFF_FFFF_FFFF_FFFF
+            buckets = len(segment.fingerprints) // BUCKET_SLOTS
+            while bucket < buckets:
+                handed_out = self._hand_out(segment, bucket, version)
+                bucket += 1
+                if handed_out:
+                    return position >> 64 << 64 | bucket
+            position = self._end_of(segment) << 64
+        return -1
+
+    def end_cut(self, version: int) -> None:
+        """End a cut, finished or given up. ValueError if there is no such cut."""
+        cuts = [cut for cut in self._cuts if cut[0] != version]
+        if len(cuts) == len(self._cuts):
+            raise ValueError(f"there is no cut {version}")
+        self._cuts = cuts
+        self.cut_version = cuts[-1][0] if cuts else 0
+
+    def _before_write(self, segment: Segment, slot: int) -> None:
+        """Hand out the bucket of a slot that is about to change, to every cut that has not got it."""
+        self._hand_out(segment, slot // BUCKET_SLOTS, self.cut_version)
+
+    def _hand_out_segment(self, segment: Segment) -> None:
+        """Hand out all buckets of a segment to every cut, so that its records may move."""
+        for bucket in range(len(segment.fingerprints) // BUCKET_SLOTS):
+            self._hand_out(segment, bucket, self.cut_version)
+
+    def _hand_out(self, segment: Segment, bucket: int, version: int) -> bool:
+        """Stamp a bucket with `version`; give its records to the cuts up to that which have not got them.
+
+        Whether any records were given.
+        """
+        versions = segment.versions
+        missing = bucket + 1 - len(versions)
+        if missing > 0:
+            versions.extend([0] * missing)
+        seen = versions[bucket]
+        if seen >= version:
+            return False
+        versions[bucket] = version
+        records = segment.records(bucket)
+        if not records:
+            return False
+        for cut_version, on_change in self._cuts:
+            if seen < cut_version <= version:
+                on_change(records)
+        return True
+
+    # -- invariants ----------------------------------------------------------------------------------------
+
+    def verify(self) -> None:
+        """Check every invariant of the table. Raises AssertionError with what is wrong. O(n)."""
+        size = len(self._directory)
+        assert size == 1 << 64 - self._shift, f"a directory of {size} entries, but shift {self._shift}"
+        assert size == 1 << len(self._depths) - 1, f"a directory of {size} entries, depths {self._depths}"
+        assert self._depths[-1], f"the directory should have halved: {self._depths}"
+        depths = [0] * len(self._depths)
+        records = expiring = index = 0
+        while index < size:
+            segment: Segment = self._directory[index][4]
+            depths[segment.depth] += 1
+            span = size >> segment.depth
+            assert segment.prefix * span == index, f"entry {index} names {segment.prefix:b}/{segment.depth}"
+            for find, keys, values, deadlines, other in self._directory[index : index + span]:
+                assert other is segment, f"entries from {index} on should name one segment"
+                assert find.__self__ is segment.fingerprints  # type: ignore[attr-defined]
+                assert keys is segment.keys, f"entry {index} is stale"
+                assert values is segment.values, f"entry {index} is stale"
+                assert deadlines is segment.deadlines, f"entry {index} has stale deadlines"
+            segment.verify(self._hash_key)
+            assert not segment.versions or max(segment.versions) <= self._last_cut, "a version of the future"
+            records += segment.count
+            expiring += len(segment.deadlines)
+            index += span
+        assert depths == self._depths, f"segments by depth are {depths}, not {self._depths}"
+        assert records == self._count, f"there are {records} records, not {self._count}"
+        assert expiring == self.expiring, f"there are {expiring} deadlines, not {self.expiring}"
+        newest = self._cuts[-1][0] if self._cuts else 0
+        assert self.cut_version == newest, f"cut_version is {self.cut_version}, the newest cut {newest}"
