@@ -1,0 +1,172 @@
+"""The virtual environments of a checkout: made when missing, renewed when what they depend on changed.
+
+    python3 tools/environment.py run       .venv with the package and what it runs with
+    python3 tools/environment.py lint      the same and .venv-tools
+    python3 tools/environment.py test      the same with the extra `test` and the servers to compare with
+    python3 tools/environment.py bench     .venv with the extra `bench`, and redis-server
+
+`.venv` is on the free-threaded interpreter and holds the package as an editable install. `.venv-tools`
+holds the linters and type checker, which have no builds for free-threaded Pythons, on an ordinary Python
+where there is one. A stamp in each tells what it was made from (the hash of its requirements, the
+interpreter, the extras), so that everything after the first time costs a few milliseconds and no network.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import interpreter
+from packages import ensure_commands
+from steps import Lacking, StepFailed, exit_code, run_step, say
+
+ROOT = Path(__file__).resolve().parent.parent
+VENV = ROOT / ".venv"
+TOOLS = ROOT / ".venv-tools"
+STAMP = "made-from.json"
+# Extras of pyproject.toml, then whether the tools are needed, then commands, by what the environment is for.
+EXTRAS: dict[str, list[str]] = {"run": [], "lint": [], "test": ["test"], "bench": ["bench"]}
+NEEDS_TOOLS = ("lint", "test")
+NEEDS_COMMANDS = {
+    "test": ("redis-server", "redis-cli", "redis-benchmark", "memcached"),
+    "bench": ("redis-server", "redis-benchmark"),
+}
+# Seconds. Building hiredis takes a few; a first download of everything takes some ten.
+_PIP_LIMIT = 600.0
+_VENV_LIMIT = 120.0
+_OLDEST_TOOLS_PYTHON = (3, 10)
+
+
+def prepare(purpose: str) -> None:
+    """Make everything that `purpose`, a key of `EXTRAS`, needs. Raises `Lacking`."""
+    with (ROOT / ".venv.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        _prepare_package(EXTRAS[purpose])
+        if purpose in NEEDS_TOOLS:
+            _prepare_tools()
+        ensure_commands(NEEDS_COMMANDS.get(purpose, ()))
+
+
+def _prepare_package(extras: Sequence[str]) -> None:
+    wanted = {"requirements": _hash(ROOT / "pyproject.toml"), "checkout": str(ROOT)}
+    stamp = _stamp(VENV)
+    python = VENV / "bin" / "python"
+    asked = interpreter.asked_for()
+    known = stamp.get("interpreter", "")
+    if not os.access(str(python), os.X_OK) or not known or (asked and asked != known):
+        known = interpreter.find()
+        _make_venv(known, VENV)
+        stamp = {}
+    elif _holds(stamp, wanted) and set(extras) <= set(stamp["extras"]):
+        return
+    installed = sorted({*extras, *stamp.get("extras", [])})
+    _install_package(python, installed)
+    _write_stamp(VENV, {**wanted, "interpreter": known, "extras": installed})
+
+
+def _install_package(python: Path, extras: Sequence[str]) -> None:
+    """Install the checkout with `extras`, and with hiredis where it can be built."""
+    try:
+        _pip(python, "installing nogil-df and what it needs", ["-e", _requirement(["fast", *extras])])
+        return
+    except StepFailed as failure:
+        problem = failure
+    _pip(python, "that failed; installing without hiredis", ["-e", _requirement(extras)])
+    say(
+        "hiredis could not be built (it needs a C compiler), so requests are parsed in Python: slower, "
+        f"otherwise the same; `make clean` and run again once there is one\n{problem}"
+    )
+
+
+def _requirement(extras: Sequence[str]) -> str:
+    return f"{ROOT}[{','.join(extras)}]" if extras else str(ROOT)
+
+
+def _prepare_tools() -> None:
+    python = TOOLS / "bin" / "python"
+    stamp = _stamp(TOOLS)
+    requirements = Path(stamp.get("file", "absent"))
+    made = os.access(str(python), os.X_OK) and requirements.exists()
+    if made and stamp["requirements"] == _hash(requirements):
+        return
+    ordinary = _ordinary_python()
+    requirements = ROOT / "tools" / ("requirements.txt" if ordinary else "requirements-free-threaded.txt")
+    # pip of the other environment installs into this one: Debian's Python may come without ensurepip.
+    _make_venv(ordinary or str(VENV / "bin" / "python"), TOOLS, "--without-pip")
+    _pip(
+        VENV / "bin" / "python",
+        "installing the linters and the type checker",
+        ["-r", str(requirements)],
+        python,
+    )
+    _write_stamp(TOOLS, {"file": str(requirements), "requirements": _hash(requirements)})
+
+
+def _ordinary_python() -> str:
+    """A Python of `_OLDEST_TOOLS_PYTHON` or newer with a GIL, or an empty text."""
+    check = f"import sys; sys.exit(sys.version_info < {_OLDEST_TOOLS_PYTHON} or 't' in sys.abiflags)"
+    newest_first = [f"python3.{minor}" for minor in range(14, _OLDEST_TOOLS_PYTHON[1] - 1, -1)]
+    for name in (sys.executable, "python3", "/usr/bin/python3", *newest_first):
+        found = shutil.which(name)
+        if found and subprocess.run([found, "-c", check], stderr=subprocess.DEVNULL).returncode == 0:
+            return found
+    return ""
+
+
+def _make_venv(python: str, where: Path, *options: str) -> None:
+    shutil.rmtree(str(where), ignore_errors=True)
+    command = [python, "-m", "venv", *options, str(where)]
+    try:
+        run_step(f"making {where.name} with {python}", command, ROOT / f"{where.name}.log", _VENV_LIMIT)
+    except StepFailed as failure:
+        raise Lacking(
+            f"{failure}\n    (Debian's own Pythons need the package python3-venv for this)"
+        ) from None
+
+
+def _pip(python: Path, what: str, arguments: Sequence[str], target: Path | None = None) -> None:
+    pip = [str(python), "-m", "pip", "--disable-pip-version-check"]
+    if target:
+        pip += ["--python", str(target)]
+    # An older wheel is better than a newer source that needs a compiler or Rust.
+    command = [*pip, "install", "--prefer-binary", *arguments]
+    # pip itself may say what it imports turned the GIL on; it need not.
+    run_step(what, command, ROOT / ".venv.log", _PIP_LIMIT, env={"PYTHON_GIL": "0"} if not target else None)
+
+
+def _hash(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def _holds(stamp: dict[str, object], wanted: dict[str, str]) -> bool:
+    return all(stamp.get(name) == value for name, value in wanted.items())
+
+
+def _stamp(where: Path) -> dict:
+    try:
+        return json.loads((where / STAMP).read_text())
+    except (OSError, ValueError):
+        return {}
+
+
+def _write_stamp(where: Path, stamp: dict[str, object]) -> None:
+    (where / STAMP).write_text(json.dumps(stamp, indent=1) + "\n")
+
+
+def main() -> None:
+    """Prepare what the one argument names."""
+    purpose = sys.argv[1] if len(sys.argv) == 2 else ""
+    if purpose not in EXTRAS:
+        raise Lacking(f"usage: {sys.argv[0]} {'|'.join(EXTRAS)}")
+    prepare(purpose)
+
+
+if __name__ == "__main__":
+    sys.exit(exit_code(main))
