@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 INT32_MAX = (1 << 31) - 1
 INT64_MAX = (1 << 63) - 1
+UINT64_MAX = (1 << 64) - 1
 
 TRUE_WORDS = frozenset(("true", "yes", "1", "t", "y", "on"))
 FALSE_WORDS = frozenset(("false", "no", "0", "f", "n", "off"))
@@ -66,7 +67,7 @@ def _int(text: str) -> int:
 
 def _size(text: str) -> int:
     value = parse_fractional_size(text)
-    if value is None or value > INT64_MAX:
+    if value is None:
         raise ValueError("must be an amount of memory, such as 512mb or 12gb")
     return value
 
@@ -180,7 +181,12 @@ class Flag:
             raise FlagError(f"bad value {text!r} for flag --{self.name}: it {error}") from None
 
     def check(self, value: Any) -> Any:
-        """Return `value`, which has the type of the flag, if it is within bounds; else raise ValueError."""
+        """Return `value`, which has the type of the flag, if it is within bounds; else raise ValueError.
+
+        No words at all stand for the default.
+        """
+        if value == () and self.kind == "words":
+            return self.default
         low, high = self.low, self.high
         if (low is not None and value < low) or (high is not None and value > high):
             if high is None:
@@ -346,7 +352,7 @@ class Options:
         _MEMORY,
         "memory for the data, such as 512mb or 12gb; 0: found automatically",
         low=0,
-        high=INT64_MAX,
+        high=UINT64_MAX,
         redis="maxmemory",
         mutable=True,
     )

@@ -8,6 +8,8 @@ which only flags take.
 
 from __future__ import annotations
 
+MAX_DIGITS = 100
+
 UNITS = {
     "": 1,
     "b": 1,
@@ -32,10 +34,14 @@ def split_unit(text: str) -> tuple[str, int] | None:
     return None if factor is None else (text[:end], factor)
 
 
+def _is_number(digits: str) -> bool:
+    return digits.isascii() and digits.isdigit() and len(digits) <= MAX_DIGITS
+
+
 def parse_size(text: str) -> int | None:
     """Bytes that a whole amount such as "100", "64kb" or "2G" stands for; None when it is not one."""
     parts = split_unit(text)
-    if parts is None or not (parts[0].isascii() and parts[0].isdigit()):
+    if parts is None or not _is_number(parts[0]):
         return None
     return int(parts[0]) * parts[1]
 
@@ -49,7 +55,7 @@ def parse_fractional_size(text: str) -> int | None:
     number, factor = parts
     before, dot, after = number.partition(".")
     digits = before + after
-    if not dot or not (digits.isascii() and digits.isdigit()):
+    if not dot or not _is_number(digits):
         return None
     scale: int = 10 ** len(after)
     return int(digits) * factor // scale
