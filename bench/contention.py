@@ -19,6 +19,7 @@ import argparse
 import gc
 import importlib
 import json
+import statistics
 import subprocess
 import sys
 import threading
@@ -201,7 +202,7 @@ def measure(
         two_processes_ns=Spread.of(processes),
         thread_ratio=Spread.of([two / single for two, single in zip(threads, one, strict=True)]),
         process_ratio=Spread.of([two / single for two, single in zip(processes, one, strict=True)]),
-        on_cpu=min(busy),
+        on_cpu=statistics.median(busy),
     )
 
 
