@@ -114,7 +114,7 @@ def compare(
 
 
 def command_lines(servers: list[Server], workloads: list[Workload], scale: float) -> dict[str, list[str]]:
-    """Name -> command line of every server, and of every workload (as run against the first server)."""
+    """Name -> command line of every server, and of every workload (as run against redis-server)."""
     lines = {server.name: server.argv for server in servers}
     for workload in workloads:
         lines[workload.label] = workload.argv(servers[0].port, max(1000, round(workload.requests * scale)))
