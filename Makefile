@@ -24,12 +24,14 @@ run:  ## Start the server on port 6379; flags through ARGS="--port 7000 ..."
 
 test:  ## Style, types, imports' direction, then the tests; arguments for pytest through ARGS
 	@$(PYTHON) tools/environment.py test
-	@$(MAKE) --no-print-directory check
-	$(FREE_THREADED) -m pytest -n $(CPUS) $(ARGS)
+	@status=0; \
+	$(MAKE) --no-print-directory --keep-going check || status=1; \
+	$(FREE_THREADED) -m pytest -n $(CPUS) $(ARGS) || status=1; \
+	exit $$status
 
 lint:  ## Style, types and imports' direction alone
 	@$(PYTHON) tools/environment.py lint
-	@$(MAKE) --no-print-directory check
+	@$(MAKE) --no-print-directory --keep-going check
 
 check: style types imports
 
