@@ -12,11 +12,12 @@ unix milliseconds, 0 for none. A record has expired once its deadline lies in th
 Redis); it then counts as absent, and whoever comes across it takes it out and reports it to `on_expired`.
 Callbacks must not use the table.
 
-The owner thread alone uses a table. `get`, `put` and `replace` have the search inlined and use literal
-numbers, because without a specialising interpreter (3.13t) each call costs 30 ns and each attribute or
-global 25 to 40 ns:
+The owner thread alone uses a table. `get`, `put` and `replace` have the search inlined and, as `_insert`
+does, use literal numbers, because without a specialising interpreter (3.13t) each call costs 30 ns and each
+attribute or global 25 to 40 ns:
 
-    14280 = REMAINDERS, 255 = FINGERPRINTS, 14 = BUCKET_SLOTS, 28 = NEAR_SLOTS, 1 << 63 = NEVER
+    14280 = REMAINDERS, 255 = FINGERPRINTS, 14 = BUCKET_SLOTS, 28 = NEAR_SLOTS, 784 = STASH_START,
+    1 << 63 = NEVER
 
 Keys made to collide (the hash has a fixed seed) cannot hurt: the directory never has more than 16 entries a
 segment (`_may_split`); a segment that is full and may not split puts further keys into a dict (see "spill"
@@ -165,7 +166,7 @@ class DashTable:
             if segment.overflow[start // 14]:
                 slot = segment.find_overflown(key, fingerprint)
             if slot < 0:
-                self._insert(segment, key, h, value, deadline)
+                self._insert(segment, start, fingerprint, key, h, value, deadline)
                 return None
         if deadlines or deadline > 0:
             return self._put_expiring(segment, slot, key, h, value, deadline)
@@ -466,17 +467,25 @@ class DashTable:
             return segment, -1
         return segment, slot
 
-    def _insert(self, segment: Segment, key: bytes, h: int, value: Any, deadline: int) -> None:
-        """Insert a key that is known to be absent."""
-        remainder = h % REMAINDERS
-        home = remainder // FINGERPRINTS
-        slot = segment.free_slot(home)
-        while slot < 0:
-            segment = self._make_room(segment, h)
-            slot = segment.free_slot(home)
+    def _insert(
+        self, segment: Segment, start: int, fingerprint: int, key: bytes, h: int, value: Any, deadline: int
+    ) -> None:
+        """Insert a key that is known to be absent; `start` is the first slot of its home bucket."""
+        slot = segment.fingerprints.rfind(0, start, start + 14)
+        if slot < 0:
+            slot = segment.free_slot(start // 14)
+            while slot < 0:
+                segment = self._make_room(segment, h)
+                slot = segment.free_slot(start // 14)
         if self.cut_version:
             self._before_write(segment, slot)
-        segment.fill(slot, home, remainder % FINGERPRINTS + 1, key, value)
+        if slot < 784:
+            segment.fingerprints[slot] = fingerprint
+            segment.keys[slot] = key
+            segment.values[slot] = value
+            segment.count += 1
+        else:
+            segment.fill(slot, start // 14, fingerprint, key, value)
         self._count += 1
         if deadline > 0:
             segment.set_deadline(slot, deadline)

@@ -1,0 +1,207 @@
+"""What a multi-hop command works with: hops on shards, calls on threads.
+
+A MULTI command is a generator ``run(context, args)``. It reads top to bottom; each ``yield from`` on one of
+the context's methods is one hop:
+
+    def cmd_rename(context, args):
+        record = yield from context.at(args[1], op_take, ...)
+        yield from context.at(args[2], op_place, record, last=True)
+        return OK
+
+``last=True`` says that no hop follows: the transaction concludes with it and spares a message. Inside EXEC
+the same generator runs as part of a bigger transaction; there ``last`` is ignored.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Sequence
+from typing import TYPE_CHECKING, Any
+
+from nogil_df.base.errors import ReplyError
+from nogil_df.shard.memory import own
+from nogil_df.vll.part import Work
+
+if TYPE_CHECKING:
+    from nogil_df.commands.dispatch import Dispatcher
+    from nogil_df.commands.session import Session
+    from nogil_df.commands.spec import Command
+    from nogil_df.shard.shard import Shard
+    from nogil_df.vll.proactor import Message, Proactor
+    from nogil_df.vll.transaction import Transaction
+
+Hop = tuple[dict[int, Work], bool]
+Steps = Generator[Any, Any, Any]
+
+
+class Everywhere:
+    """A request to run ``function(proactor, argument)`` on every thread; not part of the transaction."""
+
+    __slots__ = ("argument", "function")
+
+    def __init__(self, function: Callable[[Proactor, Any], Any], argument: Any) -> None:
+        self.function = function
+        self.argument = argument
+
+
+class Context:
+    """One run of a multi-hop command.
+
+    Attributes:
+        db: the database that keys are looked up in.
+        tx: the transaction whose hops these are.
+        nested: runs inside another transaction (EXEC, a script), which concludes it.
+    """
+
+    __slots__ = (
+        "session",
+        "dispatcher",
+        "proactor",
+        "command",
+        "args",
+        "db",
+        "tx",
+        "nested",
+        "steps",
+        "result",
+        "started",
+        "answers",
+        "missing",
+    )
+
+    def __init__(self, dispatcher: Dispatcher, session: Session, command: Command, args: list[bytes]) -> None:
+        self.dispatcher = dispatcher
+        self.session = session
+        self.proactor = dispatcher.proactor
+        self.command = command
+        self.args = args
+        self.db = session.db
+        self.tx: Transaction | None = None
+        self.nested = False
+        self.steps: Steps | None = None
+        self.result: Any = None
+        self.started = 0
+        self.answers: list[Any] = []
+        self.missing = 0
+
+    def shard_of(self, h: int) -> int:
+        """The shard that owns a key's hash."""
+        return (h >> 32) % self.proactor.count
+
+    def hop(self, works: dict[int, Work], last: bool = False) -> Steps:
+        """Run work on several shards. Returns {shard: result}.
+
+        Raises:
+            ReplyError: the first one that a shard's work gave.
+        """
+        results = yield works, last and not self.nested
+        for result in results.values():
+            if result.__class__ is ReplyError:
+                raise result
+        return results
+
+    def at(self, key: bytes, op: Callable[..., Any], payload: Any, *, last: bool = False) -> Steps:
+        """Run ``op(db, payload, h)`` on the shard of ``key``. Returns its result."""
+        h = self.proactor.shard.hash_key(key)
+        shard = self.shard_of(h)
+        work = (_run_at, (self.proactor.index, op, self.db, payload, h))
+        results = yield from self.hop({shard: work}, last)
+        return results[shard]
+
+    def by_shard(self, keys: Sequence[bytes]) -> dict[int, list[tuple[int, bytes, int]]]:
+        """Group keys: shard -> [(position in ``keys``, key, hash)]. O(keys)."""
+        hash_key = self.proactor.shard.hash_key
+        count = self.proactor.count
+        groups: dict[int, list[tuple[int, bytes, int]]] = {}
+        for position, key in enumerate(keys):
+            h = hash_key(key)
+            groups.setdefault((h >> 32) % count, []).append((position, key, h))
+        return groups
+
+    def each_key(
+        self, keys: Sequence[bytes], op: Callable[..., Any], payloads: Sequence[Any] | None = None,
+        *, last: bool = False,
+    ) -> Steps:
+        """Run ``op(db, payload, h)`` for every key, one hop to each shard.
+
+        Args:
+            payloads: one for each key; the keys themselves if None.
+
+        Returns:
+            The results in the order of ``keys``.
+        """
+        given = keys if payloads is None else payloads
+        origin = self.proactor.index
+        groups = self.by_shard(keys)
+        works: dict[int, Work] = {
+            shard: (_run_each, (origin, op, self.db, [(given[position], h) for position, _, h in group]))
+            for shard, group in groups.items()
+        }
+        answers = yield from self.hop(works, last)
+        results: list[Any] = [None] * len(keys)
+        for shard, group in groups.items():
+            for (position, _, _), result in zip(group, answers[shard], strict=True):
+                results[position] = result
+        return results
+
+    def all_shards(self, op: Callable[[Shard, Any], Any], argument: Any, *, last: bool = False) -> Steps:
+        """Run ``op(shard, argument)`` on every shard (global commands). Returns the results by shard index."""
+        works: dict[int, Work] = {shard: (op, argument) for shard in range(self.proactor.count)}
+        results = yield from self.hop(works, last)
+        return [results[shard] for shard in range(self.proactor.count)]
+
+    def everywhere(self, function: Callable[[Proactor, Any], Any], argument: Any = None) -> Steps:
+        """Run ``function(proactor, argument)`` on every thread, outside the transaction.
+
+        Returns:
+            The results by thread index.
+        """
+        results = yield Everywhere(function, argument)
+        for result in results:
+            if result.__class__ is ReplyError:
+                raise result
+        return results
+
+    def conclude(self) -> Steps:
+        """An empty last hop: for commands that find out late that there is nothing more to do."""
+        if not self.nested:
+            yield {}, True
+
+    def on_hop(self, results: dict[int, Any]) -> None:
+        """The transaction brings the answers of a hop."""
+        self.dispatcher.resume(self, results)
+
+    def on_answer(self, thread: int, result: Any) -> None:
+        """A thread answered `everywhere`."""
+        self.answers[thread] = result
+        self.missing -= 1
+        if not self.missing:
+            answers = self.answers
+            self.answers = []
+            self.dispatcher.resume(self, answers)
+
+
+def _run_at(shard: Shard, argument: tuple[int, Callable[..., Any], int, Any, int]) -> Any:
+    origin, op, db, payload, h = argument
+    return op(shard.dbs[db], payload if origin == shard.index else own(payload), h)
+
+
+def _run_each(shard: Shard, argument: tuple[int, Callable[..., Any], int, list[Any]]) -> list[Any]:
+    origin, op, db_index, pairs = argument
+    db = shard.dbs[db_index]
+    if origin == shard.index:
+        return [op(db, payload, h) for payload, h in pairs]
+    return [op(db, own(payload), h) for payload, h in pairs]
+
+
+def collect(proactor: Proactor, message: Message) -> None:
+    """Message handler on every thread: run an `Everywhere` request and send the answer back."""
+    from nogil_df.vll.engine import call, deliver
+
+    _, origin, token, function, argument = message
+    result = call((_swap_arguments, (function, argument, proactor)), proactor.shard)
+    proactor.outboxes[origin].append((deliver, token, proactor.index, result))
+
+
+def _swap_arguments(shard: Shard, argument: tuple[Callable[..., Any], Any, Proactor]) -> Any:
+    function, given, proactor = argument
+    return function(proactor, given)

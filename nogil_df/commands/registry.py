@@ -1,0 +1,42 @@
+"""The whole command table: the rows of all families, after the flags that rename or alias commands."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from nogil_df.base.flags import FlagError
+from nogil_df.commands import strings
+from nogil_df.commands.spec import Row
+
+if TYPE_CHECKING:
+    from nogil_df.base.flags import Options
+
+FAMILIES = (strings,)
+"""Modules with a ``TABLE`` of rows."""
+
+
+def all_rows() -> tuple[Row, ...]:
+    """Every command of every family. O(commands)."""
+    return tuple(row for family in FAMILIES for row in family.TABLE)
+
+
+def rows_for(options: Options) -> tuple[Row, ...]:
+    """The table of a server: `all_rows` after `rename_command` and `command_alias`.
+
+    Raises:
+        FlagError: a flag names a command that does not exist.
+    """
+    rows = {row.name: row for row in all_rows()}
+    for old, new in options.rename_command:
+        row = rows.pop(old.upper(), None)
+        if row is None:
+            raise FlagError(f"--rename_command: no such command {old!r}")
+        if new:
+            rows[new.upper()] = replace(row, name=new.upper())
+    for alias, name in options.command_alias:
+        target = rows.get(name.upper())
+        if target is None:
+            raise FlagError(f"--command_alias: no such command {name!r}")
+        rows[alias.upper()] = replace(target, name=alias.upper())
+    return tuple(rows.values())

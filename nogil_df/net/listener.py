@@ -1,0 +1,216 @@
+"""Listening sockets, and who gets the connections.
+
+The first thread accepts and deals the sockets out, each to the thread with the fewest connections, so that
+they are spread evenly whatever the kernel thinks (SO_REUSEPORT hashes addresses, and 8 clients of 2 threads
+easily end up 7 to 1). What travels to the other thread is the bare descriptor: the socket object is made by
+the thread that will use it, because a method call on another thread's object pays atomic reference counts.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import socket
+import stat
+from typing import TYPE_CHECKING
+
+from nogil_df.base import log
+from nogil_df.base.errors import ReplyError, text
+from nogil_df.net.connection import Connection
+from nogil_df.net.poller import READ
+
+if TYPE_CHECKING:
+    from nogil_df.net.loop import Loop
+    from nogil_df.vll.proactor import Message, Proactor
+
+ACCEPTS = 64
+"""Connections accepted in one turn: a storm of clients must not starve those who are there."""
+
+
+class ListenError(Exception):
+    """An address can't be listened on; the text is the one line for the user."""
+
+
+def listen_tcp(address: str, port: int, backlog: int) -> list[socket.socket]:
+    """Open listening sockets for one `bind` word.
+
+    Args:
+        address: an address or name, "*" for all of IPv4, "::*" for all of IPv6; a leading "-" makes an
+            unavailable address no error.
+
+    Returns:
+        The sockets; empty if the address is optional and unavailable.
+
+    Raises:
+        ListenError: with the reason.
+    """
+    optional = address.startswith("-")
+    name = address[1:] if optional else address
+    host = {"*": "0.0.0.0", "::*": "::"}.get(name, name)  # noqa: S104 - the user asked for all addresses
+    try:
+        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+        family, kind, proto, _, where = found[0]
+        sock = socket.socket(family, kind, proto)
+    except OSError as error:
+        if optional:
+            return []
+        raise ListenError(f"can't listen on {name}:{port}: {error.strerror or error}") from None
+    try:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if family == socket.AF_INET6:
+            sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+        sock.bind(where)
+        sock.listen(backlog)
+        sock.setblocking(False)
+    except OSError as error:
+        sock.close()
+        if optional and error.errno in (errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT, errno.EPROTONOSUPPORT):
+            return []
+        raise ListenError(f"can't listen on {name}:{port}: {error.strerror or error}") from None
+    return [sock]
+
+
+def listen_unix(path: str, mode: int, backlog: int) -> socket.socket:
+    """Open a unix socket; one that a dead server left behind is replaced, any other file is not.
+
+    Raises:
+        ListenError: with the reason.
+    """
+    try:
+        with contextlib.suppress(FileNotFoundError):
+            if not stat.S_ISSOCK(os.stat(path).st_mode):
+                raise ListenError(f"can't listen on {path}: the file exists and is no socket")
+            os.unlink(path)
+        sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        sock.bind(path)
+        if mode:
+            os.chmod(path, mode)
+        sock.listen(backlog)
+        sock.setblocking(False)
+    except OSError as error:
+        raise ListenError(f"can't listen on {path}: {error.strerror or error}") from None
+    return sock
+
+
+class Listener:
+    """One listening socket, served by the first thread's loop."""
+
+    __slots__ = ("loop", "next_thread", "sock", "unix_path")
+
+    def __init__(self, loop: Loop, sock: socket.socket, unix_path: str = "") -> None:
+        self.loop = loop
+        self.sock = sock
+        self.unix_path = unix_path
+        self.next_thread = 0
+        loop.watch(sock.fileno(), READ, self.on_ready)
+
+    def on_ready(self, mask: int) -> None:
+        """Accept what waits, up to ACCEPTS connections."""
+        for _ in range(ACCEPTS):
+            try:
+                sock, peer = self.sock.accept()
+            except BlockingIOError:
+                return
+            except OSError as error:
+                # Out of descriptors, or the client is gone already.
+                log.warning(f"accept failed: {error}")
+                return
+            self._admit(sock, peer)
+
+    def _admit(self, sock: socket.socket, peer: object) -> None:
+        proactor = self.loop.proactor
+        state = proactor.service
+        refusal = self._refusal(sock, peer)
+        if refusal is not None:
+            with contextlib.suppress(OSError):
+                sock.setblocking(False)
+                sock.send(b"-%b\r\n" % text(refusal))
+            sock.close()
+            state.server.connections_rejected += 1
+            return
+        thread = min(range(proactor.count), key=self._load)
+        self.next_thread = thread
+        session_id = state.server.next_session_id()
+        state.server.connections_given[thread] += 1
+        message = (adopt, sock.detach(), session_id, self.unix_path)
+        if thread == proactor.index:
+            adopt(proactor, message)
+        else:
+            proactor.post(thread, message)
+
+    def _load(self, thread: int) -> tuple[int, int]:
+        """Connections of a thread; the one after the last that got one wins a tie."""
+        server = self.loop.proactor.service.server
+        return (
+            server.connections_of(thread),
+            (thread - self.next_thread - 1) % self.loop.proactor.count,
+        )
+
+    def _refusal(self, sock: socket.socket, peer: object) -> ReplyError | None:
+        state = self.loop.proactor.service
+        config = state.config
+        if state.server.connected_clients() >= config.maxclients:
+            return ReplyError("MAX_CLIENTS")
+        if self.unix_path or not config.protected_mode or config.requirepass:
+            return None
+        host = peer[0] if isinstance(peer, tuple) else ""
+        if host.startswith("127.") or host == "::1" or host.startswith("::ffff:127."):
+            return None
+        return ReplyError("DENIED")
+
+    def close(self) -> None:
+        """Stop listening."""
+        self.loop.unwatch(self.sock.fileno())
+        self.sock.close()
+        if self.unix_path:
+            with contextlib.suppress(OSError):
+                os.unlink(self.unix_path)
+
+
+def format_address(address: object) -> str:
+    """An address as Redis prints it: ``127.0.0.1:6379``, ``[::1]:6379``."""
+    if not isinstance(address, tuple):
+        return "/unixsocket:0"
+    host, port = address[0], address[1]
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
+def adopt(proactor: Proactor, message: Message) -> None:
+    """On the thread that gets it: make a connection of an accepted descriptor."""
+    _, fd, session_id, unix_path = message
+    state = proactor.service
+    loop = state.extra["loop"]
+    sock = socket.socket(fileno=fd)
+    sock.setblocking(False)
+    config = state.config
+    try:
+        if unix_path:
+            address = local = f"{unix_path}:0"
+        else:
+            address = format_address(sock.getpeername())
+            local = format_address(sock.getsockname())
+            if config.tcp_nodelay:
+                sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            _keep_alive(sock, config.tcp_keepalive)
+    except OSError:
+        # The client is gone before it was served.
+        sock.close()
+        state.server.connections_given[proactor.index] -= 1
+        return
+    parser = state.extra["engine"].parser()
+    connection = Connection(sock, loop, state.dispatcher, parser, session_id, address, local)
+    connection.session.unix_socket = bool(unix_path)
+    state.sessions[session_id] = connection.session
+    state.connections_received += 1
+
+
+def _keep_alive(sock: socket.socket, seconds: int) -> None:
+    """Probe a silent peer after ``seconds``, and give up after three probes a third of that apart."""
+    if not seconds:
+        return
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    if hasattr(socket, "TCP_KEEPIDLE"):
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, seconds)
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, max(1, seconds // 3))
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPCNT, 3)

@@ -1,0 +1,145 @@
+"""The selector loop of one thread: sockets, inbox, timers, in bounded turns.
+
+A turn: wait for sockets (not at all if there is work), serve each ready socket once, drain the inbox as it
+was when the turn began, go on with connections that had more commands than one turn may run, run timers,
+hand the outboxes over. Everything is bounded, so no client and no peer can starve the others.
+
+Going to sleep is the one delicate step: the thread says that it sleeps *before* it looks at its inbox for
+the last time; a peer appends *before* it looks whether we sleep. One of the two sees the other.
+
+An idle thread wakes once a second, or ``hz`` times a second while it holds keys that can expire.
+"""
+
+from __future__ import annotations
+
+import errno
+from collections import deque
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from nogil_df.base import log
+from nogil_df.net.poller import READ, Poller, Waker
+
+if TYPE_CHECKING:
+    from nogil_df.commands.threadstate import ThreadState
+    from nogil_df.net.connection import Connection
+    from nogil_df.vll.proactor import Proactor
+
+IDLE_BEAT = 1.0
+"""Seconds between heartbeats of a thread with nothing to expire."""
+
+
+class Loop:
+    """One thread's loop.
+
+    Args:
+        proactor: the core it drives.
+        state: the thread's state: timers, heartbeat.
+        poller, waker: the platform's means of waiting.
+    """
+
+    __slots__ = (
+        "proactor",
+        "state",
+        "poller",
+        "waker",
+        "handlers",
+        "runnable",
+        "dirty",
+        "stopping",
+        "turns",
+    )
+
+    def __init__(self, proactor: Proactor, state: ThreadState, poller: Poller, waker: Waker) -> None:
+        self.proactor = proactor
+        self.state = state
+        self.poller = poller
+        self.waker = waker
+        # fd -> handler(mask). Connections, listeners and the waker.
+        self.handlers: dict[int, Callable[[int], None]] = {waker.fd: self._woken}
+        # Connections with parsed or buffered commands left over from this turn.
+        self.runnable: deque[Connection] = deque()
+        # Connections with replies that nobody has sent yet (pushes).
+        self.dirty: list[Connection] = []
+        self.stopping = False
+        self.turns = 0
+        poller.register(waker.fd, READ)
+        proactor.wake = waker.wake
+
+    def watch(self, fd: int, mask: int, handler: Callable[[int], None]) -> None:
+        """Call ``handler(mask)`` whenever ``fd`` is ready."""
+        self.handlers[fd] = handler
+        self.poller.register(fd, mask)
+
+    def unwatch(self, fd: int) -> None:
+        """Forget ``fd``, which is still open."""
+        if self.handlers.pop(fd, None) is not None:
+            try:
+                self.poller.unregister(fd)
+            except (KeyError, OSError) as error:
+                log.debug(f"unregister of fd {fd}: {error}")
+
+    def run(self) -> None:
+        """Turn until `stopping`."""
+        while not self.stopping:
+            self.turn()
+
+    def turn(self) -> None:
+        """One turn; see the module's text."""
+        proactor = self.proactor
+        state = self.state
+        timeout = self._time_to_wait()
+        proactor.sleeping = True
+        if timeout and proactor.inbox:
+            timeout = 0
+        try:
+            ready = self.poller.poll(timeout)
+        except InterruptedError:
+            ready = []
+        proactor.sleeping = False
+        self.turns += 1
+        if ready:
+            proactor.tick()
+            handlers = self.handlers
+            for fd, mask in ready:
+                handler = handlers.get(fd)
+                if handler is not None:
+                    handler(mask)
+        if proactor.inbox:
+            proactor.drain()
+        runnable = self.runnable
+        for _ in range(len(runnable)):
+            runnable.popleft().go_on()
+        now = proactor.clock.monotonic()
+        if now >= state.next_beat:
+            proactor.tick()
+            state.beat(now)
+        state.timers.run_due(now)
+        proactor.finish_turn()
+        dirty = self.dirty
+        if dirty:
+            self.dirty = []
+            for connection in dirty:
+                connection.flush()
+
+    def _time_to_wait(self) -> float:
+        if self.runnable or self.proactor.inbox or self.dirty or self.state.has_more_work:
+            return 0
+        until = self.state.next_beat
+        timer = self.state.timers.next_time()
+        if timer is not None and timer < until:
+            until = timer
+        return max(0.0, until - self.proactor.clock.monotonic())
+
+    def _woken(self, mask: int) -> None:
+        self.waker.clear()
+
+    def close(self) -> None:
+        """Free descriptors once `run` has returned."""
+        self.poller.close()
+        self.waker.close()
+
+
+def is_transient(error: OSError) -> bool:
+    """Whether a socket call that failed may simply be made again later."""
+    return error.errno in (errno.EAGAIN, errno.EWOULDBLOCK, errno.EINTR)

@@ -1,0 +1,283 @@
+"""Assembly and lifecycle: options in, a running server out.
+
+``start`` makes one proactor a thread, gives each its shard, its state and its loop, opens the sockets and
+starts the threads. The main thread serves nobody: it waits for a signal or a SHUTDOWN, then has every thread
+send what it owes and close, and joins them.
+
+`Server` is the same thing inside a Python process: ``with Server() as server: server.port``.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import os
+import secrets
+import signal
+import sys
+import threading
+from types import FrameType
+from typing import Any
+
+from nogil_df.base import log
+from nogil_df.base.clock import Clock
+from nogil_df.base.flags import FlagError, Options
+from nogil_df.commands.registry import rows_for
+from nogil_df.net.listener import Listener, ListenError, listen_tcp, listen_unix
+from nogil_df.net.loop import Loop
+from nogil_df.net.poller import Waker, make_poller
+from nogil_df.runtime import Thread, make_threads
+from nogil_df.wire.request import make_engine
+
+DRAIN_SECONDS = 5.0
+"""How long a stop waits for commands in flight and for clients to take their replies."""
+
+
+class StartError(Exception):
+    """The server can't start; the text is the one line for the user."""
+
+
+class RunningServer:
+    """A server with its threads.
+
+    Attributes:
+        port: the TCP port in use, 0 if there is none.
+        connections_given: by thread, connections dealt out to it; only the accepting thread writes.
+    """
+
+    def __init__(self, options: Options, *, clock: Clock | None = None, any_port: bool = False) -> None:
+        self.options = options
+        self.clock = clock or Clock()
+        self.run_id = secrets.token_hex(20)
+        self.started_unix_ms = self.clock.unix_ms()
+        self.started_at = self.clock.monotonic()
+        self.port = 0
+        self.exit_code = 0
+        self.connections_rejected = 0
+        self._any_port = any_port
+        self._session_ids = itertools.count(1)
+        self._stop = threading.Event()
+        self._listeners: list[Listener] = []
+        self._workers: list[threading.Thread] = []
+        self.threads: list[Thread] = make_threads(options, self.clock, self, rows_for(options))
+        self.connections_given = [0] * len(self.threads)
+        self.loops: list[Loop] = []
+
+    def start(self) -> None:
+        """Open the sockets and start the threads.
+
+        Raises:
+            StartError: a socket can't be opened; nothing is left open then.
+        """
+        options = self.options
+        sockets = self._open_sockets()
+        for thread in self.threads:
+            loop = Loop(thread.proactor, thread.state, make_poller(), Waker())
+            thread.state.extra["loop"] = loop
+            thread.state.extra["engine"] = make_engine(_parser_kind(), thread.state.config.proto_max_bulk_len)
+            self.loops.append(loop)
+        for sock in sockets:
+            self._listeners.append(Listener(self.loops[0], sock))
+        if options.unixsocket:
+            unix = listen_unix(options.unixsocket, options.unixsocketperm, options.tcp_backlog)
+            self._listeners.append(Listener(self.loops[0], unix, options.unixsocket))
+        for index, loop in enumerate(self.loops):
+            worker = threading.Thread(target=self._work, args=(loop,), name=f"shard-{index}", daemon=True)
+            self._workers.append(worker)
+            worker.start()
+
+    def addresses(self) -> list[str]:
+        """Where the server listens, for people."""
+        found = [f"{word.lstrip('-')}:{self.port}" for word in self.options.bind] if self.port else []
+        return [*found, self.options.unixsocket] if self.options.unixsocket else found
+
+    def _open_sockets(self) -> list[Any]:
+        options = self.options
+        port = options.port
+        if port <= 0 and not (self._any_port or port == -1):
+            return []
+        sockets: list[Any] = []
+        wanted = 0 if self._any_port or port == -1 else port
+        try:
+            for word in options.bind:
+                opened = listen_tcp(word, wanted, options.tcp_backlog)
+                sockets += opened
+                if opened and not wanted:
+                    wanted = opened[0].getsockname()[1]
+        except ListenError as error:
+            for sock in sockets:
+                sock.close()
+            raise StartError(str(error)) from None
+        self.port = wanted
+        return sockets
+
+    def _work(self, loop: Loop) -> None:
+        """One shard thread."""
+        try:
+            loop.run()
+        except BaseException as error:
+            log.warning(f"thread {threading.current_thread().name} died: {error!r}")
+            self.exit_code = 1
+            self._stop.set()
+            raise
+
+    # What threads ask of the server as a whole.
+
+    def next_session_id(self) -> int:
+        """Ids of clients: 1, 2, 3... Called by the accepting thread only."""
+        return next(self._session_ids)
+
+    def connections_of(self, thread: int) -> int:
+        """Connections of a thread, those on their way to it included."""
+        return self.connections_given[thread] - self.threads[thread].state.connections_closed
+
+    def connected_clients(self) -> int:
+        """Connections of all threads."""
+        return sum(map(self.connections_of, range(len(self.threads))))
+
+    def request_stop(self, exit_code: int = 0) -> None:
+        """Ask the main thread to stop the server; returns at once."""
+        self.exit_code = exit_code
+        self._stop.set()
+
+    def wait(self) -> int:
+        """Wait until somebody asks for a stop. Returns the exit code."""
+        # A bounded wait lets signal handlers run on every platform.
+        while not self._stop.wait(3600.0):
+            pass
+        return self.exit_code
+
+    def stop(self) -> None:
+        """Send what is owed, close everything, join the threads. Idempotent."""
+        if not self._workers:
+            return
+        drained = [threading.Event() for _ in self.loops]
+        for loop, event in zip(self.loops, drained, strict=True):
+            closers = self._listeners if loop is self.loops[0] else []
+            self.submit(loop.proactor.index, (begin_drain, loop, closers, event))
+        for event in drained:
+            event.wait(DRAIN_SECONDS + 1)
+        for loop in self.loops:
+            self.submit(loop.proactor.index, (end_loop, loop))
+        for worker in self._workers:
+            worker.join(5.0)
+        for loop in self.loops:
+            loop.close()
+        self._workers.clear()
+
+    def submit(self, thread: int, message: tuple[Any, ...]) -> None:
+        """Send a message to a shard thread from a thread that has no proactor."""
+        proactor = self.threads[thread].proactor
+        proactor.inbox.append([message])
+        proactor.wake()
+
+
+def begin_drain(proactor: Any, message: tuple[Any, ...]) -> None:
+    """On a shard thread: stop listening, close clients once they have what they are owed, then say so."""
+    _, loop, listeners, event = message
+    state = proactor.service
+    for listener in listeners:
+        listener.close()
+    deadline = proactor.clock.monotonic() + DRAIN_SECONDS
+
+    def look() -> None:
+        for session in list(state.sessions.values()):
+            if not session.busy or session.blocked:
+                session.transport.close(after_replies=True)
+        if not state.sessions or proactor.clock.monotonic() > deadline:
+            for session in list(state.sessions.values()):
+                session.transport.close(after_replies=False)
+            event.set()
+        else:
+            state.timers.at(proactor.clock.monotonic() + 0.005, look)
+
+    look()
+
+
+def end_loop(proactor: Any, message: tuple[Any, ...]) -> None:
+    """On a shard thread: leave the loop."""
+    message[1].stopping = True
+
+
+def _parser_kind() -> str:
+    """hiredis where it is installed and does not cost us the freedom from the GIL, else pure Python."""
+    try:
+        import hiredis  # noqa: F401
+    except ImportError:
+        return "python"
+    return "hiredis"
+
+
+def run(options: Options) -> int:
+    """Run a server until a signal or SHUTDOWN ends it. Returns the process's exit code."""
+    try:
+        server = RunningServer(options)
+        server.start()
+    except (StartError, ListenError, FlagError) as error:
+        print(f"nogil-df: {error}", file=sys.stderr)
+        return 1
+
+    def on_signal(number: int, frame: FrameType | None) -> None:
+        log.warning(f"Received {signal.Signals(number).name}, scheduling shutdown...")
+        server.request_stop()
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, on_signal)
+    if options.pidfile:
+        with contextlib.suppress(OSError), open(options.pidfile, "w", encoding="ascii") as file:
+            file.write(f"{os.getpid()}\n")
+    log.banner(server.addresses(), len(server.threads), len(server.threads))
+    code = server.wait()
+    server.stop()
+    if options.pidfile:
+        with contextlib.suppress(OSError):
+            os.unlink(options.pidfile)
+    log.warning("nogil-df is now ready to exit, bye bye...")
+    return code
+
+
+class Server:
+    """A server inside this Python process, for tests and tools; loopback only, gone with the process.
+
+    Args:
+        port: TCP port; 0 takes a free one.
+        threads: shard threads; 0 for one a usable CPU.
+        options: any flag of the command line, by name: ``Server(requirepass="secret")``.
+
+    Example:
+        with Server() as server:
+            client = redis.Redis(port=server.port)
+    """
+
+    def __init__(self, port: int = 0, *, threads: int = 0, **options: Any) -> None:
+        options.setdefault("bind", ("127.0.0.1",))
+        self._options = Options(port=port, proactor_threads=threads, **options)
+        self._server: RunningServer | None = None
+        self._any_port = port == 0
+
+    @property
+    def port(self) -> int:
+        """The TCP port the server listens on."""
+        if self._server is None:
+            raise RuntimeError("the server is not running")
+        return self._server.port
+
+    def start(self) -> Server:
+        """Start the server. Raises StartError if a socket can't be opened."""
+        if self._server is None:
+            server = RunningServer(self._options, any_port=self._any_port)
+            server.start()
+            self._server = server
+        return self
+
+    def stop(self) -> None:
+        """Stop the server; replies in flight are sent first. Idempotent."""
+        if self._server is not None:
+            self._server.stop()
+            self._server = None
+
+    def __enter__(self) -> Server:
+        return self.start()
+
+    def __exit__(self, *exc_info: object) -> None:
+        self.stop()

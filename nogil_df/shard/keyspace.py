@@ -1,0 +1,230 @@
+"""One database of one shard: the Dash table plus what Redis makes of it.
+
+Everything that reads or writes a key goes through here: hits and misses, lazy expiry, memory accounting,
+and the coda that every write ends with, ``changed``. The coda is where WATCH, keyspace events and (later)
+blocked clients and tracking hang: a command can't forget one of them.
+
+Costs on the hot path are kept to one test when nobody watches: ``observed`` is false unless this database
+has a watched key or the shard has notifications on.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from nogil_df.base import keyspace_events as events
+from nogil_df.base.errors import ReplyError
+from nogil_df.shard.dash import DashTable
+from nogil_df.shard.memory import record_size, value_size
+
+if TYPE_CHECKING:
+    from nogil_df.shard.shard import Shard
+
+
+class WatchToken:
+    """What a WATCH leaves on a shard: the shard sets ``dirty`` when a watched key changes.
+
+    Written by the shard's thread, read by the coordinator's at EXEC; one attribute store, no lock.
+    """
+
+    __slots__ = ("dirty",)
+
+    def __init__(self) -> None:
+        self.dirty = False
+
+
+class Keyspace:
+    """Database ``index`` of ``shard``.
+
+    Invariants: ``used`` is the sum of `record_size` over all records; `watched` has no empty lists;
+    ``observed`` is true if a write has anybody to tell.
+    """
+
+    __slots__ = ("shard", "index", "table", "used", "watched", "observed")
+
+    def __init__(self, shard: Shard, index: int) -> None:
+        self.shard = shard
+        self.index = index
+        self.table = DashTable(shard.tick, self._on_expired)
+        self.used = 0
+        self.watched: dict[bytes, list[WatchToken]] = {}
+        self.observed = False
+
+    def __len__(self) -> int:
+        return len(self.table)
+
+    def find(self, key: bytes, h: int) -> Any:
+        """Read a key as a command that serves a client does: counts a hit or a miss. O(1).
+
+        Returns:
+            The stored value or None; an expired record is erased and counts as absent.
+        """
+        value = self.table.get(key, h)
+        shard = self.shard
+        if value is None:
+            shard.misses += 1
+            if shard.notify_mask & events.KEY_MISS:
+                shard.notify(events.KEY_MISS, b"keymiss", key, self.index)
+        else:
+            shard.hits += 1
+        return value
+
+    def peek(self, key: bytes, h: int) -> Any:
+        """Look a key up without counting: for writes and introspection. Expired records are erased. O(1)."""
+        return self.table.get(key, h)
+
+    def string(self, key: bytes, h: int) -> bytes | bytearray | None:
+        """`peek` for commands that change strings.
+
+        Raises:
+            ReplyError WRONGTYPE if the key holds another type.
+        """
+        value = self.table.get(key, h)
+        if value is None or value.__class__ is bytes or value.__class__ is bytearray:
+            return value
+        raise ReplyError("WRONGTYPE")
+
+    def put(self, key: bytes, h: int, value: Any, deadline: int = 0) -> Any:
+        """Insert or overwrite; the caller owns ``key`` and ``value`` and calls `changed` afterwards.
+
+        Args:
+            deadline: unix ms; 0 for none, -1 to keep the one there is.
+
+        Returns:
+            The value that was there, None if the key is new. O(1).
+        """
+        old = self.table.put(key, h, value, deadline)
+        if old.__class__ is bytes and value.__class__ is bytes:
+            self.used += len(value) - len(old)
+        else:
+            self.account_put(key, value, old)
+        return old
+
+    def account_put(self, key: bytes, value: Any, old: Any) -> None:
+        """Account for ``value`` having taken the place of ``old`` (None: a new key). O(1)."""
+        if old is None:
+            self.used += record_size(key, value)
+            if self.observed and self.shard.notify_mask & events.NEW:
+                self.shard.notify(events.NEW, b"new", key, self.index)
+        else:
+            self.used += value_size(value) - value_size(old)
+
+    def erase(self, key: bytes, h: int) -> Any:
+        """Remove a key. Returns its value or None. O(1), apart from freeing a big value."""
+        value = self.table.erase(key, h)
+        if value is not None:
+            self.used -= record_size(key, value)
+        return value
+
+    def resized(self, before: int, after: int) -> None:
+        """Account for a value that was changed in place. Arguments are `value_size` figures in bytes."""
+        self.used += after - before
+
+    def deadline(self, key: bytes, h: int) -> int:
+        """Absolute unix ms at which the key expires, 0 if never, -1 if there is no such key."""
+        return self.table.deadline(key, h)
+
+    def set_deadline(self, key: bytes, h: int, deadline: int) -> bool:
+        """Set (0: remove) the deadline. False if there is no such key. O(1)."""
+        return self.table.set_deadline(key, h, deadline)
+
+    def changed(self, key: bytes, kind: int, event: bytes) -> None:
+        """The coda of every write: count it, tell watchers and listeners.
+
+        Args:
+            kind: event class, one of `nogil_df.base.keyspace_events`.
+            event: the name Redis gives this change in keyspace notifications.
+        """
+        self.shard.dirty += 1
+        if self.observed:
+            self.tell(key, kind, event)
+
+    def touched(self, key: bytes) -> None:
+        """Mark watchers of ``key`` without an event (Redis's signalModifiedKey alone)."""
+        if self.watched:
+            self._spoil(key)
+
+    def tell(self, key: bytes, kind: int, event: bytes) -> None:
+        """Tell watchers and listeners of a change; only worth calling while ``observed``. O(watchers)."""
+        if self.watched:
+            self._spoil(key)
+        shard = self.shard
+        if shard.notify_mask & kind:
+            shard.notify(kind, event, key, self.index)
+
+    def _spoil(self, key: bytes) -> None:
+        tokens = self.watched.get(key)
+        if tokens is not None:
+            for token in tokens:
+                token.dirty = True
+
+    def watch(self, key: bytes, token: WatchToken) -> None:
+        """Let ``token`` know when ``key`` changes. O(1)."""
+        self.watched.setdefault(key, []).append(token)
+        self.observed = True
+
+    def unwatch(self, key: bytes, token: WatchToken) -> None:
+        """Undo `watch`. O(watchers of the key)."""
+        tokens = self.watched.get(key)
+        if tokens is None or token not in tokens:
+            return
+        tokens.remove(token)
+        if not tokens:
+            del self.watched[key]
+            self.refresh_observed()
+
+    def refresh_observed(self) -> None:
+        """Recompute ``observed`` after notifications or watches changed."""
+        self.observed = bool(self.watched) or self.shard.notify_mask != 0
+
+    def flush(self) -> int:
+        """Drop every key; watchers of keys that existed are marked. Returns how many keys there were.
+
+        The old table is handed to the shard, which takes it apart in slices between turns.
+        """
+        count = len(self.table)
+        for key, tokens in self.watched.items():
+            if self.table.peek(key, self.shard.hash_key(key)) is not None:
+                for token in tokens:
+                    token.dirty = True
+        self.shard.discard(self.table)
+        self.table = DashTable(self.shard.tick, self._on_expired)
+        self.used = 0
+        return count
+
+    def swap(self, other: Keyspace) -> None:
+        """Exchange the contents of two databases (SWAPDB); watched keys that differ afterwards are marked."""
+        hash_key = self.shard.hash_key
+        for one, two in ((self, other), (other, self)):
+            for key, tokens in one.watched.items():
+                h = hash_key(key)
+                if one.table.get(key, h) is not None or two.table.get(key, h) is not None:
+                    for token in tokens:
+                        token.dirty = True
+        self.table, other.table = other.table, self.table
+        self.used, other.used = other.used, self.used
+        self.table.on_expired = self._on_expired
+        other.table.on_expired = other._on_expired
+
+    def expire_step(self, segments: int, position: int) -> tuple[int, int]:
+        """Active expiry: look at some segments that hold deadlines.
+
+        Returns:
+            (where to go on, records expired).
+        """
+        return self.table.collect_expired(segments, position)
+
+    def _on_expired(self, key: bytes, h: int, value: Any) -> None:
+        """The table took an expired record out."""
+        shard = self.shard
+        self.used -= record_size(key, value)
+        shard.expired += 1
+        if self.observed:
+            self.tell(key, events.EXPIRED, b"expired")
+
+    def verify(self) -> None:
+        """Check the invariants. Raises AssertionError. O(n)."""
+        self.table.verify()
+        used = sum(record_size(key, value) for key, value, _ in self.table.items())
+        assert used == self.used, f"db {self.index}: accounted {self.used}, found {used}"
+        assert all(self.watched.values())

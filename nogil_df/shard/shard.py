@@ -1,0 +1,135 @@
+"""One thread's slice of the data: its databases, its clock tick, its counters.
+
+A shard knows nothing of connections or of other shards. What it has to tell the world (keyspace events) it
+leaves in ``outgoing``; the layer above collects it when the command is over.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from typing import Any
+
+from nogil_df.base import keyspace_events as events
+from nogil_df.base.hashing import hash_key
+from nogil_df.shard.keyspace import Keyspace
+
+
+class Tick:
+    """The time of the current turn: unix milliseconds. One object a shard, read by its tables."""
+
+    __slots__ = ("ms",)
+
+    def __init__(self, ms: int) -> None:
+        self.ms = ms
+
+
+class Shard:
+    """Databases of shard ``index`` of ``count``.
+
+    Attributes:
+        outgoing: keyspace events not yet collected: (class, event, key, database).
+        notify_mask: event classes that anybody wants, 0 when notifications are off.
+        dirty: writes since start; hits, misses, expired: counters as INFO shows them.
+        garbage: tables taken out of service by a flush, freed in slices.
+    """
+
+    __slots__ = (
+        "index",
+        "count",
+        "tick",
+        "dbs",
+        "hash_key",
+        "outgoing",
+        "notify_mask",
+        "dirty",
+        "hits",
+        "misses",
+        "expired",
+        "evicted",
+        "garbage",
+        "expire_enabled",
+        "_expire_db",
+        "_expire_positions",
+    )
+
+    def __init__(self, index: int, count: int, databases: int, now_ms: int) -> None:
+        self.index = index
+        self.count = count
+        self.tick = Tick(now_ms)
+        self.hash_key: Callable[[bytes], int] = hash_key
+        self.outgoing: list[tuple[int, bytes, bytes, int]] = []
+        self.notify_mask = 0
+        self.dirty = 0
+        self.hits = 0
+        self.misses = 0
+        self.expired = 0
+        self.evicted = 0
+        self.garbage: deque[Any] = deque()
+        self.expire_enabled = True
+        self._expire_db = 0
+        self._expire_positions = [0] * databases
+        self.dbs = [Keyspace(self, index) for index in range(databases)]
+
+    @property
+    def used(self) -> int:
+        """Bytes held by records and tables of all databases. O(databases)."""
+        return sum(db.used + db.table.memory_usage() for db in self.dbs)
+
+    def notify(self, kind: int, event: bytes, key: bytes, db: int) -> None:
+        """Leave a keyspace event for the layer above. O(1)."""
+        self.outgoing.append((kind, event, key, db))
+
+    def set_notify_mask(self, mask: int) -> None:
+        """Switch event classes on or off for all databases; a mask without K and E delivers nothing."""
+        self.notify_mask = mask if mask & (events.KEYSPACE | events.KEYEVENT) else 0
+        for db in self.dbs:
+            db.refresh_observed()
+
+    def discard(self, table: Any) -> None:
+        """Take over a table that a flush put out of service. O(1)."""
+        if len(table):
+            self.garbage.append(table)
+
+    def free_garbage(self, budget: int) -> bool:
+        """Free up to ``budget`` segments of discarded tables.
+
+        Returns:
+            True if there is more to free. Without slices a flush of millions of keys would hold the thread
+            for as long as it takes to free them (measured: about 0.1 us a key).
+        """
+        garbage = self.garbage
+        while garbage and budget > 0:
+            budget -= garbage[0].free_step(budget)
+            if not len(garbage[0]):
+                garbage.popleft()
+        return bool(garbage)
+
+    def expire_step(self, segments: int) -> int:
+        """Active expiry over all databases in turn, at most ``segments`` segments of one of them.
+
+        Returns:
+            How many records expired.
+        """
+        dbs = self.dbs
+        for _ in range(len(dbs)):
+            at = self._expire_db
+            db = dbs[at]
+            if db.table.expiring:
+                position, collected = db.expire_step(segments, self._expire_positions[at])
+                self._expire_positions[at] = position
+                if position == 0 or collected == 0:
+                    self._expire_db = (at + 1) % len(dbs)
+                return collected
+            self._expire_db = (at + 1) % len(dbs)
+        return 0
+
+    @property
+    def has_deadlines(self) -> bool:
+        """Whether any record can expire. O(databases)."""
+        return any(db.table.expiring for db in self.dbs)
+
+    def verify(self) -> None:
+        """Check every database. Raises AssertionError. O(n)."""
+        for db in self.dbs:
+            db.verify()
