@@ -26,7 +26,7 @@ test:  ## Style, types, imports' direction, then the tests; arguments for pytest
 	@$(PYTHON) tools/environment.py test
 	@status=0; \
 	$(MAKE) --no-print-directory --keep-going check || status=1; \
-	$(FREE_THREADED) -m pytest -n $(CPUS) $(ARGS) || status=1; \
+	$(FREE_THREADED) -m pytest -n $(CPUS) --maxfail 100 $(ARGS) || status=1; \
 	exit $$status
 
 lint:  ## Style, types and imports' direction alone
