@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from nogil_df.base.errors import ReplyError, unknown_subcommand
 from nogil_df.commands.session import REPLY_ON, REPLY_SKIP, REPLY_SKIP_NEXT
 from nogil_df.commands.spec import LOCAL, SINGLE, Command
-from nogil_df.wire.values import Simple
+from nogil_df.wire.values import QUEUED
 
 if TYPE_CHECKING:
     from nogil_df.commands.dispatch import Dispatcher
@@ -105,7 +105,7 @@ def _queue(session: Session, command: Command, args: list[bytes]) -> None:
     assert session.queue is not None
     session.queue.append((command, args))
     session.position += 1
-    session.dispatcher.encoder.encode(Simple(b"QUEUED"), session.proto, session.out)
+    session.dispatcher.encoder.encode(QUEUED, session.proto, session.out)
 
 
 # CLIENT REPLY: a muted session writes its replies to a list that is thrown away.

@@ -6,13 +6,13 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from nogil_df.base.flags import FlagError
-from nogil_df.commands import strings
+from nogil_df.commands import strings, transactions
 from nogil_df.commands.spec import Row
 
 if TYPE_CHECKING:
     from nogil_df.base.flags import Options
 
-FAMILIES = (strings,)
+FAMILIES = (strings, transactions)
 """Modules with a ``TABLE`` of rows."""
 
 

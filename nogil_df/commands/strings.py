@@ -89,7 +89,7 @@ def cmd_mset(context: Context, args: Args) -> Steps:
 
 
 TABLE: tuple[Row, ...] = (
-    single("GET", 2, "readonly fast", op=op_get, encode="bulk", acl="@read @string @fast"),
+    single("GET", 2, "readonly fast", op=op_get, encode="bulk_or_null", acl="@read @string @fast"),
     single("SET", -3, "write denyoom", cmd=cmd_set, op=op_set, encode="ok_or_null"),
     multi("MGET", -2, "readonly fast", run=cmd_mget, keys=(1, -1, 1)),
     multi("MSET", -3, "write denyoom", run=cmd_mset, keys=(1, -1, 2), encode="ok_or_null"),

@@ -27,10 +27,12 @@ class WatchToken:
     Written by the shard's thread, read by the coordinator's at EXEC; one attribute store, no lock.
     """
 
-    __slots__ = ("dirty",)
+    __slots__ = ("dirty", "existed")
 
     def __init__(self) -> None:
         self.dirty = False
+        # The key was there when the token was left; that it has expired since is a change as well.
+        self.existed = False
 
 
 class Keyspace:

@@ -118,14 +118,17 @@ class Proactor:
         if seen > self.tx_clock:
             self.tx_clock = seen
 
-    def drain(self) -> int:
+    def drain(self, most: int = 1 << 30) -> int:
         """Handle the batches that are in the inbox now; later ones wait for the next turn.
+
+        Args:
+            most: at most so many batches; the simulated scheduler takes one at a time.
 
         Returns:
             The number of messages handled.
         """
         inbox = self.inbox
-        waiting = len(inbox)
+        waiting = min(len(inbox), most)
         if not waiting:
             return 0
         self.tick()

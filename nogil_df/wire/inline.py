@@ -13,7 +13,9 @@ from typing import Final
 _SPACE: Final = b" \t\n\v\f\r"
 _HEX: Final = b"0123456789abcdefABCDEF"
 _ESCAPES: Final = {0x6E: 0x0A, 0x72: 0x0D, 0x74: 0x09, 0x62: 0x08, 0x61: 0x07}  # n r t b a
-_PLAIN: Final = re.compile(rb"[^ \t\n\r\"']+")  # vertical tab and form feed end a word only when they begin one
+_PLAIN: Final = re.compile(
+    rb"[^ \t\n\r\"']+"
+)  # vertical tab and form feed end a word only when they begin one
 
 
 def split_line(line: bytes) -> list[bytes] | None:

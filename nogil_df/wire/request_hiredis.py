@@ -30,7 +30,9 @@ from nogil_df.wire.request import MAX_BULK, RequestEngine, RequestParser
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-_MAX_ALONE: Final = 4096  # bytes of a command worth packing again; above, copies cost more than strict parsing
+_MAX_ALONE: Final = (
+    4096  # bytes of a command worth packing again; above, copies cost more than strict parsing
+)
 _MAX_STRETCH: Final = 64 * 1024
 _FIRST_COMMAND: Final = 2048  # a stretch whose first command is longer is left to the strict parser
 _MARK: Final = b":0\r\n"

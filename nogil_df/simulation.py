@@ -1,0 +1,189 @@
+"""A whole server of N shards on one thread, without sockets, in an order that a seed decides.
+
+The same proactors, dispatchers and shards as in the real server, turned by a scheduler that picks at random
+who goes on: a thread whose inbox holds batches handles one of them, a client hands its next commands over,
+the clock moves. One seed is one interleaving, every time: a failing test prints its seed and that seed
+fails again. (Keys are hashed with a fixed seed for the same reason.)
+
+    simulation = Simulation(seed=7, shards=3)
+    alice, bob = simulation.client(), simulation.client()
+    alice.send([b"SET", b"a", b"1"], [b"SET", b"b", b"1"])
+    bob.send([b"MGET", b"a", b"b"])
+    simulation.run()
+    bob.replies
+"""
+
+from __future__ import annotations
+
+import itertools
+import random
+from typing import Any
+
+from nogil_df.base.clock import FakeClock
+from nogil_df.base.flags import Options
+from nogil_df.commands.registry import all_rows
+from nogil_df.commands.session import Session
+from nogil_df.runtime import Thread, make_threads
+
+
+class SimulatedClient:
+    """A client of one thread: a transport that keeps what it is given.
+
+    Attributes:
+        waiting: batches of commands not yet handed over; a batch is a pipeline that arrived at once.
+        output: encoded replies so far, in order.
+        on_reply: called with the number of commands answered, whenever a batch is done.
+    """
+
+    def __init__(self, simulation: Simulation, thread: Thread, session_id: int) -> None:
+        self.simulation = simulation
+        self.thread = thread
+        self.waiting: list[list[list[bytes]]] = []
+        self.output = bytearray()
+        self.closed = False
+        self.on_reply: Any = None
+        self.session = Session(session_id, thread.dispatcher, self)
+        thread.state.sessions[session_id] = self.session
+
+    def send(self, *commands: list[bytes]) -> None:
+        """Pipeline commands; they are handed over when the scheduler picks this client."""
+        self.waiting.append([list(command) for command in commands])
+
+    @property
+    def may_run(self) -> bool:
+        """Whether there is a batch to hand over and nothing in flight."""
+        return bool(self.waiting) and not self.session.busy and not self.closed
+
+    def hand_over(self) -> None:
+        """Give the session its next batch."""
+        session = self.session
+        session.batch = self.waiting.pop(0)
+        session.position = 0
+        self.thread.proactor.tick()
+        self.thread.dispatcher.execute(session)
+        if not session.busy:
+            self.ready()
+
+    def ready(self) -> None:
+        """See `Transport`."""
+        for piece in self.session.out:
+            self.output += piece
+        self.session.out.clear()
+        if self.on_reply is not None:
+            self.on_reply(self)
+
+    def send_soon(self) -> None:
+        """See `Transport`."""
+        for piece in self.session.out:
+            self.output += piece
+        self.session.out.clear()
+
+    def close(self, *, after_replies: bool) -> None:
+        """See `Transport`: leave; what is in flight ends by itself."""
+        if not self.closed:
+            self.closed = True
+            self.thread.state.forget(self.session)
+
+    def check(self, now: float) -> None:
+        """See `Transport`."""
+
+    def describe(self) -> dict[str, Any]:
+        """See `Transport`."""
+        return {"addr": "127.0.0.1:0", "laddr": "127.0.0.1:0", "fd": -1}
+
+
+class Simulation:
+    """A simulated server.
+
+    Args:
+        seed: decides every choice of the scheduler.
+        shards: number of threads' worth of server.
+        options: flags, as for the real one.
+    """
+
+    def __init__(self, seed: int, shards: int = 3, options: Options | None = None) -> None:
+        self.seed = seed
+        self.random = random.Random(seed)  # noqa: S311 - schedules, not secrets
+        self.clock = FakeClock()
+        self.exit_code: int | None = None
+        self.connections_rejected = 0
+        self.run_id = "0" * 40
+        self.started_unix_ms = self.clock.unix_ms()
+        self.started_at = self.clock.monotonic()
+        self.port = 0
+        self.options = options or Options()
+        self._ids = itertools.count(1)
+        self.threads = make_threads(self.options, self.clock, self, all_rows(), shards)
+        self.clients: list[SimulatedClient] = []
+        self.steps = 0
+
+    def client(self, thread: int | None = None) -> SimulatedClient:
+        """A new client, on a given or a random thread."""
+        index = self.random.randrange(len(self.threads)) if thread is None else thread
+        client = SimulatedClient(self, self.threads[index], next(self._ids))
+        self.clients.append(client)
+        return client
+
+    def step(self) -> bool:
+        """Let one actor do one thing. Returns False if nobody has anything to do."""
+        actors: list[Any] = [thread for thread in self.threads if thread.proactor.inbox]
+        actors += [client for client in self.clients if client.may_run]
+        if not actors:
+            return False
+        self.steps += 1
+        actor = self.random.choice(actors)
+        if isinstance(actor, SimulatedClient):
+            actor.hand_over()
+            actor.thread.proactor.finish_turn()
+        else:
+            actor.proactor.drain(1)
+            actor.proactor.finish_turn()
+        return True
+
+    def run(self, most: int = 1_000_000) -> None:
+        """Step until everything is quiet.
+
+        Raises:
+            AssertionError: it does not become quiet within ``most`` steps.
+        """
+        for _ in range(most):
+            if not self.step():
+                return
+        raise AssertionError(f"seed {self.seed}: not quiet after {most} steps")
+
+    def advance(self, ms: int) -> None:
+        """Move the clock and give every thread its heartbeat and its due timers."""
+        self.clock.advance(ms)
+        for thread in self.threads:
+            thread.proactor.tick()
+            now = self.clock.monotonic()
+            if now >= thread.state.next_beat:
+                thread.state.beat(now)
+            thread.state.timers.run_due(now)
+            thread.proactor.finish_turn()
+
+    def verify(self) -> None:
+        """Check the invariants of every shard, and that no lock or queue entry is left behind."""
+        for thread in self.threads:
+            thread.proactor.engine.verify()
+            thread.proactor.shard.verify()
+            assert not thread.proactor.engine.queue.parts, f"seed {self.seed}: tx-queue not empty"
+            assert not thread.proactor.engine.locks.table, f"seed {self.seed}: intents left behind"
+
+    # What threads ask of the server as a whole.
+
+    def next_session_id(self) -> int:
+        """See `RunningServer`."""
+        return next(self._ids)
+
+    def connections_of(self, thread: int) -> int:
+        """See `RunningServer`."""
+        return len(self.threads[thread].state.sessions)
+
+    def connected_clients(self) -> int:
+        """See `RunningServer`."""
+        return sum(len(thread.state.sessions) for thread in self.threads)
+
+    def request_stop(self, exit_code: int = 0) -> None:
+        """See `RunningServer`: only noted."""
+        self.exit_code = exit_code
