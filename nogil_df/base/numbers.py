@@ -17,3 +17,8 @@ def parse_int(data: bytes | bytearray) -> int | None:
     if b"%d" % number != data or not INT64_MIN <= number <= INT64_MAX:
         return None
     return number
+
+
+def format_double(value: float) -> bytes:
+    """A double as Redis prints a score: up to 17 significant digits, ``inf``, ``-inf``, ``nan``."""
+    return b"%.17g" % value
