@@ -560,7 +560,8 @@ class DashTable:
             self._shift -= 1
             self._depths.append(0)
         sibling = segment.split(self._hash_key)
-        sibling.versions = list(segment.versions)
+        if self.cut_version:  # its records have been handed out as part of `segment`
+            sibling.versions = [self.cut_version] * (len(sibling.fingerprints) // BUCKET_SLOTS)
         self._depths[depth] -= 1
         self._depths[depth + 1] += 2
         self._point_to(sibling, sibling.entry())
