@@ -43,6 +43,21 @@ class Everywhere:
         self.argument = argument
 
 
+class Alone:
+    """A request to run work on one shard as a transaction of that shard alone, which may read any key."""
+
+    __slots__ = ("context", "shard", "work")
+
+    def __init__(self, context: Context, shard: int, work: Work) -> None:
+        self.context = context
+        self.shard = shard
+        self.work = work
+
+    def on_answer(self, shard: int, result: Any) -> None:
+        """The shard ran it."""
+        self.context.dispatcher.resume(self.context, result)
+
+
 class Context:
     """One run of a multi-hop command.
 
@@ -148,6 +163,20 @@ class Context:
         works: dict[int, Work] = {shard: (op, argument) for shard in range(self.proactor.count)}
         results = yield from self.hop(works, last)
         return [results[shard] for shard in range(self.proactor.count)]
+
+    def alone(self, shard: int, op: Callable[[Shard, Any], Any], argument: Any) -> Steps:
+        """Run ``op(shard, argument)``, which writes nothing, on one shard, as a transaction of its own.
+
+        For commands that go from shard to shard and promise nothing about all of them together (SCAN); inside
+        EXEC it is a hop of that transaction. Returns the result.
+        """
+        work: Work = (op, argument)
+        if self.nested:
+            return (yield from self.hop({shard: work}))[shard]
+        result = yield Alone(self, shard, work)
+        if result.__class__ is ReplyError:
+            raise result
+        return result
 
     def everywhere(self, function: Callable[[Proactor, Any], Any], argument: Any = None) -> Steps:
         """Run ``function(proactor, argument)`` on every thread, outside the transaction.

@@ -30,9 +30,10 @@ from typing import TYPE_CHECKING, Any
 from nogil_df.base.crash import log_crash
 from nogil_df.base.errors import ReplyError, unknown_command
 from nogil_df.commands import gate
-from nogil_df.commands.context import Context, Everywhere, collect
+from nogil_df.commands.context import Alone, Context, Everywhere, collect
 from nogil_df.commands.spec import ALL_EXCLUSIVE, ALL_SHARED, KEYS, LOCAL, SINGLE, Command, Row
-from nogil_df.vll.part import GLOBAL_EXCLUSIVE, GLOBAL_SHARED
+from nogil_df.vll.engine import call, run_part
+from nogil_df.vll.part import GLOBAL_EXCLUSIVE, GLOBAL_SHARED, Part
 from nogil_df.vll.squash import Item, fingerprints, run_alone, run_items, run_one
 from nogil_df.vll.transaction import Transaction
 
@@ -218,6 +219,7 @@ class Dispatcher:
                     command = found
                     begun = position
                     kind = command.kind
+                    single_with = command.single_with
                     least = command.least
                     most = command.most
                     cmd = command.cmd
@@ -225,7 +227,7 @@ class Dispatcher:
                     encode = command.encode
                 if not least <= len(args) <= most:
                     raise ReplyError("WRONG_ARITY", command.full_name)
-                if kind != SINGLE:
+                if kind != SINGLE and len(args) != single_with:
                     break
                 payload = args if cmd is None else cmd(session, args)
                 h = hash_key(args[1])
@@ -240,7 +242,7 @@ class Dispatcher:
             session.last_command = command.full_name if command is not None else ""
             if command is not None and position > begun:
                 self._account(session, command, position - begun, clock() - started)
-        if kind == SINGLE:
+        if kind == SINGLE or len(args) == single_with:
             self.squash(session)
         elif kind == LOCAL:
             self.run_local(session, command, args)
@@ -299,7 +301,9 @@ class Dispatcher:
         while position < last:
             args = batch[position]
             command = commands.get(args[0])
-            if command is None or command.kind != SINGLE or not command.least <= len(args) <= command.most:
+            if command is None or not command.least <= len(args) <= command.most:
+                break
+            if command.kind != SINGLE and len(args) != command.single_with:
                 break
             try:
                 payload = args if command.cmd is None else command.cmd(session, args)
@@ -465,6 +469,11 @@ class Dispatcher:
                 if request.__class__ is Everywhere:
                     self._ask_everyone(context, request)
                     return False
+                if request.__class__ is Alone:
+                    ran, value = self._run_alone(request)
+                    if ran:
+                        continue
+                    return False
                 value = tx.hop(*request)
                 if value is None:
                     return False
@@ -486,6 +495,18 @@ class Dispatcher:
         context.missing = count
         message = (collect, self.proactor.index, context, request.function, request.argument)
         self.proactor.broadcast(message)
+
+    def _run_alone(self, request: Alone) -> tuple[bool, Any]:
+        """Run or send off one shard's work. (True, result) if it could run at once."""
+        proactor = self.proactor
+        part = Part(proactor.index, request, (), (), GLOBAL_SHARED)
+        if request.shard != proactor.index:
+            proactor.outboxes[request.shard].append((run_part, part, request.work))
+        elif proactor.engine.is_free(part):
+            return True, call(request.work, proactor.shard)
+        else:
+            run_part(proactor, (run_part, part, request.work))
+        return False, None
 
     def _finish_multi(self, context: Context) -> None:
         session = context.session

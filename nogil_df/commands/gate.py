@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from nogil_df.base.errors import ReplyError, unknown_subcommand
 from nogil_df.commands.session import REPLY_ON, REPLY_SKIP, REPLY_SKIP_NEXT
-from nogil_df.commands.spec import LOCAL, SINGLE, Command
+from nogil_df.commands.spec import LOCAL, Command
 from nogil_df.wire.values import QUEUED
 
 if TYPE_CHECKING:
@@ -76,7 +76,7 @@ def run_carefully(dispatcher: Dispatcher, session: Session) -> None:
     session.commands_run += 1
     _begin_reply(session)
     try:
-        if actual.kind == SINGLE:
+        if actual.is_single(args):
             dispatcher.squash(session, 1)
         elif actual.kind == LOCAL:
             dispatcher.run_local(session, command, args)

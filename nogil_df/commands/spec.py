@@ -14,6 +14,10 @@ There are three ways to run a command, by what it needs:
 ``MULTI``   ``run(context, args)``: a generator on the coordinator, one ``yield`` a hop, for everything that
             touches several keys, several shards, or all of them.
 
+A MULTI command that takes any number of keys (DEL, MGET) mostly comes with one. Its row may say so
+(``single_with``) and name ``cmd`` and ``op`` beside ``run``: with that many arguments it runs as SINGLE,
+inline and squashed like any other, with more of them as MULTI.
+
 A row is immutable; `Command` is one thread's copy of it with counters, because an object that all threads
 touch on every command would be contended (DESIGN figures: 90 ns with a copy each, 195 ns shared, two
 threads).
@@ -49,10 +53,13 @@ class Row:
         cmd, op, run, encode: see the module's text. ``encode`` names a method of the reply encoder that is
             quicker than the generic one; "" for generic.
         scope: how a MULTI command locks.
+        single_with: the number of arguments, name included, with which a MULTI command has one key and runs
+            by ``cmd`` and ``op`` as SINGLE; 0 for never.
         find_keys: positions of keys where they can't be told by first/last/step (movable keys):
             ``find_keys(args) -> indexes``.
         key_flags: Redis's key-spec flags, for COMMAND INFO and GETKEYSANDFLAGS, such as "RW ACCESS UPDATE".
-        lock: names the keys of a MULTI command's transaction where `scope` can't: ``lock(context, tx, args)``.
+        lock: names what a MULTI command's own transaction locks where that is not what `scope` says:
+            ``lock(context, tx, args)``. Inside EXEC it is always `scope` that counts.
     """
 
     name: str
@@ -70,6 +77,7 @@ class Row:
     run: Callable[..., Any] | None = None
     encode: str = ""
     scope: str = KEYS
+    single_with: int = 0
     find_keys: Callable[[Sequence[bytes]], list[int]] | None = None
     key_flags: str = ""
     lock: Callable[..., None] | None = None
@@ -137,6 +145,7 @@ class Command:
         "name",
         "full_name",
         "kind",
+        "single_with",
         "arity",
         "least",
         "most",
@@ -164,6 +173,7 @@ class Command:
         self.name = row.name
         self.full_name = row.name.lower().replace(" ", "|")
         self.kind = row.kind
+        self.single_with = row.single_with
         self.arity = row.arity
         self.least = abs(row.arity)
         self.most = row.arity if row.arity > 0 else 1 << 62
@@ -184,6 +194,10 @@ class Command:
         self.rejected = 0
         self.failed = 0
         self.histogram: list[int] | None = None
+
+    def is_single(self, args: Sequence[bytes]) -> bool:
+        """Whether these arguments run by ``cmd`` and ``op`` on the shard of ``args[1]``. O(1)."""
+        return self.kind == SINGLE or len(args) == self.single_with
 
     def record(self, calls: int, nanoseconds: int) -> None:
         """Count ``calls`` executions that took ``nanoseconds`` together. O(1)."""

@@ -27,7 +27,6 @@ from nogil_df.commands.spec import (
     ALL_SHARED,
     KEYS,
     LOCAL,
-    SINGLE,
     Command,
     Row,
     local,
@@ -169,7 +168,7 @@ def cmd_exec(context: Context, args: Args) -> Steps:
 
 
 def _end_of_squashable(queue: list[Queued], position: int) -> int:
-    while position < len(queue) and queue[position][0].kind == SINGLE:
+    while position < len(queue) and queue[position][0].is_single(queue[position][1]):
         position += 1
     return position
 

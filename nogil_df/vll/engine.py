@@ -220,6 +220,14 @@ def call(work: Work, shard: Any) -> Any:
         return log_crash(work[0].__qualname__, sys.exc_info())
 
 
+def run_part(proactor: Proactor, message: tuple[Any, ...]) -> None:
+    """Message handler on a shard's thread: a transaction of this shard alone, of one hop.
+
+    ``(run_part, part, work)``; the part has no id yet, so it is never refused.
+    """
+    proactor.engine.schedule_run(message[1], message[2], False)
+
+
 def deliver(proactor: Proactor, message: tuple[Any, ...]) -> None:
     """Message handler on the coordinator: a shard answers a hop."""
     message[1].on_answer(message[2], message[3])
