@@ -136,6 +136,7 @@ class ConfigView:
     slowlog_log_slower_than: int
     slowlog_max_len: int
     tcp_keepalive: int
+    tcp_nodelay: bool
     timeout: int
     zset_max_listpack_entries: int
     zset_max_listpack_value: int
@@ -151,7 +152,7 @@ class ConfigView:
             self._store(parameter, _default_text(parameter))
             self._default_texts[parameter.name] = self.texts[parameter.name]
             if parameter.flag in options.given:
-                self._store(parameter, FLAGS[parameter.flag].text(getattr(options, parameter.flag)))
+                self._store(parameter, _given_text(parameter, options))
             elif parameter.name in said:
                 self._store(parameter, said[parameter.name])
 
@@ -251,7 +252,8 @@ class ConfigView:
     def rewrite(self, text: str) -> str:
         """The flag file `text`, changed as little as possible to say what the parameters are now.
 
-        Comments, empty lines, lines that are right and those that no parameter stands behind stay as they are.
+        Comments, empty lines, lines that are right and lines that no parameter stands behind stay as they
+        are.
         The first line of a parameter gets the new value if it has another one, further ones go, and what
         differs from its default and has no line yet is added at the end. Raises ReplyError if a value cannot
         stand in a line.
@@ -313,6 +315,11 @@ def _encode(text: str) -> bytes:
 
 def _set_failed(name: bytes | str, why: str) -> ReplyError:
     return ReplyError("CONFIG_SET_FAILED", name, why)
+
+
+def _given_text(parameter: Parameter, options: Options) -> str:
+    text = FLAGS[parameter.flag].text(getattr(options, parameter.flag))
+    return text or _default_text(parameter)
 
 
 def _default_text(parameter: Parameter) -> str:
