@@ -1,8 +1,8 @@
 """nogil-df: a drop-in Redis and Memcached server for free-threaded CPython.
 
 `Server` runs the server inside a Python process. It is imported when first asked for, so that importing the
-package and `nogil-df --help` stay quick, and so that the entry point can settle the GIL before any C extension
-is loaded.
+package and `nogil-df --help` stay quick, and so that the entry point can settle the GIL before any C
+extension is loaded.
 """
 
 from __future__ import annotations

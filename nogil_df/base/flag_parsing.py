@@ -345,6 +345,9 @@ def _check_parameter(parameter: Parameter, text: str) -> tuple[str, bool]:
     from nogil_df.base.config_table import EFFECTIVE
     from nogil_df.base.config_values import parse_value, show_value
 
+    word = parse_bool(text) if parameter.kind == "yesno" else None
+    if word is not None:
+        text = "yes" if word else "no"
     try:
         shown = show_value(parameter, parse_value(parameter, text))
     except ValueError as error:
