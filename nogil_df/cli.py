@@ -99,34 +99,7 @@ def _serve(options: Options) -> int:
         log.warning("this interpreter has a GIL: running with one shard thread")
     for name in options.ignored:
         log.notice(f"flag --{name} has no effect here and is ignored")
-    with PidFile(options.pidfile):
-        return run(options)
-
-
-class PidFile:
-    """Keeps the process id in a file as long as the server runs; one that cannot be written is logged."""
-
-    __slots__ = ("_path",)
-
-    def __init__(self, path: str) -> None:
-        """`path` "" stands for no file."""
-        self._path = os.path.abspath(path) if path else ""
-
-    def __enter__(self) -> None:
-        if not self._path:
-            return
-        try:
-            with open(self._path, "w", encoding="ascii") as file:
-                file.write(f"{os.getpid()}\n")
-        except OSError as error:
-            from nogil_df.base import log
-
-            log.warning(f"cannot write pid file {self._path!r}: {error.strerror or error}")
-            self._path = ""
-
-    def __exit__(self, *_: object) -> None:
-        if self._path and os.path.exists(self._path):
-            os.unlink(self._path)
+    return run(options)
 
 
 def _print(text: str) -> int:

@@ -4,9 +4,10 @@ Four levels, debug < verbose < notice < warning, and lines as Redis writes them,
 logs reads these: `1234:M 23 Nov 2026 00:01:42.229 * message`, the mark being `.`, `-`, `*` or `#`.
 
 There is one log a process, as there is one stderr; it starts out on stderr at level notice, and `open_log`
-moves it to where the flags say. Any thread may log: a lock keeps lines whole. It is the only lock a shard
-thread may ever wait for, so hot paths do not log; code that would have to build a costly message asks
-`enabled` first. A log that cannot be written to (disk full, closed pipe) loses lines and stops nothing.
+moves it to where the flags say. Any thread may log, and so may a signal handler: a lock keeps lines whole,
+and lets its holder in again. It is the only lock a shard thread may ever wait for, so hot paths do not log;
+code that would have to build a costly message asks `enabled` first. A log that cannot be written to (disk
+full, closed pipe) loses lines and stops nothing.
 """
 
 from __future__ import annotations
@@ -89,7 +90,7 @@ class Log:
         self.level = NOTICE
         self._stderr: IO[str] | bool | None = True if stderr is None else stderr
         self._file: RotatingFile | None = None
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
         self._now = now
 
     def open(self, options: Options) -> None:
@@ -135,7 +136,11 @@ def _try_to_write(target: IO[str] | RotatingFile, line: str) -> None:
         target.write(line)
         if not isinstance(target, RotatingFile):
             target.flush()
-    except (OSError, ValueError):
+    except (
+        OSError,
+        ValueError,
+        RuntimeError,
+    ):  # RuntimeError: a signal handler logs into a half written line
         return
 
 
@@ -192,11 +197,11 @@ def warning(message: str) -> None:
 
 
 def banner(addresses: list[str], threads: int, shards: int) -> None:
-    """Log what is running: version, interpreter and GIL, threads, where it listens, process id."""
+    """Log what has started: version, process id, interpreter and GIL, threads, where it listens."""
     from nogil_df import __version__
     from nogil_df.base.interpreter import describe
 
-    notice(f"nogil-df {__version__} is ready, pid {os.getpid()}")
+    notice(f"nogil-df {__version__} started, pid {os.getpid()}")
     notice(f"{describe()}; {_count(threads, 'thread')}, {_count(shards, 'shard')}")
     notice("listening on " + (", ".join(addresses) or "nothing"))
 
