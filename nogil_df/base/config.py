@@ -43,9 +43,17 @@ KINDS_OF_PARAMETERS = {
     "dbfilename": "filename",
     "dir": "directory",
     "hz": "hz",
+    "protected-mode": "yesno",
     "requirepass": "secret",
 }
 """Parameters that are flags and yet follow a rule of their own."""
+
+
+def _text_of(definition: Flag, value: Any) -> str:
+    """The value of a flag as its parameter words it: yes and no for booleans."""
+    if definition.kind == "bool":
+        return "yes" if value else "no"
+    return definition.text(value)
 
 
 def _parameter_of(definition: Flag) -> Parameter:
@@ -56,7 +64,7 @@ def _parameter_of(definition: Flag) -> Parameter:
     return Parameter(
         name,
         kind,
-        definition.text(definition.default),
+        _text_of(definition, definition.default),
         0 if definition.low is None else definition.low,
         (1 << 63) - 1 if definition.high is None else definition.high,
         choices=",".join(definition.choices),
@@ -318,7 +326,7 @@ def _set_failed(name: bytes | str, why: str) -> ReplyError:
 
 
 def _given_text(parameter: Parameter, options: Options) -> str:
-    text = FLAGS[parameter.flag].text(getattr(options, parameter.flag))
+    text = _text_of(FLAGS[parameter.flag], getattr(options, parameter.flag))
     return text or _default_text(parameter)
 
 
@@ -344,7 +352,7 @@ def _read_line(line: str) -> tuple[Parameter | None, str | None]:
     try:
         if parameter.flag:
             definition = FLAGS[parameter.flag]
-            text = definition.text(definition.parse(text))
+            text = _text_of(definition, definition.parse(text))
         return parameter, show_value(parameter, parse_value(parameter, text))
     except (FlagError, ValueError):
         return parameter, None

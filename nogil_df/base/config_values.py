@@ -199,11 +199,12 @@ def _parse_hostname(parameter: Parameter, text: str, current: Any) -> str:
 
 
 def _parse_title(parameter: Parameter, text: str, current: Any) -> str:
-    rest = text
-    while "{" in rest:
+    rest, valid = text, bool(text)
+    while "{" in rest and valid:
         variable, closed, rest = rest.partition("{")[2].partition("}")
-        if not closed or variable not in TITLE_VARIABLES:
-            raise ValueError("template format is invalid or contains unknown variables")
+        valid = bool(closed) and variable in TITLE_VARIABLES
+    if not valid:
+        raise ValueError("template format is invalid or contains unknown variables")
     return _own_text(parameter, text, current)
 
 
