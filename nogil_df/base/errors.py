@@ -1,13 +1,13 @@
 """The error catalogue: every error text a client can see, in one place.
 
-Code that finds an error makes a small typed value, ``ReplyError("WRONGTYPE")``, and returns or raises it; it can
-cross threads.  Only at the edge, when the reply is encoded, does :func:`text` turn it into bytes.  The texts are
-Redis's, word for word: clients match on them (checked against redis-server 7.0.15; those of later commands follow
-Redis 8.0).
+Code that finds an error makes a small typed value, ``ReplyError("WRONGTYPE")``, and returns or raises it;
+it can cross threads.  Only at the edge, when the reply is encoded, does :func:`text` turn it into bytes.
+The texts are Redis's, word for word: clients match on them (checked against redis-server 7.0.15; those of
+later commands follow Redis 8.0).
 
-Invariants: a template never holds a line break, and neither does what :func:`text` returns, whatever the arguments
-hold, so that an error can never break the framing of RESP.  The first word of a text is its prefix, by which
-``INFO errorstats`` counts.
+Invariants: a template never holds a line break, and neither does what :func:`text` returns, whatever the
+arguments hold, so that an error can never break the framing of RESP.  The first word of a text is its
+prefix, by which ``INFO errorstats`` counts.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ class ReplyError(Exception):
 
     Args:
         code: a key of :data:`CATALOGUE`.
-        args: what fills the template's ``{0}``, ``{1}``...: bytes, str or int.  Bytes end at their first NUL.
+        args: what fills the template's ``{0}``, ``{1}``...: bytes, str or int; bytes end at the first NUL.
     """
 
     __slots__ = ("code",)
@@ -117,10 +117,10 @@ CATALOGUE: Final[dict[str, str]] = {
     "BUSYKEY": "BUSYKEY Target key name already exists.",
     "OOM": "OOM command not allowed when used memory > 'maxmemory'.",
     "MISCONF": (
-        "MISCONF Redis is configured to save RDB snapshots, but it's currently unable to persist to disk. "
-        "Commands that may modify the data set are disabled, because this instance is configured to report "
-        "errors during writes if RDB snapshotting fails (stop-writes-on-bgsave-error option). Please check the "
-        "Redis logs for details about the RDB error."
+        "MISCONF Redis is configured to save RDB snapshots, but it's currently unable to persist to "
+        "disk. Commands that may modify the data set are disabled, because this instance is configured "
+        "to report errors during writes if RDB snapshotting fails (stop-writes-on-bgsave-error option). "
+        "Please check the Redis logs for details about the RDB error."
     ),
     "READONLY": "READONLY You can't write against a read only replica.",
     "MASTERDOWN": "MASTERDOWN Link with MASTER is down and replica-serve-stale-data is set to 'no'.",
@@ -130,21 +130,22 @@ CATALOGUE: Final[dict[str, str]] = {
     "CROSSSLOT": "CROSSSLOT Keys in request don't hash to the same slot",
     "UNBLOCKED": "UNBLOCKED client unblocked via CLIENT UNBLOCK",
     "DENIED": (
-        "DENIED Redis is running in protected mode because protected mode is enabled and no password is set for "
-        "the default user. In this mode connections are only accepted from the loopback interface. If you want "
-        "to connect from external computers to Redis you may adopt one of the following solutions: 1) Just "
-        "disable protected mode sending the command 'CONFIG SET protected-mode no' from the loopback interface "
-        "by connecting to Redis from the same host the server is running, however MAKE SURE Redis is not "
-        "publicly accessible from internet if you do so. Use CONFIG REWRITE to make this change permanent. 2) "
-        "Alternatively you can just disable the protected mode by editing the Redis configuration file, and "
-        "setting the protected mode option to 'no', and then restarting the server. 3) If you started the "
-        "server manually just for testing, restart it with the '--protected-mode no' option. 4) Setup a an "
-        "authentication password for the default user. NOTE: You only need to do one of the above things in "
-        "order for the server to start accepting connections from the outside."
+        "DENIED Redis is running in protected mode because protected mode is enabled and no password is "
+        "set for the default user. In this mode connections are only accepted from the loopback "
+        "interface. If you want to connect from external computers to Redis you may adopt one of the "
+        "following solutions: 1) Just disable protected mode sending the command 'CONFIG SET "
+        "protected-mode no' from the loopback interface by connecting to Redis from the same host the "
+        "server is running, however MAKE SURE Redis is not publicly accessible from internet if you do "
+        "so. Use CONFIG REWRITE to make this change permanent. 2) Alternatively you can just disable "
+        "the protected mode by editing the Redis configuration file, and setting the protected mode "
+        "option to 'no', and then restarting the server. 3) If you started the server manually just for "
+        "testing, restart it with the '--protected-mode no' option. 4) Setup a an authentication "
+        "password for the default user. NOTE: You only need to do one of the above things in order for "
+        "the server to start accepting connections from the outside."
     ),
     "SUBSCRIBED": (
-        "ERR Can't execute '{0}': only (P|S)SUBSCRIBE / (P|S)UNSUBSCRIBE / PING / QUIT / RESET are allowed in "
-        "this context"
+        "ERR Can't execute '{0}': only (P|S)SUBSCRIBE / (P|S)UNSUBSCRIBE / PING / QUIT / RESET are "
+        "allowed in this context"
     ),
     "NOT_FROM_SCRIPT": "ERR This Redis command is not allowed from script",
     "COMMAND_DISABLED": (
@@ -221,9 +222,9 @@ CATALOGUE: Final[dict[str, str]] = {
     "NO_SUCH_VARIABLE": "ERR No such variable.",
     "NOT_SDS": "ERR Not an sds encoded string.",
     "WAIT_REPLICA": (
-        "ERR WAIT cannot be used with replica instances. Please also note that since Redis 4.0 if a replica is "
-        "configured to be writable (which is not the default) writes to replicas are just local and are not "
-        "propagated."
+        "ERR WAIT cannot be used with replica instances. Please also note that since Redis 4.0 if a "
+        "replica is configured to be writable (which is not the default) writes to replicas are just "
+        "local and are not propagated."
     ),
     # --- persistence ---
     "SAVE_IN_PROGRESS": "ERR Background save already in progress",
@@ -243,8 +244,8 @@ def _latin1(arg: bytes | str | int) -> str:
 def text(err: ReplyError) -> bytes:
     """The error in Redis's words, without RESP's leading ``-`` and closing CRLF: ``b"ERR no such key"``.
 
-    Line breaks of the arguments become spaces.  A code that the catalogue does not know is a bug of the caller:
-    KeyError.
+    Line breaks of the arguments become spaces.  A code that the catalogue does not know is a bug of the
+    caller: KeyError.
     """
     template = CATALOGUE[err.code]
     if not err.args:
@@ -268,8 +269,8 @@ def wrong_arity(name: str) -> ReplyError:
 def unknown_command(argv: list[bytes]) -> ReplyError:
     """The error of a command that does not exist.
 
-    Like Redis it repeats the name and its arguments, each in quotes and followed by a space, until together they
-    come to 128 bytes.  Cost: O(128), however many arguments there are.
+    Like Redis it repeats the name and its arguments, each in quotes and followed by a space, until together
+    they come to 128 bytes.  Cost: O(128), however many arguments there are.
     """
     shown = b""
     for arg in argv[1:]:

@@ -1,24 +1,186 @@
+"""Numbers as Redis reads and writes them, byte for byte.
+
+Integers: only the canonical form of a 64-bit integer counts as one.  Doubles: what C's ``strtod`` reads, of
+the whole string, without white space, and without a NaN; a result that overflowed, or vanished, is refused.
+
+``INCRBYFLOAT`` and ``HINCRBYFLOAT`` are defined by C's ``long double``, which on x86-64 is the x87 format:
+64 bits of mantissa, 15 of exponent.  Python has no such type.  :class:`LongDouble` is one, in exact integer
+arithmetic with the rounding of the hardware (to nearest, ties to even), so that 0.1 + 0.2 is 0.3 here as it
+is there.
+"""
+
 from __future__ import annotations
 
-from typing import Final
+import math
+import re
+from decimal import Decimal
+from typing import Final, NamedTuple
 
 INT64_MIN: Final = -(2**63)
 INT64_MAX: Final = 2**63 - 1
 
+_DECIMAL: Final = re.compile(rb"([+-]?)(?=\.?[0-9])([0-9]*)(?:\.([0-9]*))?(?:[eE]([+-]?[0-9]+))?")
+_HEX: Final = re.compile(
+    rb"([+-]?)0[xX](?=\.?[0-9a-fA-F])([0-9a-fA-F]*)(?:\.([0-9a-fA-F]*))?(?:[pP]([+-]?[0-9]+))?"
+)
+_INFINITY: Final = re.compile(rb"([+-]?)inf(?:inity)?", re.IGNORECASE)
+
+_MANTISSA_BITS: Final = 64
+_MIN_EXPONENT: Final = -16445  # of the last bit of a denormal long double
+_MAX_EXPONENT: Final = 16384  # long doubles are below 2 to this power
+_MAX_LENGTH: Final = 5 * 1024  # Redis's buffer for a long double: longer strings are no numbers
+_FAR: Final = 2 * _MAX_EXPONENT + 8 * _MAX_LENGTH  # an exponent this far out needs no arithmetic
+_DECIMALS: Final = 17  # what INCRBYFLOAT prints
+
 
 def parse_int(data: bytes | bytearray) -> int | None:
-    """A 64-bit integer, or None; only the canonical form is one (no ``+``, spaces, leading zeros, ``-0``)."""
+    """A 64-bit integer, or None.
+
+    Only the canonical form is one: no ``+``, no white space, no leading zeros, no ``-0``.
+    """
     if len(data) > 20:
         return None
     try:
         number = int(data)
     except ValueError:
         return None
-    if b"%d" % number != data or not INT64_MIN <= number <= INT64_MAX:
+    if not INT64_MIN <= number <= INT64_MAX or b"%d" % number != data:
         return None
     return number
+
+
+def parse_float(data: bytes | bytearray) -> float | None:
+    """A double (``1``, ``.5``, ``1e3``, ``0x1p-2``, ``-inf``), or None; NaN, too, gives None."""
+    if match := _DECIMAL.fullmatch(data):
+        value = float(data)
+    elif match := _HEX.fullmatch(data):
+        try:
+            value = float.fromhex(data.decode("ascii"))
+        except OverflowError:
+            return None
+    elif match := _INFINITY.fullmatch(data):
+        return -math.inf if match[1] == b"-" else math.inf
+    else:
+        return None
+    if math.isinf(value) or (value == 0 and _digits(match).strip(b"0")):
+        return None
+    return value
 
 
 def format_double(value: float) -> bytes:
     """A double as Redis prints a score: up to 17 significant digits, ``inf``, ``-inf``, ``nan``."""
     return b"%.17g" % value
+
+
+class LongDouble(NamedTuple):
+    """A finite x87 ``long double``, mantissa * 2**exponent, or an infinity (its exponent is ``_FAR``)."""
+
+    mantissa: int
+    exponent: int
+
+
+def parse_long_double(data: bytes | bytearray) -> LongDouble | None:
+    """A long double, or None; the syntax is that of :func:`parse_float`."""
+    if len(data) >= _MAX_LENGTH:
+        return None
+    if match := _DECIMAL.fullmatch(data):
+        base, numerator = 10, int(Decimal(_digits(match).decode("ascii")))
+        power = _clamped(match[4]) - len(match[3] or b"")
+    elif match := _HEX.fullmatch(data):
+        base, numerator = 2, int(_digits(match), 16)
+        power = _clamped(match[4]) - 4 * len(match[3] or b"")
+    elif match := _INFINITY.fullmatch(data):
+        return LongDouble(-1 if match[1] == b"-" else 1, _FAR)
+    else:
+        return None
+    if numerator == 0:
+        return LongDouble(0, 0)
+    if abs(power) >= _FAR:
+        return None
+    if match[1] == b"-":
+        numerator = -numerator
+    rounded = _rounded(numerator * base ** max(power, 0), base ** max(-power, 0))
+    return rounded if rounded is not None and rounded.mantissa else None
+
+
+def add_long_doubles(a: LongDouble, b: LongDouble) -> LongDouble | None:
+    """The sum, rounded as x87 does; None if it is infinite or not a number."""
+    if a.exponent == _FAR or b.exponent == _FAR:
+        return None
+    low = min(a.exponent, b.exponent)
+    total = (a.mantissa << (a.exponent - low)) + (b.mantissa << (b.exponent - low))
+    if low >= 0:
+        return _rounded(total << low, 1)
+    return _rounded(total, 1 << -low)
+
+
+def format_long_double(value: LongDouble) -> bytes:
+    """A finite long double as INCRBYFLOAT prints it: 17 decimals, never an exponent, no zeros at the end."""
+    if value.exponent >= 0:
+        # Decimal, because int refuses to print more than 4300 digits.
+        return format(Decimal(value.mantissa << value.exponent), "f").encode("ascii")
+    scaled = _divided_to_even(abs(value.mantissa) * 10**_DECIMALS, 1 << -value.exponent)
+    digits = b"%0*d" % (_DECIMALS + 1, scaled)
+    text = (digits[:-_DECIMALS] + b"." + digits[-_DECIMALS:]).rstrip(b"0").rstrip(b".")
+    return b"-" + text if value.mantissa < 0 and text != b"0" else text
+
+
+def format_memory(size: int) -> str:
+    """A size in bytes for people, as INFO prints it: ``512B``, ``1.50K``, ``2.00G``."""
+    if size < 1024:
+        return f"{size}B"
+    scaled = float(size)
+    for unit in "KMGTP":
+        scaled /= 1024
+        if scaled < 1024:
+            return f"{scaled:.2f}{unit}"
+    return f"{size}B"
+
+
+def _digits(match: re.Match[bytes]) -> bytes:
+    """The digits of a number, without its sign, point and exponent."""
+    whole: bytes = match[2]
+    return whole + (match[3] or b"")
+
+
+def _clamped(exponent: bytes | None) -> int:
+    """The written exponent; one of more than nine digits is far out, and might be too long to convert."""
+    if exponent is None:
+        return 0
+    digits = exponent.lstrip(b"+-").lstrip(b"0")
+    number = int(digits or b"0") if len(digits) < 10 else 10 * _FAR
+    return -number if exponent.startswith(b"-") else number
+
+
+def _divided_to_even(numerator: int, denominator: int) -> int:
+    """numerator / denominator (not negative), rounded to the nearest integer, ties to even."""
+    quotient, rest = divmod(numerator, denominator)
+    rest *= 2
+    if rest > denominator or (rest == denominator and quotient & 1):
+        quotient += 1
+    return quotient
+
+
+def _rounded(numerator: int, denominator: int) -> LongDouble | None:
+    """The long double nearest to a ratio; None if it overflows."""
+    if numerator == 0:
+        return LongDouble(0, 0)
+    size = abs(numerator)
+    exponent = size.bit_length() - denominator.bit_length() - _MANTISSA_BITS
+    exponent = max(exponent, _MIN_EXPONENT)
+    if _scaled_floor(size, denominator, exponent) >> _MANTISSA_BITS:
+        exponent += 1
+    if exponent >= 0:
+        mantissa = _divided_to_even(size, denominator << exponent)
+    else:
+        mantissa = _divided_to_even(size << -exponent, denominator)
+    if mantissa.bit_length() + exponent > _MAX_EXPONENT:
+        return None
+    return LongDouble(mantissa if numerator > 0 else -mantissa, exponent)
+
+
+def _scaled_floor(size: int, denominator: int, exponent: int) -> int:
+    """The integer part of size / denominator / 2**exponent."""
+    if exponent >= 0:
+        return size // (denominator << exponent)
+    return (size << -exponent) // denominator

@@ -1,8 +1,9 @@
 """Inline commands: the line a person types over telnet, split into arguments.
 
-Words are separated by white space.  A word may hold quoted parts: in double quotes ``\\n \\r \\t \\b \\a`` and
-``\\xHH`` are escapes and a backslash takes any other byte as it is; in single quotes only ``\\'`` is an escape.
-A closing quote must end its word.  This is the syntax of redis-cli, of redis.conf, and of inline requests.
+Words are separated by white space.  A word may hold quoted parts: in double quotes ``\\n \\r \\t \\b \\a``
+and ``\\xHH`` are escapes and a backslash takes any other byte as it is; in single quotes only ``\\'`` is an
+escape. A closing quote must end its word.  This is the syntax of redis-cli, of redis.conf, and of inline
+requests.
 """
 
 from __future__ import annotations

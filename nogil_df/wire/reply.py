@@ -21,8 +21,8 @@ NULL_ARRAY          ``_``                       ``*-1``
 Raw                 as it is
 ==================  ==========================  =========================
 
-An encoder appends pieces to a list that the connection joins once.  Each thread has an encoder of its own: the
-headers it looks up are bytes made at run time, whose reference counts threads must not share.
+An encoder appends pieces to a list that the connection joins once.  Each thread has an encoder of its own:
+the headers it looks up are bytes made at run time, whose reference counts threads must not share.
 
 A text that goes on one line (status, error) can never break the framing: its line breaks become spaces.
 """
@@ -68,8 +68,9 @@ class _Handlers(dict[type, Handler]):
 class ReplyEncoder:
     """The encoder of one thread.
 
-    ``encode`` takes any value.  ``bulk``, ``integer``, ``ok``, ``null`` and ``array_of_bulks`` are what nearly all
-    replies are, for callers that know what they hold.  All append to ``out``; the cost is O(size of the value).
+    ``encode`` takes any value.  ``bulk``, ``integer``, ``ok``, ``null`` and ``array_of_bulks`` are what
+    nearly all replies are, for callers that know what they hold.  All append to ``out``; the cost is O(size
+    of the value).
     """
 
     __slots__ = ("_constants", "_handlers", "array_header", "bulk_header", "ints")
@@ -79,7 +80,7 @@ class ReplyEncoder:
         self.ints = [b":%d\r\n" % n for n in range(_INTS)]
         self.array_header = [b"*%d\r\n" % n for n in range(_ARRAY_HEADERS)]
         # Copies of this thread's own.
-        self._constants = tuple({c: bytes(bytearray(form)) for c, form in forms} for forms in _CONSTANT_FORMS)
+        self._constants = tuple({c: bytes(bytearray(form)) for c, form in row} for row in _CONSTANT_FORMS)
         both: dict[type, Handler] = {
             int: self.integer,
             bytes: self.bulk,

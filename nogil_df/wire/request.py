@@ -1,18 +1,19 @@
 """RESP requests: bytes in, commands out, no sockets.
 
-A request is a multibulk (``*2 CRLF $3 CRLF GET CRLF $1 CRLF k CRLF``) or an inline command (a line of words).
-:class:`RequestParser` holds what one connection has sent and not yet run; :class:`RequestEngine` holds what all the
-parsers of one thread share (limits, look-up tables), so that threads share no mutable or counted object.
+A request is a multibulk (``*2 CRLF $3 CRLF GET CRLF $1 CRLF k CRLF``) or an inline command (a line of
+words). :class:`RequestParser` holds what one connection has sent and not yet run; :class:`RequestEngine`
+holds what all the parsers of one thread share (limits, look-up tables), so that threads share no mutable or
+counted object.
 
 This is the reference: strict, in pure Python, byte for byte as Redis reads, accepts and refuses requests.
-``nogil_df.wire.request_hiredis`` is its quick twin.  They are told apart by name in :func:`make_engine`, because
-importing hiredis would turn the GIL on where the interpreter was not told to keep it off.
+``nogil_df.wire.request_hiredis`` is its quick twin.  They are told apart by name in :func:`make_engine`,
+because importing hiredis would turn the GIL on where the interpreter was not told to keep it off.
 
 Invariants:
 
 * Commands come out in the order and with the bytes they came in, however the stream was cut into pieces.
-* No byte of an argument is looked at twice: an argument that is not complete streams into a buffer of its own, and
-  the search for the end of a line goes on where it stopped.
+* No byte of an argument is looked at twice: an argument that is not complete streams into a buffer of its
+  own, and the search for the end of a line goes on where it stopped.
 * After an error nothing more is read: ``error`` is set once all commands before it have been handed out.
 """
 
@@ -39,7 +40,8 @@ class RequestEngine:
     """What the parsers of one thread share.  Make one a thread.
 
     Args:
-        max_bulk: the longest argument accepted, in bytes (``proto-max-bulk-len``); may be changed at any time.
+        max_bulk: the longest argument accepted, in bytes (``proto-max-bulk-len``, 1 MB or more); may be
+            changed at any time.
     """
 
     __slots__ = ("counts", "lengths", "max_bulk")
@@ -56,7 +58,7 @@ class RequestEngine:
 
 
 def make_engine(kind: str = "python", max_bulk: int = MAX_BULK) -> RequestEngine:
-    """The engine called ``kind``: ``"python"``, or ``"hiredis"``, whose first call in a process imports hiredis."""
+    """The engine called ``kind``: ``"python"`` or ``"hiredis"``; the latter imports hiredis."""
     if kind == "python":
         return RequestEngine(max_bulk)
     if kind == "hiredis":
@@ -71,10 +73,10 @@ class RequestParser:
 
     Attributes:
         engine: of the thread that owns the connection; assign another when the connection moves.
-        authenticated: False puts Redis's limits for strangers on, and hands out one command at a time, because
-            that command may be the AUTH that lifts them.  The session assigns it.
-        error: the text of a protocol error, in the form of ``nogil_df.base.errors.text``, or None.  Set when the
-            commands before it have been handed out; reply with it and close.
+        authenticated: False puts Redis's limits for strangers on, and hands out one command at a time,
+            because that command may be the AUTH that lifts them.  The session assigns it.
+        error: the text of a protocol error, in the form of ``nogil_df.base.errors.text``, or None.  Set
+            when the commands before it have been handed out; reply with it and close.
     """
 
     __slots__ = (
@@ -132,8 +134,8 @@ class RequestParser:
     def next_batch(self, max_commands: int) -> list[list[bytes]]:
         """Up to ``max_commands`` complete commands, each a list of one argument or more.
 
-        Fewer only if no more are complete, or a protocol error comes next (see ``error``), or the client is not
-        authenticated.  Cost: O(bytes of the commands).
+        Fewer only if no more are complete, or a protocol error comes next (see ``error``), or the client is
+        not authenticated.  Cost: O(bytes of the commands).
         """
         out: list[list[bytes]] = []
         self._parse(out, max_commands if self.authenticated else 1)
@@ -229,7 +231,7 @@ class RequestParser:
         return True
 
     def _read_count(self) -> int:
-        """The n of the ``*n`` line at ``_pos``, 0 for any n that is to be ignored, -1: incomplete or wrong."""
+        """The n of the ``*n`` line at ``_pos``; 0: a command to be ignored; -1: incomplete or wrong."""
         buf = self._buf
         line_end = self._find_line(b"\r", "too big mbulk count string")
         if line_end < 0:
@@ -280,8 +282,8 @@ class RequestParser:
     def _find_line(self, terminator: bytes, too_big: str) -> int:
         """Where the line at ``_pos`` ends; -1: incomplete or wrong.
 
-        After a CR one more byte, its LF, must be there.  As Redis searches C strings, a line that holds a NUL
-        has no end, and grows until it is too long.
+        After a CR one more byte, its LF, must be there.  As Redis searches C strings, a line that holds a
+        NUL has no end, and grows until it is too long.
         """
         buf = self._buf
         pos = self._pos

@@ -1,17 +1,18 @@
 """The quick twin of ``nogil_df.wire.request``: the same requests, most of them read by hiredis's C parser.
 
-hiredis reads replies, not requests.  It takes what Redis refuses (an argument may be any RESP type), knows no
-inline commands and no limits, and makes room for as many elements as a header claims.  So it only sees stretches
-of whole, small multibulk commands that cannot mean anything else, and the strict parser reads all the rest:
+hiredis reads replies, not requests.  It takes what Redis refuses (an argument may be any RESP type), knows
+no inline commands and no limits, and makes room for as many elements as a header claims.  So it only sees
+stretches of whole, small multibulk commands that cannot mean anything else, and the strict parser reads all
+the rest:
 
 * A command that comes alone is read by hiredis and packed again: the bytes must be those that came.
-* A longer stretch must not hold a byte that begins a type which hiredis would hand out as bytes, or make room for.
-  That is asked of the bytes, not of the structure (hiredis, like Redis, does not look whether a CRLF follows an
-  argument, so that a type can begin anywhere): a value may hold them, too.  Then the commands are packed again and
-  compared, or left to the strict parser, which is slower and never wrong.
-* After every stretch comes a mark, the integer 0, which must come out of hiredis right behind it: the proof that
-  the stretch ended with a command.  The reader of a thread is thus always between two commands when it is idle,
-  and all connections of the thread share it.
+* A longer stretch must not hold a byte that begins a type which hiredis would hand out as bytes, or make
+  room for. That is asked of the bytes, not of the structure (hiredis, like Redis, does not look whether a
+  CRLF follows an argument, so that a type can begin anywhere): a value may hold them, too.  Then the
+  commands are packed again and compared, or left to the strict parser, which is slower and never wrong.
+* After every stretch comes a mark, the integer 0, which must come out of hiredis right behind it: the proof
+  that the stretch ended with a command.  The reader of a thread is thus always between two commands when it
+  is idle, and all connections of the thread share it.
 
 Importing this module imports hiredis, which turns the GIL on unless the interpreter was told otherwise
 (``-X gil=0``).
@@ -43,7 +44,7 @@ _HUGE_COUNT: Final = re.compile(rb"[*~>|]\d{5}").search
 
 
 class _NotEnough:
-    """Stands for "no whole reply there".  A class, as those are not reference-counted on free-threaded Python."""
+    """Stands for "no whole reply there".  A class: free-threaded Python does not count references to it."""
 
 
 class HiredisEngine(RequestEngine):
@@ -149,7 +150,7 @@ class HiredisParser(RequestParser):
                 self._parse(out, max_commands if self._refused else before + 1)
                 if len(out) == before:
                     break
-        self._idle = not self._ready and self._pos == len(self._buf) and not self._left and self.error is None
+        self._idle = not self._ready and not self._buf and not self._left and self.error is None
         return out
 
     def _hand_out(self, out: list[list[bytes]], room: int) -> None:

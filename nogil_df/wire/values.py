@@ -1,11 +1,11 @@
 """Reply values that plain Python types cannot tell apart.
 
-A command returns Python values, and ``nogil_df.wire.reply`` says how each type is written in RESP2 and RESP3.  The
-types here are for the rest: a status is not a bulk string, a push is not an array.
+A command returns Python values, and ``nogil_df.wire.reply`` says how each type is written in RESP2 and
+RESP3.  The types here are for the rest: a status is not a bulk string, a push is not an array.
 
-:data:`OK` and its like are classes, not instances: what they stand for is returned millions of times by every
-thread, and on free-threaded CPython an instance that threads share is slowed down by its reference count, a class
-is not.
+:data:`OK` and its like are classes, not instances: what they stand for is returned millions of times by
+every thread, and on free-threaded CPython an instance that threads share is slowed down by its reference
+count, a class is not.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ class Pong(metaclass=Constant):
 
 
 class NullArray(metaclass=Constant):
-    """The null that RESP2 writes as an array: a transaction that did not run, a blocking pop that timed out."""
+    """The null that RESP2 writes as an array: EXEC that did not run, a blocking pop that timed out."""
 
     resp2 = b"*-1\r\n"
     resp3 = b"_\r\n"

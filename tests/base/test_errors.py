@@ -54,16 +54,19 @@ def test_text(err: ReplyError, expected: bytes | None) -> None:
 
 def test_every_text_is_one_line_with_a_prefix_in_capitals() -> None:
     for code, template in CATALOGUE.items():
-        assert "\n" not in template and "\r" not in template, code
+        assert "\n" not in template, code
+        assert "\r" not in template, code
         if code != "RAW":
             word = prefix(ReplyError(code, *[b"x"] * template.count("{")))
-            assert word.isupper() and " " not in word, code
+            assert word.isupper(), code
+            assert " " not in word, code
 
 
 @given(st.binary(max_size=300), st.text(max_size=50))
 def test_arguments_never_break_the_line(raw: bytes, word: str) -> None:
     line = text(ReplyError("CONFIG_SET_FAILED", raw, word))
-    assert b"\r" not in line and b"\n" not in line
+    assert b"\r" not in line
+    assert b"\n" not in line
 
 
 def test_values_compare_and_survive_copies() -> None:
