@@ -30,6 +30,7 @@ from steps import Lacking, StepFailed, exit_code, run_step, say
 ROOT = Path(__file__).resolve().parent.parent
 VENV = ROOT / ".venv"
 TOOLS = ROOT / ".venv-tools"
+PIP_LOG = ROOT / ".venv.log"
 STAMP = "made-from.json"
 # Extras of pyproject.toml, then whether the tools are needed, then commands, by what the environment is for.
 EXTRAS: dict[str, list[str]] = {"run": [], "lint": [], "test": ["test"], "bench": ["bench"]}
@@ -75,14 +76,10 @@ def _install_package(python: Path, extras: Sequence[str]) -> None:
     """Install the checkout with `extras`, and with hiredis where it can be built."""
     try:
         _pip(python, "installing nogil-df and what it needs", ["-e", _requirement(["fast", *extras])])
-        return
-    except StepFailed as failure:
-        problem = failure
-    _pip(python, "that failed; installing without hiredis", ["-e", _requirement(extras)])
-    say(
-        "hiredis could not be built (it needs a C compiler), so requests are parsed in Python: slower, "
-        f"otherwise the same; `make clean` and run again once there is one\n{problem}"
-    )
+    except StepFailed:
+        _pip(python, "that failed; installing without hiredis", ["-e", _requirement(extras)])
+        say("without hiredis requests are parsed in Python: slower, otherwise the same")
+        say(f"(hiredis needs a C compiler, {PIP_LOG} tells what failed; `make clean` to try again)")
 
 
 def _requirement(extras: Sequence[str]) -> str:
@@ -137,8 +134,7 @@ def _pip(python: Path, what: str, arguments: Sequence[str], target: Path | None 
         pip += ["--python", str(target)]
     # An older wheel is better than a newer source that needs a compiler or Rust.
     command = [*pip, "install", "--prefer-binary", *arguments]
-    # pip itself may say what it imports turned the GIL on; it need not.
-    run_step(what, command, ROOT / ".venv.log", _PIP_LIMIT, env={"PYTHON_GIL": "0"} if not target else None)
+    run_step(what, command, PIP_LOG, _PIP_LIMIT)
 
 
 def _hash(path: Path) -> str:
