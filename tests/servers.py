@@ -173,7 +173,7 @@ class Server:
     def __exit__(self, *exc: object) -> None:
         self.stop()
 
-    def connect(self, protocol: int = 2, timeout: float = 20.0) -> Connection:
+    def connect(self, protocol: int = 2, timeout: float = 10.0) -> Connection:
         """A new connection, speaking RESP2 or RESP3."""
         return Connection(self.host, self.port, protocol, timeout)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.differential.case import Book, anything, near, on, shape, singles, table, unordered
+from tests.differential.case import Book, anything, kinds, near, on, shape, singles, table, unordered
 
 BOOK = Book()
 
@@ -329,8 +329,8 @@ BOOK.add(
         [
             "SCAN",
             "SCAN abc",
-            'SCAN ""',
-            "SCAN -1",
+            unordered('SCAN "" COUNT 100'),
+            kinds("SCAN -1"),
             "SCAN 1.5",
             "SCAN 18446744073709551616",
             'SCAN " 0"',

@@ -19,6 +19,7 @@ from tests.servers import Server
 UNTIL_TIMEOUT = 10.0
 
 _PLACEHOLDER = re.compile(rb"\{(?:(id|addr|laddr)(\d)|(s|ms)([+-]\d+))\}")
+_ID = re.compile(rb"\{id(\d)\}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +50,7 @@ class Player:
         self.protocol = protocol
         self.now = now
         self.connections: dict[int, Connection] = {}
+        self.ids: dict[int, bytes] = {}
 
     def __enter__(self) -> Player:
         return self
@@ -72,14 +74,16 @@ class Player:
         what, number, unit, shift = match.groups()
         if unit:
             return b"%d" % (int(self.now * (1000 if unit == b"ms" else 1)) + int(shift))
-        connection = self.connection(int(number))
         if what == b"id":
-            return b"%d" % connection.execute("CLIENT", "ID").value
-        return (
-            connection.local_address()
-            if what == b"addr"
-            else f"{self.server.host}:{self.server.port}".encode()
-        )
+            return self.ids[int(number)]
+        if what == b"addr":
+            return self.connection(int(number)).local_address()
+        return f"{self.server.host}:{self.server.port}".encode()
+
+    def learn_ids(self, case: Case) -> None:
+        """Ask for the client ids the script names before it starts: later, a connection may be busy."""
+        for number in {int(n) for step in case.steps for arg in step.args for n in _ID.findall(arg)}:
+            self.ids[number] = b"%d" % self.connection(number).execute("CLIENT", "ID").value
 
     def command(self, step: Step) -> tuple[bytes, ...]:
         """The step's arguments, ready to send."""
@@ -113,6 +117,7 @@ class Player:
 
     def script(self, case: Case, style: str) -> list[Reply]:
         """Every reply of a script, in the style asked for."""
+        self.learn_ids(case)
         if style == "single":
             return [self._guarded(step) for step in case.steps]
         commands = [self.command(step) for step in case.steps]
@@ -171,6 +176,7 @@ def run(case: Case, way: Way, reference: Server, subject: Server) -> list[str]:
         server.flush()
         with Player(server, way.protocol, now) as player:
             replies.append(player.script(case, way.style))
+        assert all(reply.kind != "timeout" for reply in replies[0]), "the case waits for ever"
     if way.style == "multi":
         return multi_differences(case, *replies)
     return differences(case, *replies)

@@ -1,6 +1,12 @@
-"""Every case of the tables, in every way it can be run, on redis-server and on the subject."""
+"""Every case of the tables, on redis-server and on the subject, reply by reply.
+
+With several shard threads a case runs in every way it can (RESP2 and RESP3; one by one, pipelined, in MULTI);
+with one thread, where the paths are fewer, in two of them.
+"""
 
 from __future__ import annotations
+
+from collections.abc import Iterator
 
 import pytest
 
@@ -14,21 +20,26 @@ from tests.differential import (
 )
 from tests.differential.capabilities import available
 from tests.differential.case import Case
+from tests.differential.conftest import SUBJECTS
 from tests.differential.runner import Way, run, ways
 from tests.servers import Server
 
 BOOKS = (cases_strings, cases_generic, cases_expiry, cases_connection, cases_transactions, cases_server)
 
-CASES = [
-    pytest.param(case, way, id=f"{way}-{case.name}")
-    for module in BOOKS
-    for case in module.BOOK.cases.values()
-    if case.needs <= available()
-    for way in ways(case)
-]
+_ONE_THREAD = (Way(3, "single"), Way(2, "pipelined"))
 
 
-@pytest.mark.parametrize(("case", "way"), CASES)
+def _cases() -> Iterator[object]:
+    for name in SUBJECTS:
+        for module in BOOKS:
+            for case in module.BOOK.cases.values():
+                if case.needs <= available():
+                    for way in ways(case):
+                        if name != "threads1" or way in _ONE_THREAD:
+                            yield pytest.param(name, case, way, id=f"{name}-{way}-{case.name}")
+
+
+@pytest.mark.parametrize(("subject", "case", "way"), _cases(), indirect=["subject"])
 def test_replies_are_those_of_redis(case: Case, way: Way, reference: Server, subject: Server) -> None:
     differing = run(case, way, reference, subject)
     assert not differing, "\n".join([f"{case.name} ({way})", *differing])
