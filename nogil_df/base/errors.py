@@ -181,6 +181,9 @@ CATALOGUE: Final[dict[str, str]] = {
     # --- strings ---
     "LCS_NOT_STRINGS": "ERR The specified keys must contain string values",
     "LCS_LEN_AND_IDX": "ERR If you want both the length and indexes, please just use IDX.",
+    "BAD_DIGEST": "ERR must be exactly 16 hexadecimal characters",
+    "BAD_NUMKEYS": "ERR invalid numkeys value",
+    "DELEX_NOT_STRING": "ERR Key should be of string type if conditions are specified",
     "LCS_MEMORY": "ERR Insufficient memory, transient memory for LCS exceeds proto-max-bulk-len",
     # --- CLIENT ---
     "CLIENT_NAME": "ERR Client names cannot contain spaces, newlines or special characters.",
@@ -218,6 +221,7 @@ CATALOGUE: Final[dict[str, str]] = {
     "SHUTDOWN_DENY_BLOCKING": "ERR SHUTDOWN without NOW or ABORT isn't allowed for DENY BLOCKING client",
     "SLOWLOG_COUNT": "ERR count should be greater than or equal to -1",
     "LATENCY_NO_SAMPLES": "ERR No samples available for event '{0}'",
+    "MONITOR_KEYSPACE": "ERR Replica can't interact with the keyspace",
     "MONITOR_DENY_BLOCKING": "ERR MONITOR isn't allowed for DENY BLOCKING client",
     "NO_SUCH_VARIABLE": "ERR No such variable.",
     "NOT_SDS": "ERR Not an sds encoded string.",

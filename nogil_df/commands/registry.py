@@ -6,13 +6,33 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from nogil_df.base.flags import FlagError
-from nogil_df.commands import strings, transactions
+from nogil_df.commands import (
+    databases,
+    expiry_commands,
+    generic,
+    lcs,
+    scan,
+    strings,
+    strings_multi,
+    strings_numeric,
+    transactions,
+)
 from nogil_df.commands.spec import Row
 
 if TYPE_CHECKING:
     from nogil_df.base.flags import Options
 
-FAMILIES = (strings, transactions)
+FAMILIES = (
+    strings,
+    strings_numeric,
+    strings_multi,
+    lcs,
+    generic,
+    expiry_commands,
+    scan,
+    databases,
+    transactions,
+)
 """Modules with a ``TABLE`` of rows."""
 
 
