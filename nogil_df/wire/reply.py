@@ -168,22 +168,22 @@ class ReplyEncoder:
 
     # --- the same with the signature of encode: what a command's row names ---
 
-    def bulk_or_null(self, value: object, proto: int, out: list[bytes]) -> None:
+    def bulk_or_null(self, value: Any, proto: int, out: list[bytes]) -> None:
         """Append bytes as a bulk string, None as null; anything else as `encode` does."""
         if value.__class__ is bytes:
-            length = len(value)  # type: ignore[arg-type]
+            length = len(value)
             header = self.bulk_header[length] if length < 4096 else b"$%d\r\n" % length
-            out += (header, value, b"\r\n")  # type: ignore[arg-type]
+            out += (header, value, b"\r\n")
         elif value is None:
             out.append(b"$-1\r\n" if proto == 2 else b"_\r\n")
         else:
             self.encode(value, proto, out)
 
-    def number(self, value: object, proto: int, out: list[bytes]) -> None:
+    def number(self, value: Any, proto: int, out: list[bytes]) -> None:
         """Append an integer; anything else as `encode` does."""
         if value.__class__ is int:
-            if 0 <= value < 1024:  # type: ignore[operator]
-                out.append(self.ints[value])  # type: ignore[index]
+            if 0 <= value < 1024:
+                out.append(self.ints[value])
             else:
                 out.append(b":%d\r\n" % value)
         else:

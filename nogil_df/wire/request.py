@@ -192,7 +192,7 @@ class RequestParser:
             line_end = find(b"\r", pos)
             length = known(buf[pos:line_end])
             body = line_end + 2
-            if length is None or body > end:
+            if length is None or body > end or line_end < 0:
                 self._pos, self._left = pos, left
                 length = self._read_length()
                 if length < 0:

@@ -54,10 +54,11 @@ class HiredisEngine(RequestEngine):
 
     feed: Callable[[bytes], None]
     gets: Callable[[], Any]
+    pack: Callable[..., Any]
 
     def __init__(self, max_bulk: int = MAX_BULK) -> None:
         super().__init__(max_bulk)
-        self.pack: Callable[[tuple[bytes, ...]], bytes] = hiredis.pack_command
+        self.pack = hiredis.pack_command
         self.reset()
 
     def parser(self, authenticated: bool = True) -> HiredisParser:
@@ -76,7 +77,7 @@ class HiredisEngine(RequestEngine):
             self.feed(stretch)
             self.feed(_MARK)
             replies = list(iter(self.gets, _NotEnough))
-        except hiredis.HiredisError:
+        except (hiredis.HiredisError, TypeError):  # TypeError: a set inside a set
             replies = []
         if not replies or replies.pop() != 0:
             self.reset()
