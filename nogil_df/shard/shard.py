@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
+from random import Random
 from typing import Any
 
 from nogil_df.base import keyspace_events as events
@@ -32,6 +33,7 @@ class Shard:
         notify_mask: event classes that anybody wants, 0 when notifications are off.
         dirty: writes since start; hits, misses, expired: counters as INFO shows them.
         garbage: tables taken out of service by a flush, freed in slices.
+        random: source of choices that concern this shard (RANDOMKEY, eviction).
     """
 
     __slots__ = (
@@ -48,6 +50,7 @@ class Shard:
         "expired",
         "evicted",
         "garbage",
+        "random",
         "expire_enabled",
         "_expire_db",
         "_expire_positions",
@@ -66,6 +69,8 @@ class Shard:
         self.expired = 0
         self.evicted = 0
         self.garbage: deque[Any] = deque()
+        # The same numbers in every run under a clock that stands still.
+        self.random = Random(now_ms * count + index)
         self.expire_enabled = True
         self._expire_db = 0
         self._expire_positions = [0] * databases

@@ -1,0 +1,430 @@
+"""Commands on keys of any type: DEL, EXISTS, TYPE, RENAME, COPY, KEYS, RANDOMKEY and their kin.
+
+DEL, UNLINK, EXISTS and TOUCH of several keys are one transaction of one hop over all their shards; of one
+key they run like any single-key command.
+
+RENAME and COPY of two keys on one shard are one hop. On two shards they are two: the first reads the record
+on one and looks at the other, the second places it. What travels between the two is immutable or a copy made
+for the journey, because the source may change again as soon as its part has concluded; the receiving shard
+makes its own copy of it.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from nogil_df.base import keyspace_events as events
+from nogil_df.base.errors import ReplyError
+from nogil_df.base.glob import compile_glob
+from nogil_df.commands.databases import parse_database
+from nogil_df.commands.spec import ALL_SHARED, Row, multi, single
+from nogil_df.shard.memory import own
+from nogil_df.shard.values import copy_of, type_name
+from nogil_df.wire.values import OK, Simple
+
+if TYPE_CHECKING:
+    from nogil_df.commands.context import Context, Steps
+    from nogil_df.commands.session import Session
+    from nogil_df.shard.keyspace import Keyspace
+    from nogil_df.shard.shard import Shard
+
+Args = list[bytes]
+Place = tuple[int, bytes, int]
+"""Where a record is on its shard: database, key, hash of the key."""
+
+
+def cmd_only_key(session: Session, args: Args) -> bytes:
+    """The key of a variadic command that was given one."""
+    return args[1]
+
+
+# DEL, UNLINK, EXISTS, TOUCH.
+
+
+def op_delete(db: Keyspace, key: bytes, h: int) -> int:
+    """Erase a key; 1 if it was there. O(1), apart from freeing a big value."""
+    if db.erase(key, h) is None:
+        return 0
+    db.changed(key, events.GENERIC, b"del")
+    return 1
+
+
+def op_exists(db: Keyspace, key: bytes, h: int) -> int:
+    """1 if the key is there. O(1)."""
+    return 0 if db.find(key, h) is None else 1
+
+
+def op_touch(db: Keyspace, key: bytes, h: int) -> int:
+    """Count as an access to the key; 1 if it is there. O(1)."""
+    if db.find(key, h) is None:
+        return 0
+    db.table.touch(key, h)
+    return 1
+
+
+def cmd_delete(context: Context, args: Args) -> Steps:
+    """DEL, UNLINK of several keys: how many were there."""
+    return sum((yield from context.each_key(args[1:], op_delete, last=True)))
+
+
+def cmd_exists(context: Context, args: Args) -> Steps:
+    """EXISTS of several keys: how many are there, repeated ones counted again."""
+    return sum((yield from context.each_key(args[1:], op_exists, last=True)))
+
+
+def cmd_touch(context: Context, args: Args) -> Steps:
+    """TOUCH of several keys: how many are there."""
+    return sum((yield from context.each_key(args[1:], op_touch, last=True)))
+
+
+# TYPE.
+
+
+def op_type(db: Keyspace, args: Args, h: int) -> Simple:
+    """The name of the value's type. O(1)."""
+    return Simple(type_name(db.find(args[1], h)))
+
+
+# RENAME, RENAMENX, COPY.
+
+
+def cmd_rename(context: Context, args: Args) -> Steps:
+    """RENAME: the target is overwritten."""
+    yield from _rename(context, args, keep_target=False)
+    return OK
+
+
+def cmd_renamenx(context: Context, args: Args) -> Steps:
+    """RENAMENX: 0 and nothing done if the target is there."""
+    return (yield from _rename(context, args, keep_target=True))
+
+
+def _rename(context: Context, args: Args, *, keep_target: bool) -> Steps:
+    """Returns whether the key has another name now.
+
+    Raises:
+        ReplyError NO_SUCH_KEY: the source is not there.
+    """
+    source, target = _place(context, args[1], context.db), _place(context, args[2], context.db)
+    at, to = context.shard_of(source[2]), context.shard_of(target[2])
+    if at == to:
+        return (yield from context.hop({at: (rename_here, (source, target, keep_target))}, last=True))[at]
+    found = yield from context.hop({at: (lift, source), to: (is_there, target)})
+    if found[at] is None:
+        raise ReplyError("NO_SUCH_KEY")
+    if keep_target and found[to]:
+        yield from context.conclude()
+        return 0
+    arrival = (target, found[at], b"rename_to")
+    yield from context.hop({at: (leave, source), to: (settle, arrival)}, last=True)
+    return 1
+
+
+def cmd_copy(context: Context, args: Args) -> Steps:
+    """COPY source destination [DB index] [REPLACE]: 1 if there is a copy now."""
+    database, replace = _copy_options(context, args)
+    if database == context.db and args[1] == args[2]:
+        raise ReplyError("SAME_OBJECT")
+    source, target = _place(context, args[1], context.db), _place(context, args[2], database)
+    at, to = context.shard_of(source[2]), context.shard_of(target[2])
+    if at == to:
+        return (yield from context.hop({at: (copy_here, (source, target, replace))}, last=True))[at]
+    found = yield from context.hop({at: (read, source), to: (is_there, target)})
+    if found[at] is None or (found[to] and not replace):
+        yield from context.conclude()
+        return 0
+    yield from context.hop({to: (settle, (target, found[at], b"copy_to"))}, last=True)
+    return 1
+
+
+def _copy_options(context: Context, args: Args) -> tuple[int, bool]:
+    database = context.db
+    replace = False
+    at = 3
+    while at < len(args):
+        word = args[at].upper()
+        if word == b"REPLACE":
+            replace = True
+        elif word == b"DB" and at + 1 < len(args):
+            at += 1
+            database = parse_database(context.session, args[at])
+        else:
+            raise ReplyError("SYNTAX")
+        at += 1
+    return database, replace
+
+
+def _place(context: Context, key: bytes, database: int) -> Place:
+    return database, key, context.proactor.shard.hash_key(key)
+
+
+def rename_here(shard: Shard, argument: tuple[Place, Place, bool]) -> int:
+    """Work of a RENAME within one shard; 1 if the key has another name now.
+
+    Raises:
+        ReplyError NO_SUCH_KEY: the source is not there.
+    """
+    (index, source, h), (_, target, to), keep_target = argument
+    db = shard.dbs[index]
+    value = db.peek(source, h)
+    if value is None:
+        raise ReplyError("NO_SUCH_KEY")
+    if keep_target and db.peek(target, to) is not None:
+        return 0
+    if source == target:
+        return 1
+    deadline = db.deadline(source, h)
+    db.erase(source, h)
+    db.put(own(target), to, value, deadline)
+    db.changed(source, events.GENERIC, b"rename_from")
+    if db.observed:
+        db.tell(target, events.GENERIC, b"rename_to")
+    return 1
+
+
+def copy_here(shard: Shard, argument: tuple[Place, Place, bool]) -> int:
+    """Work of a COPY within one shard; 1 if there is a copy now."""
+    source, target, replace = argument
+    record = read(shard, source)
+    if record is None or (not replace and is_there(shard, target)):
+        return 0
+    settle(shard, (target, record, b"copy_to"))
+    return 1
+
+
+def lift(shard: Shard, place: Place) -> tuple[Any, int] | None:
+    """The record (value, deadline) that RENAME is about to take away from here; None if there is none."""
+    index, key, h = place
+    db = shard.dbs[index]
+    value = db.peek(key, h)
+    return None if value is None else (value, db.deadline(key, h))
+
+
+def read(shard: Shard, place: Place) -> tuple[Any, int] | None:
+    """The record (value, deadline) that COPY is about to duplicate; None if there is none."""
+    index, key, h = place
+    db = shard.dbs[index]
+    value = db.find(key, h)
+    if value is None:
+        return None
+    return (value if value.__class__ is bytes else copy_of(value)), db.deadline(key, h)
+
+
+def is_there(shard: Shard, place: Place) -> bool:
+    """Whether the key is there; not counted as an access."""
+    index, key, h = place
+    return shard.dbs[index].peek(key, h) is not None
+
+
+def leave(shard: Shard, place: Place) -> None:
+    """The record has gone to another shard."""
+    index, key, h = place
+    db = shard.dbs[index]
+    db.erase(key, h)
+    db.changed(key, events.GENERIC, b"rename_from")
+
+
+def settle(shard: Shard, argument: tuple[Place, tuple[Any, int], bytes]) -> None:
+    """Place a record that comes from elsewhere."""
+    (index, key, h), (value, deadline), event = argument
+    db = shard.dbs[index]
+    db.put(own(key), h, copy_of(value), deadline)
+    if event == b"copy_to":
+        db.changed(key, events.GENERIC, event)
+    elif db.observed:
+        # The leaving half of a RENAME is what counts as the change.
+        db.tell(key, events.GENERIC, event)
+
+
+# KEYS, RANDOMKEY.
+
+
+def cmd_keys(context: Context, args: Args) -> Steps:
+    """KEYS pattern: the keys that match, at most `keys_output_limit` of them (0: all)."""
+    limit = context.dispatcher.config.keys_output_limit or 1 << 62
+    found = yield from context.all_shards(matching_keys, (context.db, args[1], limit), last=True)
+    keys = [key for part in found for key in part]
+    return keys[:limit]
+
+
+def matching_keys(shard: Shard, argument: tuple[int, bytes, int]) -> list[bytes]:
+    """Unexpired keys of a database that match a pattern, at most so many. O(keys)."""
+    index, pattern, limit = argument
+    now = shard.tick.ms
+    matches = compile_glob(pattern)
+    found: list[bytes] = []
+    for key, _, deadline in shard.dbs[index].table.items():
+        if matches(key) and (deadline == 0 or deadline >= now):
+            found.append(key)
+            if len(found) >= limit:
+                break
+    return found
+
+
+def cmd_randomkey(context: Context, args: Args) -> Steps:
+    """RANDOMKEY: every key is about as likely as any other, whatever its shard."""
+    candidates = yield from context.all_shards(random_key, context.db, last=True)
+    filled = [(size, key) for size, key in candidates if key is not None]
+    if not filled:
+        return None
+    choice = context.proactor.shard.random.randrange(sum(size for size, _ in filled))
+    for size, key in filled:
+        if choice < size:
+            return key
+        choice -= size
+    raise AssertionError("the choice is below the sum of all sizes")
+
+
+def random_key(shard: Shard, index: int) -> tuple[int, bytes | None]:
+    """(keys of a database on this shard, one of them)."""
+    table = shard.dbs[index].table
+    key = table.random_key(shard.random)
+    return len(table), key
+
+
+TABLE: tuple[Row, ...] = (
+    multi(
+        "DEL",
+        -2,
+        "write",
+        run=cmd_delete,
+        single_with=2,
+        cmd=cmd_only_key,
+        op=op_delete,
+        encode="number",
+        keys=(1, -1, 1),
+        key_flags="RM DELETE",
+        acl="@keyspace @write @slow",
+        since="1.0.0",
+        group="generic",
+        syntax="key [key ...]",
+        summary="Removes keys.",
+    ),
+    multi(
+        "UNLINK",
+        -2,
+        "write fast",
+        run=cmd_delete,
+        single_with=2,
+        cmd=cmd_only_key,
+        op=op_delete,
+        encode="number",
+        keys=(1, -1, 1),
+        key_flags="RM DELETE",
+        acl="@keyspace @write @fast",
+        since="4.0.0",
+        group="generic",
+        syntax="key [key ...]",
+        summary="Removes keys; what they held is freed later.",
+    ),
+    multi(
+        "EXISTS",
+        -2,
+        "readonly fast",
+        run=cmd_exists,
+        single_with=2,
+        cmd=cmd_only_key,
+        op=op_exists,
+        encode="number",
+        keys=(1, -1, 1),
+        key_flags="RO",
+        acl="@keyspace @read @fast",
+        since="1.0.0",
+        group="generic",
+        syntax="key [key ...]",
+        summary="Counts the keys that exist.",
+    ),
+    multi(
+        "TOUCH",
+        -2,
+        "readonly fast",
+        run=cmd_touch,
+        single_with=2,
+        cmd=cmd_only_key,
+        op=op_touch,
+        encode="number",
+        keys=(1, -1, 1),
+        key_flags="RO",
+        acl="@keyspace @read @fast",
+        since="3.2.1",
+        group="generic",
+        syntax="key [key ...]",
+        summary="Counts the keys that exist and marks them as just used.",
+    ),
+    single(
+        "TYPE",
+        2,
+        "readonly fast",
+        op=op_type,
+        key_flags="RO",
+        acl="@keyspace @read @fast",
+        since="1.0.0",
+        group="generic",
+        syntax="key",
+        summary="Names the type of a key's value.",
+    ),
+    multi(
+        "RENAME",
+        3,
+        "write",
+        run=cmd_rename,
+        keys=(1, 2, 1),
+        key_flags="RW ACCESS DELETE; OW UPDATE",
+        acl="@keyspace @write @slow",
+        since="1.0.0",
+        group="generic",
+        syntax="key newkey",
+        summary="Gives a key another name, in place of whatever had it.",
+    ),
+    multi(
+        "RENAMENX",
+        3,
+        "write fast",
+        run=cmd_renamenx,
+        encode="number",
+        keys=(1, 2, 1),
+        key_flags="RW ACCESS DELETE; OW INSERT",
+        acl="@keyspace @write @fast",
+        since="1.0.0",
+        group="generic",
+        syntax="key newkey",
+        summary="Gives a key another name unless that is taken.",
+    ),
+    multi(
+        "COPY",
+        -3,
+        "write denyoom",
+        run=cmd_copy,
+        encode="number",
+        keys=(1, 2, 1),
+        key_flags="RO ACCESS; OW UPDATE",
+        acl="@keyspace @write @slow",
+        since="6.2.0",
+        group="generic",
+        syntax="source destination [DB destination-db] [REPLACE]",
+        summary="Copies a key's value and deadline to another key.",
+    ),
+    multi(
+        "KEYS",
+        2,
+        "readonly",
+        run=cmd_keys,
+        scope=ALL_SHARED,
+        acl="@keyspace @read @slow @dangerous",
+        since="1.0.0",
+        group="generic",
+        syntax="pattern",
+        summary="Lists the keys that match a pattern.",
+    ),
+    multi(
+        "RANDOMKEY",
+        1,
+        "readonly",
+        run=cmd_randomkey,
+        scope=ALL_SHARED,
+        acl="@keyspace @read @slow",
+        since="1.0.0",
+        group="generic",
+        summary="Picks a key at random.",
+    ),
+)
