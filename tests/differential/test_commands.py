@@ -1,7 +1,7 @@
 """Every case of the tables, on redis-server and on the subject, reply by reply.
 
-With several shard threads a case runs in every way it can (RESP2 and RESP3; one by one, pipelined, in MULTI);
-with one thread, where the paths are fewer, in two of them.
+With several shard threads a case runs in every way it can (RESP2 and RESP3; one by one, pipelined, in
+MULTI); with one thread, where the paths are fewer, in two of them.
 """
 
 from __future__ import annotations

@@ -1,8 +1,9 @@
 """Raw bytes that are not, or barely, the protocol: both servers answer and close alike, byte for byte.
 
 An input either leaves the connection in step, which an ECHO behind it shows, or makes the server close it.
-Every input is sent in one piece and, where it is short, byte by byte. Left out: a NUL in an inline command or
-where `$` is due, at which redis-server's search for the end of the line stops, so that it waits for ever.
+Every input is sent in one piece and, where it is short, byte by byte. Left out: a NUL in an inline command
+or where `$` is due, at which redis-server's search for the end of the line stops, so that it waits for
+ever.
 """
 
 from __future__ import annotations

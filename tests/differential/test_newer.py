@@ -1,0 +1,41 @@
+"""What is newer than redis-server 7.0.15 answers as Redis 8.0.2's documentation says; asked of the subject
+alone.
+"""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from tests.differential.case import words
+from tests.differential.cases_newer import CLIENT_FIELDS, NEWER
+from tests.resp import Reply
+from tests.servers import Server
+
+
+def _reply(line: str) -> Reply:
+    kind, rest = line[0], line[1:].encode()
+    if kind == ":":
+        return Reply(kind, int(rest))
+    return Reply(kind, rest or None)
+
+
+@pytest.mark.parametrize("name", NEWER)
+def test_newer_commands(name: str, subject: Server) -> None:
+    with subject.connect() as connection:
+        for line, expected in NEWER[name]:
+            assert connection.execute(*words(line)) == _reply(expected), line
+
+
+@pytest.mark.parametrize("protocol", [2, 3])
+def test_client_info_tells_the_library(protocol: int, subject: Server) -> None:
+    with subject.connect(protocol) as connection:
+        for name, value in CLIENT_FIELDS.items():
+            connection.execute("CLIENT", "SETINFO", name, value)
+        line = dict(re.findall(rb"([\w-]+)=(\S*)", connection.execute("CLIENT", "INFO").value))
+        connection.execute("RESET")
+        after = dict(re.findall(rb"([\w-]+)=(\S*)", connection.execute("CLIENT", "INFO").value))
+    for name, value in CLIENT_FIELDS.items():
+        assert line[name.encode()] == value.encode()
+        assert after[name.encode()] == value.encode()

@@ -1,0 +1,168 @@
+"""Keyspace notifications: the events of every command, on both channels, are those of redis-server, in order.
+
+A second connection subscribes to every keyspace and keyevent channel. Behind every step a marker key is
+set, whose own event ends what belongs to the step; so an event that comes after the reply of a later
+command is a failure. The events of a step are compared in order; of steps on several keys, without, as
+their shards need no order.
+"""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.differential.capabilities import NEEDS, available
+from tests.differential.case import Step, step, until
+from tests.differential.runner import Player
+from tests.resp import Connection
+from tests.servers import Server
+
+Event = tuple[bytes, bytes]
+
+_SEVERAL_KEYS = (b"MSET", b"MSETNX", b"DEL", b"UNLINK", b"RENAME", b"RENAMENX", b"EXEC", b"MGET", b"COPY")
+_MARKER = b"__marker__"
+
+# One script a line of events; steps are numbered in what is compared.
+SCRIPTS: dict[str, list[str | Step]] = {
+    "set": ["SET k v", "SET k w", "SET k v NX", "SET j v XX", "SET k v XX"],
+    "set with ttl": [
+        "SET k v EX 100",
+        "SET k v KEEPTTL",
+        "SET k v PX 100000 GET",
+        "SETEX k 100 v",
+        "PSETEX k 100000 v",
+    ],
+    "set in the past": ["SET k v", "SET k v EXAT 1", "SET j v PXAT 1"],
+    "setnx": ["SETNX k v", "SETNX k v"],
+    "getset": ["GETSET k v", "GETSET k w"],
+    "getdel": ["GETDEL k", "SET k v", "GETDEL k"],
+    "getex": [
+        "GETEX k EX 10",
+        "SET k v",
+        "GETEX k",
+        "GETEX k EX 10",
+        "GETEX k PERSIST",
+        "GETEX k PERSIST",
+        "GETEX k PXAT 1",
+    ],
+    "append": ["APPEND k v", "APPEND k v", 'APPEND k ""'],
+    "setrange": ["SETRANGE k 3 v", 'SETRANGE k 3 ""', "SETRANGE k 0 xyz"],
+    "counters": ["INCR k", "DECR k", "INCRBY k 5", "DECRBY k 5", "INCRBYFLOAT k 1.5", "INCR k"],
+    "reads": [
+        "SET k v",
+        "GET k",
+        "GET nokey",
+        "STRLEN k",
+        "EXISTS k nokey",
+        "TTL k",
+        "TYPE k",
+        "TOUCH k",
+        "MGET k x",
+    ],
+    "mset": ["MSET a 1 b 2 c 3", "MSETNX a 1 d 2", "MSETNX e 1 f 2", "MSET a 1 a 2"],
+    "del": ["MSET a 1 b 2 c 3", "DEL a nokey", "UNLINK b nokey", "DEL c c"],
+    "rename": [
+        "SET a 1",
+        "RENAME a b",
+        "RENAME nokey x",
+        "SET c 1",
+        "RENAMENX b c",
+        "RENAMENX b d",
+        "RENAME d c",
+        "RENAME c c",
+    ],
+    "copy": ["SET a 1", "COPY a b", "COPY a b", "COPY a b REPLACE", "COPY nokey c", "COPY a a DB 1"],
+    "move": ["SET a 1", "MOVE a 1", "MOVE a 1"],
+    "databases": ["SELECT 2", "SET k v", "DEL k"],
+    "expire": [
+        "EXPIRE k 10",
+        "SET k v",
+        "EXPIRE k 100",
+        "EXPIRE k 10 NX",
+        "PEXPIRE k 100000",
+        "EXPIREAT k 4102444800",
+    ],
+    "expire in the past": ["SET k v", "EXPIRE k -1", "SET k v", "PEXPIREAT k 1"],
+    "persist": ["SET k v EX 100", "PERSIST k", "PERSIST k"],
+    "expired": ["SET k v PX 20", until("EXISTS k", ":0")],
+    "flush and swap": ["MSET a 1 b 2", "SWAPDB 0 1", "FLUSHDB", "FLUSHALL"],
+    "multi": ["MULTI", "SET k v", "INCR n", "DEL k", "EXEC"],
+    "discard": ["MULTI", "SET k v", "DISCARD"],
+    "errors": ["INCRBY k abc", "SET k v EX 0", "SET s x", "INCR s", "SETRANGE s -1 x", "EXPIRE s x"],
+    "binary key": [r'SET "\x00\xff" v', r'DEL "\x00\xff"'],
+    "collections": ["RPUSH l a", "SET l v", "HSET h f v", "DEL h", "SADD s m", "RENAME s l", "COPY l m"],
+}
+CLASSES = ("KEA", "KA", "EA", "KEg", "K$", "KEx", "E$g", "KEAnm", "KEm", "KEn", "A", "KEl")
+
+
+def _allowed(steps: list[Step]) -> bool:
+    return {NEEDS.get(s.args[0].decode("latin-1").upper(), "core") for s in steps} <= available()
+
+
+def _events(listener: Connection) -> list[Event]:
+    """What was published up to the marker's last event, as (channel, message)."""
+    events: list[Event] = []
+    while True:
+        words = [part.value for part in listener.receive().value]
+        channel, message = words[2], words[3]
+        if channel == b"end":
+            return events
+        if _MARKER not in (channel.partition(b":")[2], message):
+            events.append((channel, message))
+
+
+def _play(server: Server, steps: list[Step], classes: str, protocol: int) -> list[list[Event]]:
+    """The events of every step."""
+    server.flush()
+    groups = []
+    with (
+        server.connect() as admin,
+        server.connect(protocol) as listener,
+        Player(server, protocol, 0.0) as player,
+    ):
+        admin.execute("CONFIG", "SET", "notify-keyspace-events", classes)
+        for number, pattern in enumerate((b"__key*__:*", b"end")):
+            confirmed = listener.execute("PSUBSCRIBE", pattern)
+            assert [part.value for part in confirmed.value] == [b"psubscribe", pattern, number + 1]
+        try:
+            for each in steps:
+                player.play(each)
+                admin.execute("SET", _MARKER, "x")
+                admin.execute("PUBLISH", "end", "x")
+                groups.append(_events(listener))
+        finally:
+            admin.execute("CONFIG", "SET", "notify-keyspace-events", "")
+    return groups
+
+
+def _ordered(each: Step, events: list[Event]) -> list[Event]:
+    return sorted(events) if each.args[0].upper() in _SEVERAL_KEYS else events
+
+
+def _compare(script: str, classes: str, protocol: int, reference: Server, subject: Server) -> None:
+    steps = [step(line) for line in SCRIPTS[script]]
+    expected, actual = (_play(server, steps, classes, protocol) for server in (reference, subject))
+    for each, want, got in zip(steps, expected, actual, strict=True):
+        assert _ordered(each, got) == _ordered(each, want), f"{script} under {classes}: {each.text()}"
+
+
+_NAMES = [name for name, lines in SCRIPTS.items() if _allowed([step(line) for line in lines])]
+
+
+@pytest.mark.parametrize("protocol", [2, 3])
+@pytest.mark.parametrize("script", _NAMES)
+def test_events_of_everything(script: str, protocol: int, reference: Server, subject: Server) -> None:
+    _compare(script, "KEA", protocol, reference, subject)
+
+
+@pytest.mark.parametrize("classes", CLASSES)
+@pytest.mark.parametrize(
+    "script", ["set with ttl", "getex", "counters", "reads", "rename", "copy", "del", "expired"]
+)
+def test_events_of_chosen_classes(script: str, classes: str, reference: Server, subject: Server) -> None:
+    _compare(script, classes, 2, reference, subject)
+
+
+def test_no_events_by_default(reference: Server, subject: Server) -> None:
+    for server in (reference, subject):
+        with server.connect() as admin:
+            assert admin.execute("CONFIG", "GET", "notify-keyspace-events").value[1].value == b""
