@@ -12,12 +12,12 @@ unix milliseconds, 0 for none. A record has expired once its deadline lies in th
 Redis); it then counts as absent, and whoever comes across it takes it out and reports it to `on_expired`.
 Callbacks must not use the table.
 
-The owner thread alone uses a table. `get`, `put` and `replace` have the search inlined and, as `_insert`
-does, use literal numbers, because without a specialising interpreter (3.13t) each call costs 30 ns and each
-attribute or global 25 to 40 ns:
+The owner thread alone uses a table. `get`, `put` and `replace` have the search inlined (`Segment.find`), and
+they, `_insert` and `_remove` use literal numbers, because without a specialising interpreter (3.13t) each
+call costs 30 ns and each attribute or global 25 to 40 ns:
 
     14280 = REMAINDERS, 255 = FINGERPRINTS, 14 = BUCKET_SLOTS, 28 = NEAR_SLOTS, 784 = STASH_START,
-    1 << 63 = NEVER
+    840 = SEGMENT_SLOTS, 1 << 63 = NEVER
 
 Keys made to collide (the hash has a fixed seed) cannot hurt: the directory never has more than 16 entries a
 segment (`_may_split`); a segment that is full and may not split puts further keys into a dict (see "spill"
@@ -211,7 +211,7 @@ class DashTable:
             return None
         value = segment.values[slot]
         self._remove(segment, slot, h)
-        if not segment.count % MERGE_CHECK_EVERY:
+        if segment.count % MERGE_CHECK_EVERY == 0:
             self._shrink(segment)
         return value
 
@@ -442,7 +442,7 @@ class DashTable:
         """Take out a record that was found to be expired."""
         key, value, _ = segment.record(slot)
         self._remove(segment, slot, h)
-        if not segment.count % MERGE_CHECK_EVERY:
+        if segment.count % MERGE_CHECK_EVERY == 0:
             self._shrink(segment)
         if self.on_expired is not None:
             self.on_expired(key, h, value)
@@ -511,8 +511,8 @@ class DashTable:
             self._before_write(segment, slot)
         if segment.deadlines and segment.deadlines.pop(slot, 0):
             self.expiring -= 1
-        segment.vacate(slot, h % REMAINDERS // FINGERPRINTS)
-        if slot >= SEGMENT_SLOTS:
+        segment.vacate(slot, h % 14280 // 255)
+        if slot >= 840:
             segment.trim()
         self._count -= 1
 

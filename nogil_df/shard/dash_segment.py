@@ -20,6 +20,9 @@ are only ever changed in place, because the directory of the table holds them di
 Deadlines stand aside, in a dict slot -> unix ms, because most records have none. `soonest` is a lower bound
 of them: when it has not passed, nothing in the segment has expired.
 
+Hot methods use literal numbers, because looking a global up costs as much as a multiplication: 14280 =
+REMAINDERS, 255 = FINGERPRINTS, 14 = BUCKET_SLOTS, 28 = NEAR_SLOTS, 784 = STASH_START, 840 = SEGMENT_SLOTS.
+
 Invariants: `Segment.verify`. Source of the structure: Lu et al., "Dash: Scalable Hashing on Persistent
 Memory", VLDB 2020.
 """
@@ -97,19 +100,18 @@ class Segment:
     # -- slots ---------------------------------------------------------------------------------------------
 
     def find(self, key: bytes, h: int) -> int:
-        """The slot of `key`, or -1. The table's hottest methods have the first half of this inlined."""
-        remainder = h % REMAINDERS
-        fingerprint = remainder % FINGERPRINTS + 1
-        start = remainder // FINGERPRINTS * BUCKET_SLOTS
-        end = start + NEAR_SLOTS
+        """The slot of `key`, or -1. (The hottest methods of the table have this inlined.)"""
         keys = self.keys
         find = self.fingerprints.find
-        slot = find(fingerprint, start, end)
+        remainder = h % 14280
+        fingerprint = remainder % 255 + 1
+        start = remainder // 255 * 14
+        slot = find(fingerprint, start, start + 28)
         while slot >= 0:
             if keys[slot] == key:
                 return slot
-            slot = find(fingerprint, slot + 1, end)
-        if self.overflow[start // BUCKET_SLOTS]:
+            slot = find(fingerprint, slot + 1, start + 28)
+        if self.overflow[start // 14]:
             return self.find_overflown(key, fingerprint)
         return -1
 
@@ -134,11 +136,10 @@ class Segment:
         fingerprints = self.fingerprints
         if not fingerprints:
             self.allocate()
-        start = home * BUCKET_SLOTS
-        middle = start + BUCKET_SLOTS
-        slot = fingerprints.rfind(0, start, middle)
+        start = home * 14
+        slot = fingerprints.rfind(0, start, start + 14)
         if slot < 0:
-            slot = fingerprints.rfind(0, middle, middle + BUCKET_SLOTS)
+            slot = fingerprints.rfind(0, start + 14, start + 28)
             if slot < 0:
                 slot = fingerprints.rfind(0, STASH_START)
         return slot
@@ -163,10 +164,10 @@ class Segment:
 
     def vacate(self, slot: int, home: int) -> None:
         """Take the record out of a slot; its deadline must be gone already."""
-        if slot >= STASH_START:
-            if slot - home * BUCKET_SLOTS >= NEAR_SLOTS:
+        if slot >= 784:
+            if slot - home * 14 >= 28:
                 self.overflow[home] -= 1
-            if slot >= SEGMENT_SLOTS:
+            if slot >= 840:
                 key = self.keys[slot]
                 assert key is not None
                 del self.spill[key]
@@ -248,19 +249,18 @@ class Segment:
 
     def slots_of_home(self, home: int, hash_key: HashKey) -> list[int]:
         """The slots of the keys whose home bucket this is, wherever they lie."""
-        keys = self.keys
-        if not keys:
-            return []
         start = home * BUCKET_SLOTS
         near = start + NEAR_SLOTS
-        slots = list(range(start, near))
+        slots = self._slots_of_home_in(start, near, home, hash_key)
         if self.overflow[home]:
-            slots.extend(range(max(near, STASH_START), len(keys)))
-        return [
-            slot
-            for slot in slots
-            if (key := keys[slot]) is not None and hash_key(key) % REMAINDERS // FINGERPRINTS == home
-        ]
+            slots += self._slots_of_home_in(max(near, STASH_START), len(self.keys), home, hash_key)
+        return slots
+
+    def _slots_of_home_in(self, begin: int, end: int, home: int, hash_key: HashKey) -> list[int]:
+        occupied = self.fingerprints[begin:end]
+        slots = compress(range(begin, end), occupied)
+        hashes = map(hash_key, compress(self.keys[begin:end], occupied))  # type: ignore[arg-type]  # no None
+        return [slot for slot, h in zip(slots, hashes, strict=True) if h % 14280 // 255 == home]
 
     def lowest_ranked(self, home: int) -> int:
         """The slot of the lowest ranked record: in the stash, else near `home`, else anywhere; or -1."""
@@ -300,7 +300,7 @@ class Segment:
         bit = 1 << (64 - self.depth)
         occupied = self.fingerprints[:STASH_START]
         slots = compress(range(STASH_START), occupied)
-        hashes = map(hash_key, compress(self.keys, occupied))  # type: ignore[arg-type]  # none of them None
+        hashes = map(hash_key, compress(self.keys, occupied))  # type: ignore[arg-type]  # no None
         moving = [slot for slot, h in zip(slots, hashes, strict=True) if h & bit]
         if moving:
             sibling.allocate()
