@@ -79,7 +79,7 @@ def op_string(db: Keyspace, key: bytes, h: int) -> bytes:
     if value is None:
         return b""
     if value.__class__ is bytes:
-        return value  # type: ignore[no-any-return]
+        return value
     if value.__class__ is bytearray:
         return bytes(value)
     raise ReplyError("LCS_NOT_STRINGS")

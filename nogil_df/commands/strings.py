@@ -45,10 +45,10 @@ def op_get(db: Keyspace, args: Args, h: int) -> bytes | None:
     value = db.table.get(args[1], h)
     shard = db.shard
     if value is None:
-        return db.find(args[1], h)  # type: ignore[no-any-return]
+        return db.find(args[1], h)
     shard.hits += 1
     if value.__class__ is bytes:
-        return value  # type: ignore[no-any-return]
+        return value
     if value.__class__ is bytearray:
         return bytes(value)
     raise ReplyError("WRONGTYPE")
@@ -62,13 +62,13 @@ def read(db: Keyspace, key: bytes, h: int) -> bytes | bytearray | None:
     """
     value = db.find(key, h)
     if value is None or value.__class__ is bytes or value.__class__ is bytearray:
-        return value  # type: ignore[no-any-return]
+        return value
     raise ReplyError("WRONGTYPE")
 
 
 def copied(value: bytes | bytearray | None) -> bytes | None:
     """A value as it may leave the shard. O(1), or O(length) if it was changed in place."""
-    return bytes(value) if value.__class__ is bytearray else value  # type: ignore[return-value,arg-type]
+    return bytes(value) if value.__class__ is bytearray else value  # type: ignore[return-value]
 
 
 # SET and its relatives.

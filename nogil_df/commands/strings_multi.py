@@ -37,7 +37,7 @@ def op_value_or_none(db: Keyspace, key: bytes, h: int) -> bytes | None:
     """A string's value; None if there is no key or it holds another type. O(1)."""
     value = db.find(key, h)
     if value.__class__ is bytes:
-        return value  # type: ignore[no-any-return]
+        return value
     return bytes(value) if value.__class__ is bytearray else None
 
 
@@ -132,7 +132,7 @@ def op_get_and_touch(db: Keyspace, payload: tuple[bytes, int], h: int) -> bytes 
         return None
     value = copied(value)
     set_expiry(db, key, h, when)
-    return value  # type: ignore[no-any-return]
+    return value
 
 
 TABLE: tuple[Row, ...] = (

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.differential.case import Book, args, near, singles, table, unordered, until
+from tests.differential.case import Book, args, kinds, near, singles, table, unordered, until
 
 BOOK = Book()
 
@@ -68,6 +68,20 @@ FLOATS = {
     "NUL inside": '"1\\x002"',
     "underscore": "1_0",
 }
+
+# Those that INCRBYFLOAT by 1 makes whole: redis-server stores such a sum as embstr until the next SET or INCR,
+# we say int at once (docs/differences.md).
+WHOLE_SUMS = frozenset(
+    [
+        "integer",
+        "no trailing digit",
+        "exponent",
+        "capital exponent",
+        "minus zero",
+        "hex",
+        "hex integer",
+    ]
+)
 
 BOOK.add(
     table(
@@ -420,7 +434,7 @@ BOOK.add(
             "refcount of small integers": ["SET k 100", "INCR k", "GET k", "OBJECT ENCODING k"],
             "string becomes int": ['SET k "12"', "OBJECT ENCODING k", "INCR k", "OBJECT ENCODING k"],
             "float value refused": ["INCRBYFLOAT k 1.5", "INCR k", "GET k"],
-            "float back to integer": ["SET k 1.5", "INCRBYFLOAT k 0.5", "OBJECT ENCODING k", "INCR k"],
+            "float back to integer": ["SET k 1.5", "INCRBYFLOAT k 0.5", kinds("OBJECT ENCODING k"), "INCR k"],
         },
     )
 )
@@ -453,7 +467,12 @@ BOOK.add(
     table(
         "float values",
         {
-            name: [f"SET k {text}", "INCRBYFLOAT k 1", "GET k", "OBJECT ENCODING k"]
+            name: [
+                f"SET k {text}",
+                "INCRBYFLOAT k 1",
+                "GET k",
+                kinds("OBJECT ENCODING k") if name in WHOLE_SUMS else "OBJECT ENCODING k",
+            ]
             for name, text in FLOATS.items()
         },
     )
