@@ -69,8 +69,8 @@ FLOATS = {
     "underscore": "1_0",
 }
 
-# Those that INCRBYFLOAT by 1 makes whole: redis-server stores such a sum as embstr until the next SET or INCR,
-# we say int at once (docs/differences.md).
+# Those that INCRBYFLOAT by 1 makes whole: redis-server stores such a sum as embstr until the next SET or
+# INCR, we say int at once (docs/differences.md).
 WHOLE_SUMS = frozenset(
     [
         "integer",
