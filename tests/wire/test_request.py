@@ -271,6 +271,14 @@ def test_pending_counts_what_was_not_handed_out(engine: RequestEngine) -> None:
     assert parser.pending == 0
 
 
+def test_read_keeps_the_order_of_what_was_fed_before(engine: RequestEngine) -> None:
+    parser = engine.parser()
+    parser.feed(packed(b"FIRST"))
+    assert parser.read(packed(b"SECOND") * 2, 2) == [[b"FIRST"], [b"SECOND"]]
+    assert parser.read(packed(b"THIRD"), 1) == [[b"SECOND"]]
+    assert parser.read(packed(b"FOURTH"), 9) == [[b"THIRD"], [b"FOURTH"]]
+
+
 def test_big_arguments_stream(engine: RequestEngine) -> None:
     value = random.Random(3).randbytes(8 << 20)
     data = packed(b"SET", b"k", value) + ECHO
