@@ -66,17 +66,17 @@ class SimulatedClient:
 
     def ready(self) -> None:
         """See `Transport`."""
-        for piece in self.session.out:
+        for piece in self.session.sink:
             self.output += piece
-        self.session.out.clear()
+        self.session.sink.clear()
         if self.on_reply is not None:
             self.on_reply(self)
 
     def send_soon(self) -> None:
         """See `Transport`."""
-        for piece in self.session.out:
+        for piece in self.session.sink:
             self.output += piece
-        self.session.out.clear()
+        self.session.sink.clear()
 
     def close(self, *, after_replies: bool) -> None:
         """See `Transport`: leave; what is in flight ends by itself."""

@@ -152,10 +152,10 @@ class Dispatcher:
                 else:
                     self._run(session)
             except ReplyError as error:
-                self._fail(session, error.with_traceback(None))
+                self.fail(session, error.with_traceback(None))
             except Exception:
                 args = session.batch[session.position]
-                self._fail(session, log_crash(args[0].decode("latin-1"), sys.exc_info()))
+                self.fail(session, log_crash(args[0].decode("latin-1"), sys.exc_info()))
             if session.closing:
                 break
         if not session.busy:
@@ -164,7 +164,7 @@ class Dispatcher:
         if self.proactor.shard.outgoing:
             self.state.publish_events()
 
-    def _fail(self, session: Session, error: ReplyError) -> None:
+    def fail(self, session: Session, error: ReplyError) -> None:
         """Answer the command at ``session.position`` with an error and step over it."""
         args = session.batch[session.position]
         session.position += 1
@@ -264,8 +264,8 @@ class Dispatcher:
             return
         session.last_command = command.full_name
         reply = command.run(session, args)  # type: ignore[misc]
-        session.position += 1
         self.reply(session, command, reply, perf_counter_ns() - started, args)
+        session.position += 1
 
     def reply(
         self, session: Session, command: Command, reply: Any, nanoseconds: int, args: list[bytes]

@@ -3,13 +3,17 @@
 The dispatcher comes here only when the session is ``special`` or the thread ``gated``: not logged in, inside
 MULTI, subscribed under RESP2, replies off, MONITOR somewhere, clients paused. Then commands run one by one,
 each looked at first. The order of the checks is Redis's (documentation of each command, and behaviour of
-redis-server 7.0): unknown command, arity, login, subscribe mode, MULTI, pause.
+redis-server 7.0): unknown command, arity, login, not in MULTI, subscribe mode, pause, queueing.
 """
 
 from __future__ import annotations
 
+import sys
+from time import perf_counter_ns
 from typing import TYPE_CHECKING
 
+from nogil_df.base import log
+from nogil_df.base.crash import log_crash
 from nogil_df.base.errors import ReplyError, unknown_subcommand
 from nogil_df.commands.session import REPLY_ON, REPLY_SKIP, REPLY_SKIP_NEXT
 from nogil_df.commands.spec import LOCAL, Command
@@ -42,54 +46,59 @@ def subcommand(command: Command, args: list[bytes]) -> Command:
 
 
 def run_carefully(dispatcher: Dispatcher, session: Session) -> None:
-    """Run the command at ``session.position`` after looking at it.
-
-    Raises:
-        ReplyError: the command is refused; the caller answers and steps over it.
-    """
+    """Run the command at ``session.position`` after looking at it; answers whatever is wrong with it."""
     args = session.batch[session.position]
-    command = dispatcher.commands.get(args[0])
-    try:
-        if command is None:
-            command = dispatcher.resolve(args)
-        if not command.least <= len(args) <= command.most:
-            raise ReplyError("WRONG_ARITY", command.full_name)
-        actual = subcommand(command, args) if command.subcommands else command
-        _check_login(session, actual)
-        _check_subscribed(session, actual)
-    except ReplyError:
-        if session.queue is not None:
-            session.queue_broken = True
-        _begin_reply(session)
-        raise
-    if session.queue is not None and actual.name not in _NOT_QUEUED:
-        _begin_reply(session)
-        _queue(session, actual, args)
-        after_reply(session)
-        return
-    state = dispatcher.state
-    if state.paused(actual) and not session.admin:
-        state.wait_for_unpause(session)
-        return
-    if state.monitored and "admin" not in actual.flags and "skip_monitor" not in actual.flags:
-        state.feed_monitors(session, args)
-    session.commands_run += 1
     _begin_reply(session)
     try:
-        if actual.is_single(args):
-            dispatcher.squash(session, 1)
-        elif actual.kind == LOCAL:
-            dispatcher.run_local(session, command, args)
+        command = _admitted(dispatcher, session, args)
+        if dispatcher.state.pausing.holds(session, command):
+            session.unmute()
+            dispatcher.state.pausing.park(session)
+            return
+        if session.queue is not None and command.name not in _NOT_QUEUED:
+            _queue(session, command, args)
         else:
-            dispatcher.run_multi(session, command, args)
-    finally:
-        if not session.busy:
-            after_reply(session)
+            _run(dispatcher, session, command, args)
+    except ReplyError as error:
+        dispatcher.fail(session, error.with_traceback(None))
+    except Exception:
+        dispatcher.fail(session, log_crash(args[0].decode("latin-1"), sys.exc_info()))
+    if not session.busy:
+        after_reply(session)
+
+
+def _admitted(dispatcher: Dispatcher, session: Session, args: list[bytes]) -> Command:
+    """The command, or subcommand, that ``args`` name, if this session may run it now.
+
+    Raises:
+        ReplyError: it may not; inside MULTI that breaks the transaction.
+    """
+    try:
+        command = dispatcher.commands.get(args[0]) or dispatcher.resolve(args)
+        if not command.least <= len(args) <= command.most:
+            raise ReplyError("WRONG_ARITY", command.full_name)
+        if command.subcommands:
+            command = subcommand(command, args)
+        _check_login(session, command)
+        if session.queue is not None and "no_multi" in command.flags:
+            raise ReplyError("NOT_IN_MULTI")
+        _check_subscribed(session, command)
+        if session.monitor and (command.is_write or "readonly" in command.flags):
+            raise ReplyError("MONITOR_KEYSPACE")
+    except ReplyError:
+        session.queue_broken = True
+        raise
+    return command
 
 
 def _check_login(session: Session, command: Command) -> None:
-    if not session.authenticated and "no_auth" not in command.flags:
+    if session.authenticated or "no_auth" in command.flags:
+        return
+    if session.dispatcher.config.requirepass:
         raise ReplyError("NOAUTH")
+    # The password has been taken away since this client came.
+    session.authenticated = True
+    session.refresh_special()
 
 
 def _check_subscribed(session: Session, command: Command) -> None:
@@ -98,38 +107,68 @@ def _check_subscribed(session: Session, command: Command) -> None:
 
 
 def _queue(session: Session, command: Command, args: list[bytes]) -> None:
-    """MULTI: keep the command for EXEC. The raise in case of a refusal is what breaks the transaction."""
-    if "no_multi" in command.flags:
-        session.queue_broken = True
-        raise ReplyError("NOT_IN_MULTI")
-    assert session.queue is not None
-    session.queue.append((command, args))
+    """MULTI: keep the command for EXEC, within the limit on what a client may have waiting."""
+    queue = session.queue
+    assert queue is not None
+    if not queue:
+        session.queued_bytes = 0
+    session.queued_bytes += sum(map(len, args))
+    queue.append((command, args))
     session.position += 1
-    session.dispatcher.encoder.encode(QUEUED, session.proto, session.out)
+    dispatcher = session.dispatcher
+    if session.queued_bytes > dispatcher.config.client_query_buffer_limit:
+        log.warning(f"Closing client that queued too much inside MULTI: {session.address}")
+        dispatcher.state.query_limit_disconnects += 1
+        session.transport.close(after_replies=False)
+        return
+    dispatcher.encoder.encode(QUEUED, session.proto, session.out)
 
 
-# CLIENT REPLY: a muted session writes its replies to a list that is thrown away.
+def _run(dispatcher: Dispatcher, session: Session, command: Command, args: list[bytes]) -> None:
+    monitors = dispatcher.state.monitors
+    if monitors.threads and monitors.shows(command):
+        session.shown = args
+    session.commands_run += 1
+    if command.is_single(args):
+        _run_single(dispatcher, session, command, args)
+    elif command.kind == LOCAL:
+        dispatcher.run_local(session, command, args)
+    else:
+        dispatcher.run_multi(session, command, args)
+
+
+def _run_single(dispatcher: Dispatcher, session: Session, command: Command, args: list[bytes]) -> None:
+    """A command on one key: here and now if its shard is this thread's and nobody has an intent."""
+    payload = args if command.cmd is None else command.cmd(session, args)
+    proactor = dispatcher.proactor
+    shard = proactor.shard
+    h = shard.hash_key(args[1])
+    if proactor.engine.locks.table or (h >> 32) % proactor.count != proactor.index:
+        dispatcher.squash(session, 1)
+        return
+    session.last_command = command.full_name
+    started = perf_counter_ns()
+    value = command.op(shard.dbs[session.db], payload, h)  # type: ignore[misc]
+    dispatcher.reply(session, command, value, perf_counter_ns() - started, args)
+    session.position += 1
 
 
 def _begin_reply(session: Session) -> None:
+    """CLIENT REPLY: mute the session if the reply of the command to come is not wanted."""
     mode = session.reply_mode
     if mode == REPLY_ON:
         return
     if mode == REPLY_SKIP_NEXT:
         session.reply_mode = REPLY_SKIP
-    if session.out is not session.skipped:
-        session.kept = session.out
-        session.out = session.skipped
+    session.mute()
 
 
 def after_reply(session: Session) -> None:
-    """Undo what muted the reply of one command; called when the command is over."""
-    if session.out is session.skipped:
-        session.out = session.kept
-        session.skipped = []
+    """A command is over, its reply written: show it to monitors, let the next reply through. O(1)."""
+    if session.shown is not None:
+        args, session.shown = session.shown, None
+        session.dispatcher.state.monitors.feed(session, args)
+    session.unmute()
     if session.reply_mode == REPLY_SKIP:
         session.reply_mode = REPLY_ON
         session.refresh_special()
-
-
-

@@ -14,6 +14,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
+    from nogil_df.base.errors import ReplyError
     from nogil_df.commands.dispatch import Dispatcher
     from nogil_df.commands.spec import Command
     from nogil_df.shard.keyspace import WatchToken
@@ -37,7 +38,7 @@ class Transport(Protocol):
         """The heartbeat: limits that depend on time. ``now`` is monotonic seconds."""
 
     def describe(self) -> dict[str, Any]:
-        """Figures for CLIENT LIST: addr, laddr, fd, qbuf, qbuf_free, obl, oll, omem, tot_net_in, tot_net_out."""
+        """Figures for CLIENT LIST: fd, qbuf, qbuf_free, oll, omem, events, tot_net_in, tot_net_out."""
 
 
 class Session:
@@ -45,7 +46,13 @@ class Session:
 
     Attributes:
         batch, position: commands parsed and not yet run.
-        out: encoded replies not yet handed to the transport.
+        sink: encoded replies and pushes that the transport is to send.
+        out: where the replies of commands go: ``sink``, or a list that is thrown away while CLIENT REPLY
+            mutes them.
+        address, local_address: of both ends, as CLIENT LIST prints them.
+        subscribed: names of channels, patterns and shard channels this client listens to, each in the order
+            of subscription; see `nogil_df.commands.subscriptions`.
+        shown: the command that monitors are to see when it is done.
         queue: commands queued since MULTI, None outside.
         queue_broken: a command was refused while queueing: EXEC will abort.
         watching: (db, key) -> token left on the key's shard.
@@ -56,9 +63,12 @@ class Session:
         "id",
         "dispatcher",
         "transport",
+        "address",
+        "local_address",
         "db",
         "proto",
         "out",
+        "sink",
         "batch",
         "position",
         "busy",
@@ -78,8 +88,8 @@ class Session:
         "queue",
         "queue_broken",
         "watching",
-        "channels",
-        "patterns",
+        "queued_bytes",
+        "subscribed",
         "reply_mode",
         "monitor",
         "no_evict",
@@ -89,17 +99,19 @@ class Session:
         "blocked",
         "task",
         "closing",
-        "skipped",
-        "kept",
+        "shown",
     )
 
     def __init__(self, session_id: int, dispatcher: Dispatcher, transport: Transport) -> None:
         self.id = session_id
         self.dispatcher = dispatcher
         self.transport = transport
+        self.address = "127.0.0.1:0"
+        self.local_address = "127.0.0.1:0"
         self.db = 0
         self.proto = 2
-        self.out: list[bytes] = []
+        self.sink: list[bytes] = []
+        self.out = self.sink
         self.batch: list[list[bytes]] = []
         self.position = 0
         self.busy = False
@@ -117,8 +129,8 @@ class Session:
         self.queue: list[tuple[Command, list[bytes]]] | None = None
         self.queue_broken = False
         self.watching: dict[tuple[int, bytes], WatchToken] = {}
-        self.channels: set[bytes] = set()
-        self.patterns: set[bytes] = set()
+        self.queued_bytes = 0
+        self.subscribed: tuple[dict[bytes, None], ...] = ({}, {}, {})
         self.reply_mode = REPLY_ON
         self.monitor = False
         self.no_evict = False
@@ -128,9 +140,7 @@ class Session:
         self.blocked = False
         # The multi-hop command in flight, if any: what a disconnect or CLIENT UNBLOCK has to end.
         self.task: Any = None
-        # Where replies go while CLIENT REPLY mutes them, and the list that waits meanwhile.
-        self.skipped: list[bytes] = []
-        self.kept: list[bytes] = []
+        self.shown: list[bytes] | None = None
         self.authenticated = not dispatcher.config.requirepass
         self.special = False
         self.refresh_special()
@@ -147,16 +157,42 @@ class Session:
 
     @property
     def subscriptions(self) -> int:
-        """Channels and patterns this client listens to."""
-        return len(self.channels) + len(self.patterns)
+        """How many names of any kind this client listens to. O(1)."""
+        channels, patterns, shard_channels = self.subscribed
+        return len(channels) + len(patterns) + len(shard_channels)
 
     def on_answer(self, shard: int, result: Any) -> None:
         """A shard answered the single command in flight."""
         self.dispatcher.finish_single(self, result)
 
+    def unblock(self, error: ReplyError | None) -> bool:
+        """CLIENT UNBLOCK: end the wait of a blocking command with an error, or as if its time were up.
+
+        Returns:
+            False if no command of this session blocks.
+        """
+        if not self.blocked:
+            return False
+        self.task.unblock(error)
+        return True
+
     def push(self, value: Any) -> None:
         """Append an out-of-band message (pub/sub, invalidation, monitor line) and have it sent."""
-        if self.closed:
-            return
-        self.dispatcher.encoder.encode(value, self.proto, self.out)
-        self.transport.send_soon()
+        if not self.closed:
+            self.dispatcher.encoder.encode(value, self.proto, self.sink)
+            self.transport.send_soon()
+
+    def push_encoded(self, data: bytes) -> None:
+        """`push` of a message that many get, encoded once for all of them."""
+        if not self.closed:
+            self.sink.append(data)
+            self.transport.send_soon()
+
+    def mute(self) -> None:
+        """Throw away the replies from here on; pushes go on."""
+        if self.out is self.sink:
+            self.out = []
+
+    def unmute(self) -> None:
+        """Undo `mute`. O(1)."""
+        self.out = self.sink

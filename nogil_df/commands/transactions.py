@@ -155,15 +155,20 @@ def cmd_exec(context: Context, args: Args) -> Steps:
         if dirty:
             return NULL_ARRAY
     run = _Run(context, len(queue))
+    monitors = session.dispatcher.state.monitors
     position = 0
     while position < len(queue):
         end = _end_of_squashable(queue, position)
         if end > position:
             yield from run.squashed(queue[position:end], last=end == len(queue))
-            position = end
         else:
+            end = position + 1
             yield from run.one(*queue[position])
-            position += 1
+        if monitors.threads:
+            for command, queued in queue[position:end]:
+                if monitors.shows(command):
+                    monitors.feed(session, queued)
+        position = end
     return Raw(b"".join(run.out))
 
 

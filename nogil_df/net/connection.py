@@ -1,24 +1,28 @@
 """A client connection: a socket, a parser and a session, and the flow of bytes between them.
 
-Reading stops while a command of this connection waits for another shard (the kernel's buffer, and then the
-client, hold what comes next), so at most one batch of parsed commands is kept a connection.
+Reading stops while a command of this connection waits for another shard, and while commands that were read
+wait for their turn (the kernel's buffer, and then the client, hold what comes next): a connection keeps at
+most one chunk of parsed or unparsed commands, beside the one command that is not complete yet.
 
 Writing: replies are sent as soon as a batch is done, in one call. What the kernel does not take is kept and
-sent when the socket is writable. A client that sends and does not read is slowed down first: past
-HIGH_WATER unsent bytes nothing more is read from it. Many clients write a whole pipeline before they read
-the first reply; to stop reading for good would leave both sides waiting for each other, so after STALL
-seconds without progress reading goes on, and then ``client-output-buffer-limit`` decides, or, if that is
-off, HARD_LIMIT.
+sent when the socket is writable. A client that sends and does not read is slowed down first: past its high
+water of unsent bytes nothing more is read from it. But many clients write a whole pipeline before they read
+the first reply, and to stop reading for good would leave both sides waiting for each other. So after STALL
+seconds in which the client took nothing the high water is doubled, up to HARD_LIMIT; a client that has so
+much unread and takes none of it is cut off. ``client-output-buffer-limit`` cuts off earlier. Messages that
+nobody asked for (pub/sub, MONITOR) can't be slowed down: there HARD_LIMIT holds at once.
 """
 
 from __future__ import annotations
 
 import socket
+from collections import deque
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from nogil_df.base import log
 from nogil_df.base.errors import ReplyError
-from nogil_df.commands.session import Session
+from nogil_df.commands.session import REPLY_ON, Session
 from nogil_df.net.loop import is_transient
 from nogil_df.net.poller import READ, WRITE
 
@@ -27,21 +31,42 @@ if TYPE_CHECKING:
     from nogil_df.net.loop import Loop
     from nogil_df.wire.request import RequestParser
 
-CHUNK = 64 * 1024
+CHUNK = 16 * 1024
 """Bytes asked for in one recv. 16 KB to 256 KB measure alike; this holds a pipeline of 100 x 256 bytes."""
 
 BATCH = 256
 """Commands run in one turn for one connection: about half a millisecond."""
 
 HIGH_WATER = 32 << 20
-STALL = 1.0
+"""Unsent bytes past which nothing more is read from a client, at first."""
+
 HARD_LIMIT = 1 << 30
+"""Unsent bytes that a client may have at the very most, if no output buffer limit says less."""
+
+STALL = 1.0
+"""Seconds without progress after which a client that we don't read from may have more unsent bytes."""
+
+GIVE_UP = 10.0
+"""Seconds without progress after which a client is cut off that has HARD_LIMIT unread, or is to be closed."""
+
+PIECES = 64
+"""Pieces handed to the kernel in one call; it takes up to 1024."""
 
 
 class Connection:
     """One connection of ``loop``'s thread.
 
-    Invariants: ``unsent`` is empty unless WRITE is watched; READ is watched unless ``paused``.
+    Attributes:
+        unsent, unsent_bytes: encoded replies that the kernel has not taken yet.
+        high_water: how many of them stop us from reading more.
+        paused: READ is not watched.
+        more: the parser may hold complete commands.
+        queued: in the loop's list of connections that go on in the next turn.
+        dirty: in the loop's list of connections with pushes to send.
+        finishing: to be closed once everything is sent.
+
+    Invariants: ``unsent`` is empty unless WRITE is watched; READ is watched unless ``paused`` or
+    ``finishing``.
     """
 
     __slots__ = (
@@ -53,7 +78,9 @@ class Connection:
         "parser",
         "unsent",
         "unsent_bytes",
+        "high_water",
         "paused",
+        "dirty",
         "more",
         "queued",
         "closed",
@@ -62,9 +89,6 @@ class Connection:
         "soft_since",
         "bytes_in",
         "bytes_out",
-        "address",
-        "local_address",
-        "__weakref__",
     )
 
     def __init__(
@@ -82,30 +106,35 @@ class Connection:
         self.loop = loop
         self.dispatcher = dispatcher
         self.parser = parser
-        self.unsent: list[memoryview] = []
+        self.unsent: deque[memoryview] = deque()
         self.unsent_bytes = 0
+        self.high_water = HIGH_WATER
         self.paused = False
         self.more = False
         self.queued = False
+        self.dirty = False
         self.closed = False
         self.finishing = False
         self.progress_at = 0.0
         self.soft_since = 0.0
         self.bytes_in = 0
         self.bytes_out = 0
-        self.address = address
-        self.local_address = local_address
         self.session = Session(session_id, dispatcher, self)
+        self.session.address = address
+        self.session.local_address = local_address
         parser.authenticated = self.session.authenticated
         loop.watch(self.fd, READ, self.on_ready)
 
     def on_ready(self, mask: int) -> None:
         """The socket is readable, writable or broken."""
         if mask & WRITE:
-            self.flush()
+            self._send_unsent()
             if self.closed:
                 return
         if mask & READ:
+            if self.queued:
+                # What was read before comes first; that is in this very turn.
+                return
             if self.session.busy or self.paused:
                 self._pause()
                 return
@@ -122,15 +151,24 @@ class Connection:
                 self.drop()
             return
         if not data:
-            self.drop()
+            # The client sends no more, and may still want the replies it has coming.
+            self._finish()
             return
         self.bytes_in += len(data)
         self.dispatcher.state.bytes_in += len(data)
-        parser = self.parser
-        parser.feed(data)
+        self._execute(self.parser.read(data, BATCH))
+
+    def go_on(self) -> None:
+        """Run the next batch of commands that were buffered when the last turn ended."""
+        self.queued = False
+        if not self.closed and not self.session.busy:
+            self._execute(self.parser.next_batch(BATCH))
+
+    def _execute(self, batch: list[list[bytes]]) -> None:
+        """Run a batch of commands; whoever ends the last one calls `ready`."""
         session = self.session
-        batch = parser.next_batch(BATCH)
-        self.more = len(batch) == BATCH or not session.authenticated
+        # Without a login commands are parsed one by one: the next one may come under other limits.
+        self.more = len(batch) == BATCH or (len(batch) > 0 and not session.authenticated)
         if batch:
             session.batch = batch
             session.position = 0
@@ -143,79 +181,49 @@ class Connection:
         """The batch is done: send its replies, then see what else has arrived meanwhile."""
         session = self.session
         session.last_active = self.loop.proactor.clock.monotonic()
-        if session.out:
+        if session.sink:
             self.flush()
         if self.closed:
             return
         parser = self.parser
         if session.closing:
             self._finish()
-        elif self.more and parser.pending and not self.queued:
+        elif self.unsent_bytes > self.high_water:
+            self._pause()
+        elif self.more and parser.pending:
             # More than one turn's worth: let the others go first.
-            self.queued = True
-            self.loop.runnable.append(self)
+            if not self.queued:
+                self.queued = True
+                self.loop.runnable.append(self)
         elif parser.error is not None:
             self._protocol_error(parser.error)
-        elif self.paused and self.unsent_bytes < HIGH_WATER:
-            self._resume()
         elif parser.pending > self.dispatcher.config.client_query_buffer_limit:
-            log.warning(f"Closing client that reached max query buffer length: {self.address}")
+            log.warning(f"Closing client that reached max query buffer length: {session.address}")
             self.dispatcher.state.query_limit_disconnects += 1
             self.drop()
-
-    def go_on(self) -> None:
-        """Run the next batch of commands that were buffered when the last turn ended."""
-        self.queued = False
-        session = self.session
-        if self.closed or session.busy:
-            return
-        batch = self.parser.next_batch(BATCH)
-        self.more = len(batch) == BATCH or not (session.authenticated or not batch)
-        if batch:
-            session.batch = batch
-            session.position = 0
-            self.dispatcher.execute(session)
-            self.parser.authenticated = session.authenticated
-        if not session.busy:
-            self.ready()
+        elif self.paused:
+            self.paused = False
+            self._watch()
 
     def send_soon(self) -> None:
         """See `Transport`."""
-        self.loop.dirty.append(self)
+        if not self.dirty:
+            self.dirty = True
+            self.loop.dirty.append(self)
 
     def flush(self) -> None:
         """Send what there is to send; keep the rest and wait for the socket to be writable."""
-        if self.closed:
+        self.dirty = False
+        sink = self.session.sink
+        if not sink or self.closed:
             return
-        out = self.session.out
-        if out:
-            data = b"".join(out) if len(out) > 1 else out[0]
-            out.clear()
-            if self.unsent:
-                self.unsent.append(memoryview(data))
-                self.unsent_bytes += len(data)
-            else:
-                self._send(data)
-                if self.closed or not self.unsent:
-                    return
-        while self.unsent:
-            chunk = self.unsent[0]
-            try:
-                sent = self.sock.send(chunk)
-            except OSError as error:
-                if is_transient(error):
-                    break
-                self.drop()
-                return
-            self._sent(sent)
-            self.unsent_bytes -= sent
-            if sent < len(chunk):
-                self.unsent[0] = chunk[sent:]
-                break
-            del self.unsent[0]
-        self._after_send()
-
-    def _send(self, data: bytes) -> None:
+        data = b"".join(sink) if len(sink) > 1 else sink[0]
+        sink.clear()
+        if self.unsent:
+            self.unsent.append(memoryview(data))
+            self.unsent_bytes += len(data)
+            self._check_limits(self.loop.proactor.clock.monotonic())
+            return
         try:
             sent = self.sock.send(data)
         except OSError as error:
@@ -225,66 +233,99 @@ class Connection:
             sent = 0
         self._sent(sent)
         if sent < len(data):
+            now = self.loop.proactor.clock.monotonic()
             self.unsent.append(memoryview(data)[sent:])
             self.unsent_bytes = len(data) - sent
-            self.progress_at = self.loop.proactor.clock.monotonic()
+            self.progress_at = now
             self._watch()
-            self._check_limits()
+            self.dispatcher.state.watch_slow_reader(self.session)
+            self._check_limits(now)
+
+    def _send_unsent(self) -> None:
+        """The socket is writable: send what is left over."""
+        unsent = self.unsent
+        while unsent:
+            pieces = [unsent[0]] if len(unsent) == 1 else list(islice(unsent, PIECES))
+            try:
+                sent = self.sock.sendmsg(pieces)
+            except OSError as error:
+                if is_transient(error):
+                    break
+                self.drop()
+                return
+            self._sent(sent)
+            self.unsent_bytes -= sent
+            for piece in pieces:
+                if sent < len(piece):
+                    unsent[0] = piece[sent:]
+                    break
+                sent -= len(piece)
+                unsent.popleft()
+            else:
+                continue
+            break
+        now = self.loop.proactor.clock.monotonic()
+        self.progress_at = now
+        if unsent:
+            self._check_limits(now)
+            return
+        self.high_water = HIGH_WATER
+        self.soft_since = 0.0
+        self.dispatcher.state.slow_readers.pop(self.session, None)
+        if self.finishing:
+            self.drop()
+            return
+        self._watch()
+        if self.paused and not self.session.busy:
+            self.ready()
 
     def _sent(self, count: int) -> None:
         self.bytes_out += count
         self.dispatcher.state.bytes_out += count
 
-    def _after_send(self) -> None:
-        now = self.loop.proactor.clock.monotonic()
-        self.progress_at = now
-        if not self.unsent:
-            if self.finishing:
-                self.drop()
-                return
-            self._watch()
-            if self.paused and not self.session.busy:
-                self.ready()
-        else:
-            self._check_limits()
-
-    def _check_limits(self) -> None:
-        """Apply the output buffer limits of this client's class; pause reading past the high water."""
+    def _check_limits(self, now: float) -> None:
+        """Cut the client off if it is past the output buffer limits of its class."""
         unsent = self.unsent_bytes
-        limits = self.dispatcher.config.client_output_buffer_limit
         session = self.session
+        limits = self.dispatcher.config.client_output_buffer_limit
         hard, soft, seconds = limits["pubsub" if session.subscriptions else "normal"]
-        now = self.loop.proactor.clock.monotonic()
+        if not hard and (session.subscriptions or session.monitor):
+            hard = HARD_LIMIT
         if soft and unsent > soft:
-            if not self.soft_since:
-                self.soft_since = now
+            self.soft_since = self.soft_since or now
         else:
             self.soft_since = 0.0
-        too_long = self.soft_since and now - self.soft_since > seconds
-        if (hard and unsent > hard) or too_long or unsent > (hard or HARD_LIMIT):
-            log.warning(
-                f"Client {self.address} closed: {unsent} bytes of replies unread (output buffer limits)"
-            )
-            self.dispatcher.state.output_limit_disconnects += 1
-            self.drop()
-        elif unsent > HIGH_WATER and not session.subscriptions:
-            self._pause()
+        if (hard and unsent > hard) or (self.soft_since and now - self.soft_since > seconds):
+            self._cut_off()
+
+    def _cut_off(self) -> None:
+        log.warning(f"Closing client {self.session.address}: {self.unsent_bytes} bytes of replies unread")
+        self.dispatcher.state.output_limit_disconnects += 1
+        self.drop()
 
     def check(self, now: float) -> None:
-        """See `Transport`: break the tie with a client that only writes; see the module's text."""
-        if self.unsent_bytes:
-            self._check_limits()
-            if not self.closed and self.paused and not self.session.busy and now - self.progress_at > STALL:
-                self._resume()
+        """See `Transport`: the limits that depend on time; see the module's text."""
+        self._check_limits(now)
+        if self.closed:
+            return
+        stalled = now - self.progress_at
+        if self.finishing:
+            if stalled > GIVE_UP:
+                self.drop()
+        elif self.paused and self.unsent_bytes > self.high_water:
+            if self.high_water >= HARD_LIMIT:
+                if stalled > GIVE_UP:
+                    self._cut_off()
+            elif stalled > STALL:
+                self.progress_at = now
+                self.high_water = max(2 * self.high_water, self.unsent_bytes)
+                if not self.session.busy:
+                    self.ready()
 
     def _pause(self) -> None:
         if not self.paused:
             self.paused = True
             self._watch()
-
-    def _resume(self) -> None:
-        self.paused = False
-        self._watch()
 
     def _watch(self) -> None:
         mask = (0 if self.paused or self.finishing else READ) | (WRITE if self.unsent else 0)
@@ -292,10 +333,12 @@ class Connection:
 
     def _protocol_error(self, error: bytes) -> None:
         state = self.dispatcher.state
-        log.verbose(f"Protocol error from client {self.address}: {error!r}")
+        session = self.session
+        log.verbose(f"Protocol error from client {session.address}: {error!r}")
         reply = ReplyError("RAW", error)
         state.count_error(reply)
-        self.dispatcher.encoder.encode(reply, self.session.proto, self.session.out)
+        if session.reply_mode == REPLY_ON:
+            self.dispatcher.encoder.encode(reply, session.proto, session.sink)
         self.flush()
         self._finish()
 
@@ -332,14 +375,11 @@ class Connection:
     def describe(self) -> dict[str, Any]:
         """See `Transport`."""
         return {
-            "addr": self.address,
-            "laddr": self.local_address,
             "fd": self.fd,
             "qbuf": self.parser.pending,
-            "obl": 0,
             "oll": len(self.unsent),
             "omem": self.unsent_bytes,
+            "events": ("" if self.paused or self.finishing else "r") + ("w" if self.unsent else ""),
             "tot_net_in": self.bytes_in,
             "tot_net_out": self.bytes_out,
-            "unsent": self.unsent_bytes,
         }

@@ -47,7 +47,7 @@ def listen_tcp(address: str, port: int, backlog: int) -> list[socket.socket]:
     """
     optional = address.startswith("-")
     name = address[1:] if optional else address
-    host = {"*": "0.0.0.0", "::*": "::"}.get(name, name)  # noqa: S104 - the user asked for all addresses
+    host = {"*": "0.0.0.0", "::*": "::"}.get(name, name)
     try:
         found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
         family, kind, proto, _, where = found[0]
@@ -155,7 +155,7 @@ class Listener:
         if self.unix_path or not config.protected_mode or config.requirepass:
             return None
         host = peer[0] if isinstance(peer, tuple) else ""
-        if host.startswith("127.") or host == "::1" or host.startswith("::ffff:127."):
+        if host.startswith(("127.", "::ffff:127.")) or host == "::1":
             return None
         return ReplyError("DENIED")
 

@@ -115,12 +115,16 @@ class Loop:
             proactor.tick()
             state.beat(now)
         state.timers.run_due(now)
+        if proactor.shard.outgoing:
+            state.publish_events()
         proactor.finish_turn()
         dirty = self.dirty
         if dirty:
             self.dirty = []
             for connection in dirty:
                 connection.flush()
+            # Those that had to be cut off may have left messages for others.
+            proactor.finish_turn()
 
     def _time_to_wait(self) -> float:
         if self.runnable or self.proactor.inbox or self.dirty or self.state.has_more_work:
