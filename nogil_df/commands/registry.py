@@ -7,10 +7,14 @@ from typing import TYPE_CHECKING
 
 from nogil_df.base.flags import FlagError
 from nogil_df.commands import (
+    client,
+    connection,
     databases,
     expiry_commands,
     generic,
     lcs,
+    monitor,
+    pubsub,
     scan,
     strings,
     strings_multi,
@@ -32,6 +36,10 @@ FAMILIES = (
     scan,
     databases,
     transactions,
+    connection,
+    client,
+    monitor,
+    pubsub,
 )
 """Modules with a ``TABLE`` of rows."""
 
