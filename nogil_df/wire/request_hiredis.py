@@ -106,7 +106,7 @@ class HiredisParser(RequestParser):
         return len(self._buf) - self._pos + self._held + self._ready_bytes
 
     def read(self, data: bytes, max_commands: int) -> list[list[bytes]]:
-        """``feed`` and ``next_batch`` in one call: quicker when nothing waits and ``data`` is whole commands."""
+        """``feed`` and ``next_batch`` in one call: quicker if ``data`` is whole commands and none wait."""
         if self._idle and self.authenticated and data.startswith(b"*"):
             size = len(data)
             if size <= _MAX_ALONE and data[2:4] == b"\r\n" and data.find(b"\r\n*") < 0:
