@@ -18,6 +18,7 @@ from nogil_df.commands.spec import Row, single
 from nogil_df.commands.string_options import (
     ALWAYS,
     COMPARISONS,
+    EXPIRIES,
     KEEP_DEADLINE,
     NX,
     XX,
@@ -78,6 +79,11 @@ def cmd_set(session: Session, args: Args) -> Any:
     """Parse SET's options; plain ``SET key value`` goes through as it came."""
     if len(args) == 3:
         return args
+    if len(args) == 5:
+        # What caches send, spelled out: only a time.
+        expiry = EXPIRIES.get(args[3].upper())
+        if expiry is not None:
+            return args[1], args[2], ALWAYS, b"", False, deadline(session, args[4], *expiry, "set")
     options = parse_set(args[3:])
     operand = check_digest(options.condition, options.operand)
     when = deadline_of(session, options, "set")
