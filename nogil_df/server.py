@@ -23,6 +23,7 @@ from nogil_df.base import log
 from nogil_df.base.clock import Clock
 from nogil_df.base.flags import FlagError, Options
 from nogil_df.commands.registry import rows_for
+from nogil_df.net.descriptors import allow_clients
 from nogil_df.net.listener import Listener, ListenError, listen_tcp, listen_unix
 from nogil_df.net.loop import Loop
 from nogil_df.net.poller import Waker, make_poller
@@ -85,6 +86,15 @@ class RunningServer:
             worker = threading.Thread(target=self._work, args=(loop,), name=f"shard-{index}", daemon=True)
             self._workers.append(worker)
             worker.start()
+
+    def limit_clients(self) -> None:
+        """Get descriptors for `maxclients` clients; lower it, and say so, if there are not enough."""
+        wanted = self.threads[0].state.config.maxclients
+        possible = allow_clients(wanted, len(self.threads))
+        if possible < wanted:
+            log.warning(f"maxclients is {possible}, not {wanted}: the limit on open files allows no more")
+            for thread in self.threads:
+                thread.state.config.set_fact("maxclients", str(possible))
 
     def addresses(self) -> list[str]:
         """Where the server listens, for people."""
@@ -174,13 +184,15 @@ class RunningServer:
 
 def begin_drain(proactor: Any, message: tuple[Any, ...]) -> None:
     """On a shard thread: stop listening, close clients once they have what they are owed, then say so."""
-    _, loop, listeners, event = message
+    listeners, event = message[2:]
     state = proactor.service
     for listener in listeners:
         listener.close()
     deadline = proactor.clock.monotonic() + DRAIN_SECONDS
 
     def look() -> None:
+        for session in list(state.pausing.parked):
+            session.transport.close(after_replies=False)
         for session in list(state.sessions.values()):
             if not session.busy or session.blocked:
                 session.transport.close(after_replies=True)
@@ -212,6 +224,7 @@ def run(options: Options) -> int:
     """Run a server until a signal or SHUTDOWN ends it. Returns the process's exit code."""
     try:
         server = RunningServer(options)
+        server.limit_clients()
         server.start()
     except (StartError, ListenError, FlagError) as error:
         print(f"nogil-df: {error}", file=sys.stderr)

@@ -27,6 +27,11 @@ if TYPE_CHECKING:
 ACCEPTS = 64
 """Connections accepted in one turn: a storm of clients must not starve those who are there."""
 
+REST = 0.1
+"""Seconds for which nobody is accepted after the process ran out of descriptors or memory."""
+
+_OUT_OF_RESOURCES = frozenset((errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM))
+
 
 class ListenError(Exception):
     """An address can't be listened on; the text is the one line for the user."""
@@ -113,15 +118,28 @@ class Listener:
             except BlockingIOError:
                 return
             except OSError as error:
-                # Out of descriptors, or the client is gone already.
-                log.warning(f"accept failed: {error}")
-                return
+                if error.errno in _OUT_OF_RESOURCES:
+                    self._rest(error)
+                    return
+                # The client is gone already.
+                log.verbose(f"accept failed: {error}")
             self._admit(sock, peer)
+
+    def _rest(self, error: OSError) -> None:
+        """Accept nobody for a moment: the socket would be ready, and of no use, in every turn."""
+        log.warning(f"accept failed, trying again in {REST} s: {error}")
+        self.loop.poller.modify(self.sock.fileno(), 0)
+        state = self.loop.state
+        state.timers.at(state.clock.monotonic() + REST, self._go_on)
+
+    def _go_on(self) -> None:
+        if self.sock.fileno() >= 0:
+            self.loop.poller.modify(self.sock.fileno(), READ)
 
     def _admit(self, sock: socket.socket, peer: object) -> None:
         proactor = self.loop.proactor
         state = proactor.service
-        refusal = self._refusal(sock, peer)
+        refusal = self._refusal(peer)
         if refusal is not None:
             with contextlib.suppress(OSError):
                 sock.setblocking(False)
@@ -147,17 +165,14 @@ class Listener:
             (thread - self.next_thread - 1) % self.loop.proactor.count,
         )
 
-    def _refusal(self, sock: socket.socket, peer: object) -> ReplyError | None:
-        state = self.loop.proactor.service
+    def _refusal(self, peer: object) -> ReplyError | None:
+        state = self.loop.state
         config = state.config
         if state.server.connected_clients() >= config.maxclients:
             return ReplyError("MAX_CLIENTS")
-        if self.unix_path or not config.protected_mode or config.requirepass:
-            return None
-        host = peer[0] if isinstance(peer, tuple) else ""
-        if host.startswith(("127.", "::ffff:127.")) or host == "::1":
-            return None
-        return ReplyError("DENIED")
+        if config.protected_mode and not config.requirepass and not is_local(peer):
+            return ReplyError("DENIED")
+        return None
 
     def close(self) -> None:
         """Stop listening."""
@@ -166,6 +181,14 @@ class Listener:
         if self.unix_path:
             with contextlib.suppress(OSError):
                 os.unlink(self.unix_path)
+
+
+def is_local(peer: object) -> bool:
+    """Whether a peer, as ``accept`` gives it, is on this machine: a unix socket or a loopback address."""
+    if not isinstance(peer, tuple):
+        return True
+    host = peer[0]
+    return host.startswith(("127.", "::ffff:127.")) or host == "::1"
 
 
 def format_address(address: object) -> str:
@@ -196,7 +219,7 @@ def adopt(proactor: Proactor, message: Message) -> None:
     except OSError:
         # The client is gone before it was served.
         sock.close()
-        state.server.connections_given[proactor.index] -= 1
+        state.connections_closed += 1
         return
     parser = state.extra["engine"].parser()
     connection = Connection(sock, loop, state.dispatcher, parser, session_id, address, local)

@@ -87,7 +87,7 @@ def _to_selector(mask: int) -> int:
 def make_poller(*, fallback: bool = False) -> Poller:
     """The best poller of this platform; ``fallback`` forces the portable one."""
     if not fallback and hasattr(select, "epoll"):
-        return select.epoll()  # type: ignore[return-value]
+        return select.epoll()
     return SelectorPoller()
 
 
