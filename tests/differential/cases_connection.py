@@ -260,7 +260,6 @@ BOOK.add(
             "CLIENT NO-EVICT",
             "CLIENT NO-EVICT on off",
             "CLIENT GETREDIR",
-            "CLIENT TRACKINGINFO",
             "CLIENT REPLY",
             "CLIENT REPLY on",
             "CLIENT REPLY bogus",
@@ -291,6 +290,7 @@ BOOK.add(
         probe=["CLIENT UNPAUSE", "PING"],
     )
 )
+BOOK.add(singles("client tracking", ["CLIENT TRACKINGINFO"], needs={"tracking"}))
 BOOK.add(
     table(
         "client reply",
