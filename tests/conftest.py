@@ -1,4 +1,4 @@
-"""What holds for every test: on a free-threaded interpreter the GIL is off, or nothing is worth testing."""
+"""What holds for every test: the GIL is off where it can be, and a busy machine fails no property test."""
 
 from __future__ import annotations
 
@@ -6,6 +6,13 @@ import sys
 import sysconfig
 
 import pytest
+from hypothesis import HealthCheck, settings
+
+# How long an example takes says how busy the machine is; `print_blob` tells how to repeat a failing one.
+settings.register_profile(
+    "nogil_df", deadline=None, print_blob=True, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.load_profile("nogil_df")
 
 
 def pytest_configure() -> None:
