@@ -71,6 +71,8 @@ class SimulatedClient:
         self.session.sink.clear()
         if self.on_reply is not None:
             self.on_reply(self)
+        if self.session.closing:
+            self.close(after_replies=True)
 
     def send_soon(self) -> None:
         """See `Transport`."""
@@ -137,6 +139,8 @@ class Simulation:
             actor.thread.proactor.finish_turn()
         else:
             actor.proactor.drain(1)
+            if actor.proactor.shard.outgoing:
+                actor.state.publish_events()
             actor.proactor.finish_turn()
         return True
 
@@ -167,6 +171,7 @@ class Simulation:
         for thread in self.threads:
             thread.proactor.engine.verify()
             thread.proactor.shard.verify()
+            thread.state.subscriptions.verify()
             assert not thread.proactor.engine.queue.parts, f"seed {self.seed}: tx-queue not empty"
             assert not thread.proactor.engine.locks.table, f"seed {self.seed}: intents left behind"
 

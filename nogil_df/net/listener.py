@@ -187,7 +187,7 @@ def is_local(peer: object) -> bool:
     """Whether a peer, as ``accept`` gives it, is on this machine: a unix socket or a loopback address."""
     if not isinstance(peer, tuple):
         return True
-    host = peer[0]
+    host: str = peer[0]
     return host.startswith(("127.", "::ffff:127.")) or host == "::1"
 
 
