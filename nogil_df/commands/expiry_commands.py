@@ -134,8 +134,8 @@ def op_persist(db: Keyspace, args: Args, h: int) -> int:
 
 
 def _read_deadline(db: Keyspace, key: bytes, h: int) -> int:
-    """The deadline; -1 if the key has none, -2 if there is no key. Counts as a read of the key. O(1)."""
-    if db.find(key, h) is None:
+    """The deadline; -1 if the key has none, -2 if there is no key. O(1)."""
+    if db.look(key, h) is None:
         return -2
     return db.deadline(key, h) or -1
 

@@ -51,7 +51,7 @@ def op_delete(db: Keyspace, key: bytes, h: int) -> int:
 
 def op_exists(db: Keyspace, key: bytes, h: int) -> int:
     """1 if the key is there. O(1)."""
-    return 0 if db.find(key, h) is None else 1
+    return 0 if db.look(key, h) is None else 1
 
 
 def op_touch(db: Keyspace, key: bytes, h: int) -> int:
@@ -82,7 +82,7 @@ def cmd_touch(context: Context, args: Args) -> Steps:
 
 def op_type(db: Keyspace, args: Args, h: int) -> Simple:
     """The name of the value's type. O(1)."""
-    return Simple(type_name(db.find(args[1], h)))
+    return Simple(type_name(db.look(args[1], h)))
 
 
 # RENAME, RENAMENX, COPY.

@@ -42,6 +42,9 @@ EXPIRE_SEGMENTS = 4
 FREE_SEGMENTS = 2
 """Segments of a flushed table freed in one turn: 1,680 slots, about 0.2 ms."""
 
+AGE_SEGMENTS = 2560
+"""Segments a second that the sweep for OBJECT IDLETIME passes while commands run: up to 0.3 % of a CPU."""
+
 ERROR_KINDS = 128
 """Distinct error prefixes counted, as Redis bounds them."""
 
@@ -254,6 +257,8 @@ class ThreadState:
         then, commands, got, sent = self.sampled
         total = sum(command.calls for command in self.dispatcher.table.values())
         elapsed = max(now - then, 1e-6)
+        sweep = int(min(elapsed, 1.0) * AGE_SEGMENTS) + 1
+        self.proactor.shard.age_step(sweep, total + self.proactor.messages_handled)
         self.samples.append(
             ((total - commands) / elapsed, (self.bytes_in - got) / elapsed, (self.bytes_out - sent) / elapsed)
         )

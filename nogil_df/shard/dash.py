@@ -33,6 +33,7 @@ from collections.abc import Callable, Iterator
 from typing import Any, Protocol
 
 from nogil_df.base.hashing import hash_key as xxh3
+from nogil_df.shard.ages import moved, seconds, translation
 from nogil_df.shard.dash_segment import (
     BUCKET_SLOTS,
     FINGERPRINTS,
@@ -57,7 +58,7 @@ ENTRIES_PER_SEGMENT = 16  # evenly spread hashes need 2 to 4
 SKIP_FACTOR = 64  # segments without deadlines that active expiry passes for each one that has some
 RANDOM_TRIES = 32
 
-SEGMENT_BYTES = 15_600  # of one laid out: 840 bytes, two lists of 840 pointers, the small parts
+SEGMENT_BYTES = 16_500  # of one laid out: twice 840 bytes, two lists of 840 pointers, the small parts
 DIRECTORY_ENTRY_BYTES = 8
 DEADLINE_BYTES = 104  # an int and its share of a dict
 
@@ -86,6 +87,7 @@ class DashTable:
     """
 
     __slots__ = (
+        "_aging",
         "_count",
         "_cuts",
         "_depths",
@@ -119,6 +121,7 @@ class DashTable:
         self._shift = 64  # minus the depth of the directory
         self._depths = [1]  # how many segments are 0, 1, ... bits deep
         self._count = 0
+        self._aging = (0, 0, b"")  # the last translation made: from when, to when
         self._freed = 0  # the prefix up to which `free_step` has come
         self.expiring = 0
         """How many records have a deadline."""
@@ -127,7 +130,7 @@ class DashTable:
 
     def get(self, key: bytes, h: int) -> Any:
         """The value, or None if `key` is absent. O(1)."""
-        find, keys, values, deadlines, segment = self._directory[h >> self._shift]
+        find, keys, values, deadlines, segment, ages = self._directory[h >> self._shift]
         remainder = h % 14280
         fingerprint = remainder % 255 + 1
         start = remainder // 255 * 14
@@ -145,6 +148,7 @@ class DashTable:
         if deadlines and deadlines.get(slot, 1 << 63) < self._tick.ms:
             self._expire(segment, slot, h)
             return None
+        ages[slot] = 0
         return values[slot]
 
     def put(self, key: bytes, h: int, value: Any, deadline: int = 0) -> Any:
@@ -153,7 +157,7 @@ class DashTable:
         `deadline` > 0 sets, 0 clears, -1 keeps it. An insert stores the very object `key`, so it must be one
         that the owner thread made; an overwrite keeps the key object that is there.
         """
-        find, keys, values, deadlines, segment = self._directory[h >> self._shift]
+        find, keys, values, deadlines, segment, ages = self._directory[h >> self._shift]
         remainder = h % 14280
         fingerprint = remainder % 255 + 1
         start = remainder // 255 * 14
@@ -172,6 +176,7 @@ class DashTable:
             return self._put_expiring(segment, slot, key, h, value, deadline)
         if self.cut_version:
             self._before_write(segment, slot)
+        ages[slot] = 0
         old = values[slot]
         values[slot] = value
         return old
@@ -181,7 +186,7 @@ class DashTable:
 
         For a caller that has just read the record. O(1).
         """
-        find, keys, values, _, segment = self._directory[h >> self._shift]
+        find, keys, values, _, segment, ages = self._directory[h >> self._shift]
         remainder = h % 14280
         fingerprint = remainder % 255 + 1
         start = remainder // 255 * 14
@@ -197,6 +202,7 @@ class DashTable:
                 return False
         if self.cut_version:
             self._before_write(segment, slot)
+        ages[slot] = 0
         values[slot] = value
         return True
 
@@ -220,6 +226,30 @@ class DashTable:
         segment: Segment = self._directory[h >> self._shift][4]
         slot = segment.find(key, h)
         return None if slot < 0 else segment.values[slot]
+
+    def look(self, key: bytes, h: int) -> Any:
+        """As `get`, but does not count as a use of the record. O(1)."""
+        segment, slot = self._live(key, h)
+        return None if slot < 0 else segment.values[slot]
+
+    def age(self, key: bytes, h: int) -> int:
+        """How long the record has not been used, as a level of `nogil_df.shard.ages`; -1 if absent. O(1)."""
+        segment, slot = self._live(key, h)
+        if slot < 0:
+            return -1
+        level = segment.ages[slot]
+        now = self._tick.ms // 1000
+        return moved(level, segment.aged_at, now) if level and now > segment.aged_at else level
+
+    def idle_seconds(self, key: bytes, h: int) -> int:
+        """Seconds since the record was used, in `age`'s resolution; -1 if absent. O(1)."""
+        segment, slot = self._live(key, h)
+        if slot < 0:
+            return -1
+        level = segment.ages[slot]
+        if level == 0:
+            return 0
+        return seconds(level) + max(0, self._tick.ms // 1000 - segment.aged_at)
 
     def deadline(self, key: bytes, h: int) -> int:
         """The deadline of `key`: unix ms, 0 if it has none, -1 if the key is absent. O(1)."""
@@ -456,6 +486,36 @@ class DashTable:
         elif deadlines.pop(slot, 0):
             self.expiring -= 1
 
+    # -- ages ----------------------------------------------------------------------------------------------
+
+    def age_step(self, budget: int, position: int = 0) -> tuple[int, int]:
+        """One slice of the sweep that moves the ages on; about 1 us a segment.
+
+        `position` says where to begin: 0, then what the last call returned; a returned 0 means that the end
+        of the table is reached. Also returns how many segments were passed, at most `budget`.
+        """
+        passed = 0
+        while passed < budget:
+            segment = self._segment_at(position)
+            self._age(segment)
+            passed += 1
+            position = self._end_of(segment)
+            if position == PREFIXES:
+                return 0, passed
+        return position, passed
+
+    def _age(self, segment: Segment) -> None:
+        """Move the ages of a segment on to the present second."""
+        now = self._tick.ms // 1000
+        since = segment.aged_at
+        if since >= now or not segment.count:
+            segment.aged_at = now
+            return
+        if (since, now) != self._aging[:2]:
+            self._aging = (since, now, translation(since, now))
+        segment.ages[:] = segment.ages.translate(self._aging[2])
+        segment.aged_at = now
+
     # -- inserting and removing ----------------------------------------------------------------------------
 
     def _live(self, key: bytes, h: int) -> tuple[Segment, int]:
@@ -483,6 +543,7 @@ class DashTable:
             segment.fingerprints[slot] = fingerprint
             segment.keys[slot] = key
             segment.values[slot] = value
+            segment.ages[slot] = 0
             segment.count += 1
         else:
             segment.fill(slot, start // 14, fingerprint, key, value)
@@ -502,6 +563,7 @@ class DashTable:
             self._before_write(segment, slot)
         old = segment.values[slot]
         segment.values[slot] = value
+        segment.ages[slot] = 0
         if deadline >= 0:
             self._change_deadline(segment, slot, deadline)
         return old
@@ -580,6 +642,8 @@ class DashTable:
             if buddy.count > segment.count:
                 segment, buddy = buddy, segment
             entry = self._directory[segment.prefix << shift]
+            self._age(segment)
+            self._age(buddy)
             self._depths[segment.depth] -= 2
             self._depths[segment.depth - 1] += 1
             segment.absorb(buddy, self._hash_key)
@@ -681,12 +745,13 @@ class DashTable:
             depths[segment.depth] += 1
             span = size >> segment.depth
             assert segment.prefix * span == index, f"entry {index} names {segment.prefix:b}/{segment.depth}"
-            for find, keys, values, deadlines, other in self._directory[index : index + span]:
+            for find, keys, values, deadlines, other, ages in self._directory[index : index + span]:
                 assert other is segment, f"entries from {index} on should name one segment"
                 assert find.__self__ is segment.fingerprints  # type: ignore[attr-defined]
                 assert keys is segment.keys, f"entry {index} is stale"
                 assert values is segment.values, f"entry {index} is stale"
                 assert deadlines is segment.deadlines, f"entry {index} has stale deadlines"
+                assert ages is segment.ages, f"entry {index} has stale ages"
             segment.verify(self._hash_key)
             assert not segment.versions or max(segment.versions) <= self._last_cut, "a version of the future"
             records += segment.count

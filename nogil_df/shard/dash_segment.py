@@ -13,6 +13,9 @@ fingerprint r % 255 + 1 and the home bucket r // 255, and lives in one of, in th
   which takes keys made to collide. Spilled keys are found through the dict `spill`, so that a flood of equal
   hashes costs no more than a dict does.
 
+`ages` holds a byte for each slot that tells how long ago its record was used (`nogil_df.shard.ages`), as of
+the time `aged_at`; those of free slots mean nothing.
+
 The place of a slot in its bucket is its rank, the first slot the highest; records enter at the lowest free
 slot. A segment costs nearly nothing until its first record arrives (`allocate`). The sequences of a segment
 are only ever changed in place, because the directory of the table holds them directly (`entry`).
@@ -37,8 +40,10 @@ from typing import Any
 type HashKey = Callable[[bytes], int]
 """The hash of a key: 64 bits."""
 
-type Entry = tuple[Callable[[int, int, int], int], list[bytes | None], list[Any], dict[int, int], "Segment"]
-"""What the directory holds of a segment: `fingerprints.find`, keys, values, deadlines, the segment.
+type Entry = tuple[
+    Callable[[int, int, int], int], list[bytes | None], list[Any], dict[int, int], "Segment", bytearray
+]
+"""What the directory holds of a segment: `fingerprints.find`, keys, values, deadlines, the segment, ages.
 
 Unpacking this is several times cheaper than four attribute look-ups, on the hottest path there is.
 """
@@ -61,6 +66,8 @@ class Segment:
     """The records whose hashes begin with the `depth` bits of `prefix`."""
 
     __slots__ = (
+        "aged_at",
+        "ages",
         "count",
         "deadlines",
         "depth",
@@ -86,16 +93,19 @@ class Segment:
         self.overflow = [0] * HOME_BUCKETS
         self.spill: dict[bytes, int] = {}
         self.versions: list[int] = []
+        self.ages = bytearray()
+        self.aged_at = 0
 
     def entry(self) -> Entry:
         """A new directory entry of this segment (never kept here: that would be a reference cycle)."""
-        return self.fingerprints.find, self.keys, self.values, self.deadlines, self
+        return self.fingerprints.find, self.keys, self.values, self.deadlines, self, self.ages
 
     def allocate(self) -> None:
         """Lay out the 840 slots, in place."""
         self.fingerprints.extend(bytes(SEGMENT_SLOTS))
         self.keys.extend([None] * SEGMENT_SLOTS)
         self.values.extend([None] * SEGMENT_SLOTS)
+        self.ages.extend(bytes(SEGMENT_SLOTS))
 
     # -- slots ---------------------------------------------------------------------------------------------
 
@@ -149,12 +159,14 @@ class Segment:
         self.fingerprints.extend(bytes(BUCKET_SLOTS))
         self.keys.extend([None] * BUCKET_SLOTS)
         self.values.extend([None] * BUCKET_SLOTS)
+        self.ages.extend(bytes(BUCKET_SLOTS))
 
     def fill(self, slot: int, home: int, fingerprint: int, key: bytes, value: Any) -> None:
         """Put a record without a deadline into a free slot."""
         self.fingerprints[slot] = fingerprint
         self.keys[slot] = key
         self.values[slot] = value
+        self.ages[slot] = 0
         self.count += 1
         if slot >= STASH_START:
             if slot - home * BUCKET_SLOTS >= NEAR_SLOTS:
@@ -182,9 +194,10 @@ class Segment:
             del self.fingerprints[SEGMENT_SLOTS:]
             del self.keys[SEGMENT_SLOTS:]
             del self.values[SEGMENT_SLOTS:]
+            del self.ages[SEGMENT_SLOTS:]
             del self.versions[SEGMENT_SLOTS // BUCKET_SLOTS :]
 
-    def place(self, h: int, key: bytes, value: Any, deadline: int) -> None:
+    def place(self, h: int, key: bytes, value: Any, deadline: int, age: int) -> None:
         """Insert a record that is known to be absent, into a spill bucket if need be."""
         remainder = h % REMAINDERS
         home = remainder // FINGERPRINTS
@@ -193,6 +206,7 @@ class Segment:
             self.add_spill_bucket()
             slot = self.free_slot(home)
         self.fill(slot, home, remainder % FINGERPRINTS + 1, key, value)
+        self.ages[slot] = age
         if deadline:
             self.set_deadline(slot, deadline)
 
@@ -208,6 +222,7 @@ class Segment:
         fingerprints[a], fingerprints[b] = fingerprints[b], fingerprints[a]
         keys[a], keys[b] = keys[b], keys[a]
         values[a], values[b] = values[b], values[a]
+        self.ages[a], self.ages[b] = self.ages[b], self.ages[a]
         if deadlines:
             deadline_a, deadline_b = deadlines.pop(a, 0), deadlines.pop(b, 0)
             if deadline_a:
@@ -297,6 +312,7 @@ class Segment:
         self.depth += 1
         self.prefix <<= 1
         sibling = Segment(self.depth, self.prefix | 1)
+        sibling.aged_at = self.aged_at
         bit = 1 << (64 - self.depth)
         occupied = self.fingerprints[:STASH_START]
         slots = compress(range(STASH_START), occupied)
@@ -306,15 +322,16 @@ class Segment:
             sibling.allocate()
             sibling._receive(self, moving)
         for slot in self._occupied_stash():
+            age = self.ages[slot]
             key, value, deadline = self._take(slot, hash_key)
             h = hash_key(key)
-            (sibling if h & bit else self).place(h, key, value, deadline)
+            (sibling if h & bit else self).place(h, key, value, deadline, age)
         self.trim()
         return sibling
 
     def absorb(self, buddy: Segment, hash_key: HashKey) -> None:
         """Take in every record of `buddy`, the segment that differs in the last bit of the prefix; go one bit
-        up. `buddy` is left in no state to be used. O(slots).
+        up. `buddy` is left in no state to be used. Both must have been aged at the same time. O(slots).
         """
         self.depth -= 1
         self.prefix >>= 1
@@ -325,16 +342,18 @@ class Segment:
         self._receive(buddy, [slot for slot in slots if slot < STASH_START and not fingerprints[slot]])
         for slot in slots:
             if (key := buddy.keys[slot]) is not None:
-                self.place(hash_key(key), *buddy.record(slot))
+                self.place(hash_key(key), *buddy.record(slot), buddy.ages[slot])
 
     def _receive(self, other: Segment, slots: list[int]) -> None:
         """Move the records in these home slots of `other` to the same slots here, which are free."""
         fingerprints, keys, values = self.fingerprints, self.keys, self.values
         their_fingerprints, their_keys, their_values = other.fingerprints, other.keys, other.values
+        ages, their_ages = self.ages, other.ages
         for slot in slots:
             fingerprints[slot] = their_fingerprints[slot]
             keys[slot] = their_keys[slot]
             values[slot] = their_values[slot]
+            ages[slot] = their_ages[slot]
             their_fingerprints[slot] = 0
             their_keys[slot] = None
             their_values[slot] = None
@@ -364,6 +383,7 @@ class Segment:
         name = f"segment {self.prefix:b}/{self.depth}"
         size = len(self.fingerprints)
         assert size == len(self.keys) == len(self.values), f"{name}: its sequences differ in length"
+        assert size == len(self.ages), f"{name}: {len(self.ages)} ages for {size} slots"
         assert size == 0 or size >= SEGMENT_SLOTS, f"{name}: {size} slots"
         assert size % BUCKET_SLOTS == 0, f"{name}: {size} slots are not whole buckets"
         assert size <= SEGMENT_SLOTS or self.spill, f"{name}: empty spill buckets"
@@ -407,5 +427,13 @@ class Segment:
 
     def memory_usage(self) -> int:
         """Bytes of this segment's structure, without keys and values. O(1)."""
-        parts = (self.fingerprints, self.keys, self.values, self.deadlines, self.overflow, self.spill)
+        parts = (
+            self.fingerprints,
+            self.keys,
+            self.values,
+            self.deadlines,
+            self.overflow,
+            self.spill,
+            self.ages,
+        )
         return sys.getsizeof(self) + sys.getsizeof(self.versions) + sum(map(sys.getsizeof, parts))

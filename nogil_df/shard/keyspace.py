@@ -62,6 +62,16 @@ class Keyspace:
             The stored value or None; an expired record is erased and counts as absent.
         """
         value = self.table.get(key, h)
+        self._count_read(key, value)
+        return value
+
+    def look(self, key: bytes, h: int) -> Any:
+        """As `find`, for commands that tell about a key (TTL, TYPE): does not count as a use of it. O(1)."""
+        value = self.table.look(key, h)
+        self._count_read(key, value)
+        return value
+
+    def _count_read(self, key: bytes, value: Any) -> None:
         shard = self.shard
         if value is None:
             shard.misses += 1
@@ -69,7 +79,6 @@ class Keyspace:
                 shard.notify(events.KEY_MISS, b"keymiss", key, self.index)
         else:
             shard.hits += 1
-        return value
 
     def peek(self, key: bytes, h: int) -> Any:
         """Look a key up without counting: for writes and introspection. Expired records are erased. O(1)."""

@@ -33,6 +33,7 @@ class Shard:
         notify_mask: event classes that anybody wants, 0 when notifications are off.
         dirty: writes since start; hits, misses, expired: counters as INFO shows them.
         garbage: tables taken out of service by a flush, freed in slices.
+        discarded: records that were in such tables since start.
         random: source of choices that concern this shard (RANDOMKEY, eviction).
     """
 
@@ -50,8 +51,13 @@ class Shard:
         "expired",
         "evicted",
         "garbage",
+        "discarded",
         "random",
         "expire_enabled",
+        "_age_activity",
+        "_age_db",
+        "_age_position",
+        "_age_second",
         "_expire_db",
         "_expire_positions",
     )
@@ -69,9 +75,15 @@ class Shard:
         self.expired = 0
         self.evicted = 0
         self.garbage: deque[Any] = deque()
+        self.discarded = 0
         # The same numbers in every run under a clock that stands still.
         self.random = Random(now_ms * count + index)
         self.expire_enabled = True
+        # The sweep that ages records: where it is, and what was the state of affairs when it began.
+        self._age_db = databases
+        self._age_position = 0
+        self._age_activity = 0
+        self._age_second = 0
         self._expire_db = 0
         self._expire_positions = [0] * databases
         self.dbs = [Keyspace(self, index) for index in range(databases)]
@@ -95,6 +107,7 @@ class Shard:
         """Take over a table that a flush put out of service. O(1)."""
         if len(table):
             self.garbage.append(table)
+            self.discarded += len(table)
 
     def free_garbage(self, budget: int) -> bool:
         """Free up to ``budget`` segments of discarded tables.
@@ -128,6 +141,34 @@ class Shard:
                 return collected
             self._expire_db = (at + 1) % len(dbs)
         return 0
+
+    def age_step(self, budget: int, activity: int) -> None:
+        """A slice of the sweep that notes for all records how long they have not been used.
+
+        Args:
+            budget: segments to pass at most.
+            activity: any figure that grows when commands run here; where it stands still, no sweep begins,
+                so an idle server does nothing. A sweep begins once a second at most.
+        """
+        dbs = self.dbs
+        at = self._age_db
+        if at == len(dbs):
+            second = self.tick.ms // 1000
+            if activity == self._age_activity or second == self._age_second:
+                return
+            self._age_activity = activity
+            self._age_second = second
+            at = 0
+        while at < len(dbs) and budget > 0:
+            table = dbs[at].table
+            if len(table):
+                self._age_position, passed = table.age_step(budget, self._age_position)
+                budget -= passed
+            else:
+                self._age_position = 0
+            if not self._age_position:
+                at += 1
+        self._age_db = at
 
     @property
     def has_deadlines(self) -> bool:

@@ -240,7 +240,13 @@ BOOK.add(
             "renamed keys run out": ["SET k v PX 20", "RENAME k j", until("EXISTS j", ":0"), "DBSIZE"],
             "copies run out": ["SET k v PX 20", "COPY k j", until("EXISTS j", ":0"), until("EXISTS k", ":0")],
             "getex": ["SET k v", "GETEX k PX 10", until("EXISTS k", ":0")],
-            "as others see it": ["SET k v PX 20", on(1, "EXISTS k"), until("EXISTS k", ":0"), on(1, "GET k")],
+            "as others see it": [
+                on(1, "PING"),
+                "SET k v PX 300",
+                on(1, "EXISTS k"),
+                until("EXISTS k", ":0"),
+                on(1, "GET k"),
+            ],
             "set-active-expire off": [
                 "DEBUG SET-ACTIVE-EXPIRE 0",
                 "SET k v PX 1",

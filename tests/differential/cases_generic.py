@@ -394,7 +394,7 @@ BOOK.add(
             "OBJECT FREQ raw",
             "OBJECT FREQ nokey",
             "OBJECT FREQ",
-            "OBJECT HELP",
+            kinds("OBJECT HELP"),
             "OBJECT HELP x",
         ],
         setup=["SET int 123456", "SET embstr hello", "SET raw " + "r" * 60],
@@ -426,7 +426,7 @@ BOOK.add(
             "incrbyfloat": [
                 "INCRBYFLOAT k 1.5",
                 "OBJECT ENCODING k",
-                "INCRBYFLOAT k 0.5",
+                "INCRBYFLOAT k 0.25",
                 "OBJECT ENCODING k",
             ],
             "getset": ["GETSET k 12", "OBJECT ENCODING k"],

@@ -1,0 +1,111 @@
+"""OBJECT: what can be told about how a key is stored.
+
+Encodings and reference counts are those that Redis would report for the same value. Idle times come from the
+table, in which every record has an age (`nogil_df.shard.ages`). Uses are not counted: the frequency that LFU
+policies ask for is estimated from the age, whose scale is logarithmic too.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from nogil_df.base.errors import ReplyError
+from nogil_df.commands.help import help_row
+from nogil_df.commands.spec import Row, container, multi
+from nogil_df.shard.ages import OLDEST
+from nogil_df.shard.values import encoding, reference_count
+
+if TYPE_CHECKING:
+    from nogil_df.commands.context import Context, Steps
+    from nogil_df.shard.keyspace import Keyspace
+
+Args = list[bytes]
+
+
+def cmd_encoding(context: Context, args: Args) -> Steps:
+    """OBJECT ENCODING key; null if there is no such key."""
+    return (yield from context.at(args[2], op_encoding, args[2], last=True))
+
+
+def cmd_refcount(context: Context, args: Args) -> Steps:
+    """OBJECT REFCOUNT key; null if there is no such key."""
+    return (yield from context.at(args[2], op_refcount, args[2], last=True))
+
+
+def cmd_idletime(context: Context, args: Args) -> Steps:
+    """OBJECT IDLETIME key; null if there is no such key."""
+    idle = yield from context.at(args[2], op_idle, args[2], last=True)
+    if idle is not None and _counts_uses(context):
+        raise ReplyError("LRU_ONLY")
+    return idle
+
+
+def cmd_freq(context: Context, args: Args) -> Steps:
+    """OBJECT FREQ key; null if there is no such key."""
+    frequency = yield from context.at(args[2], op_frequency, args[2], last=True)
+    if frequency is not None and not _counts_uses(context):
+        raise ReplyError("LFU_ONLY")
+    return frequency
+
+
+def _counts_uses(context: Context) -> bool:
+    return context.dispatcher.config.maxmemory_policy.endswith("-lfu")
+
+
+def op_encoding(db: Keyspace, key: bytes, h: int) -> bytes | None:
+    """The value's encoding. O(1)."""
+    value = db.table.look(key, h)
+    return None if value is None else encoding(value)
+
+
+def op_refcount(db: Keyspace, key: bytes, h: int) -> int | None:
+    """The value's reference count. O(1)."""
+    value = db.table.look(key, h)
+    return None if value is None else reference_count(value)
+
+
+def op_idle(db: Keyspace, key: bytes, h: int) -> int | None:
+    """Seconds since the key was used. O(1)."""
+    idle = db.table.idle_seconds(key, h)
+    return None if idle < 0 else idle
+
+
+def op_frequency(db: Keyspace, key: bytes, h: int) -> int | None:
+    """255 for a key that was used just now, falling to 0. O(1)."""
+    age = db.table.age(key, h)
+    return None if age < 0 else OLDEST - age
+
+
+def _reader(name: str, since: str, run: object, summary: str) -> Row:
+    """The row of a subcommand that tells something about a key."""
+    return multi(
+        f"OBJECT {name}",
+        3,
+        "readonly",
+        run=run,  # type: ignore[arg-type]
+        keys=(2, 2, 1),
+        key_flags="RO",
+        acl="@keyspace @read @slow",
+        since=since,
+        group="generic",
+        syntax="key",
+        summary=summary,
+    )
+
+
+TABLE: tuple[Row, ...] = (
+    container(
+        "OBJECT",
+        -2,
+        "",
+        _reader("ENCODING", "2.2.3", cmd_encoding, "Tells how a key's value is stored."),
+        _reader("REFCOUNT", "2.2.3", cmd_refcount, "Tells how many references a key's value has."),
+        _reader("IDLETIME", "2.2.3", cmd_idletime, "Tells for how many seconds a key has not been used."),
+        _reader("FREQ", "4.0.0", cmd_freq, "Tells how often a key is used, on a logarithmic scale."),
+        help_row("OBJECT", acl="@keyspace @slow", since="6.2.0", group="generic"),
+        acl="@slow",
+        since="2.2.3",
+        group="generic",
+        summary="Commands that tell how a key is stored.",
+    ),
+)
