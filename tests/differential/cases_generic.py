@@ -385,7 +385,7 @@ BOOK.add(
             "OBJECT ENCODING embstr",
             "OBJECT ENCODING raw",
             "object encoding raw",
-            "OBJECT REFCOUNT raw",
+            near("OBJECT REFCOUNT raw", 1),  # inside MULTI the queue refers to the value as well
             "OBJECT REFCOUNT nokey",
             "OBJECT REFCOUNT",
             "OBJECT IDLETIME raw",
