@@ -1,7 +1,6 @@
 """Assembly and lifecycle: options in, a running server out.
 
-``start`` makes one proactor a thread, gives each its shard, its state and its loop, opens the sockets and
-starts the threads. The main thread serves nobody: it waits for a signal or a SHUTDOWN, then has every thread
+``start`` opens the sockets and starts the threads; each builds its own proactor, shard, state and loop. The main thread serves nobody: it waits for a signal or a SHUTDOWN, then has every thread
 send what it owes and close, and joins them.
 
 `Server` is the same thing inside a Python process: ``with Server() as server: server.port``.
@@ -14,6 +13,7 @@ import itertools
 import os
 import secrets
 import signal
+import socket
 import sys
 import threading
 from types import FrameType
@@ -27,7 +27,7 @@ from nogil_df.net.descriptors import allow_clients
 from nogil_df.net.listener import Listener, ListenError, listen_tcp, listen_unix
 from nogil_df.net.loop import Loop
 from nogil_df.net.poller import Waker, make_poller
-from nogil_df.runtime import Thread, make_threads
+from nogil_df.runtime import Thread, make_thread, thread_count
 from nogil_df.wire.request import make_engine
 
 DRAIN_SECONDS = 5.0
@@ -60,8 +60,12 @@ class RunningServer:
         self._stop = threading.Event()
         self._listeners: list[Listener] = []
         self._workers: list[threading.Thread] = []
-        self.threads: list[Thread] = make_threads(options, self.clock, self, rows_for(options))
-        self.connections_given = [0] * len(self.threads)
+        self._rows = rows_for(options)
+        self._count = thread_count(options)
+        self._sockets: list[tuple[socket.socket, str]] = []
+        self._facts: dict[str, str] = {}
+        self.threads: list[Thread] = []
+        self.connections_given = [0] * self._count
         self.loops: list[Loop] = []
 
     def start(self) -> None:
@@ -71,42 +75,71 @@ class RunningServer:
             StartError: a socket can't be opened; nothing is left open then.
         """
         options = self.options
-        sockets = self._open_sockets()
-        for thread in self.threads:
-            loop = Loop(thread.proactor, thread.state, make_poller(), Waker())
-            thread.state.extra["loop"] = loop
-            thread.state.extra["engine"] = make_engine(_parser_kind(), thread.state.config.proto_max_bulk_len)
-            self.loops.append(loop)
-        for sock in sockets:
-            self._listeners.append(Listener(self.loops[0], sock))
+        self._sockets = [(sock, "") for sock in self._open_sockets()]
         if options.unixsocket:
             unix = listen_unix(options.unixsocket, options.unixsocketperm, options.tcp_backlog)
-            self._listeners.append(Listener(self.loops[0], unix, options.unixsocket))
-        for index, loop in enumerate(self.loops):
-            worker = threading.Thread(target=self._work, args=(loop,), name=f"shard-{index}", daemon=True)
+            self._sockets.append((unix, options.unixsocket))
+        built: list[tuple[Thread, Loop] | None] = [None] * self._count
+        everyone = threading.Barrier(self._count + 1)
+        for index in range(self._count):
+            worker = threading.Thread(
+                target=self._work, args=(index, built, everyone), name=f"shard-{index}", daemon=True
+            )
             self._workers.append(worker)
             worker.start()
+        # All are built; connected; listening.
+        everyone.wait()
+        self.threads = [entry[0] for entry in built if entry is not None]
+        self.loops = [entry[1] for entry in built if entry is not None]
+        everyone.wait()
+        everyone.wait()
+
+    def _work(
+        self, index: int, built: list[tuple[Thread, Loop] | None], everyone: threading.Barrier
+    ) -> None:
+        """One shard thread: build what it owns (see `make_thread` for why here), then turn its loop."""
+        try:
+            thread = make_thread(index, self._count, self.options, type(self.clock)(), self, self._rows)
+            state = thread.state
+            for name, text in self._facts.items():
+                state.config.set_fact(name, text)
+            loop = Loop(thread.proactor, state, make_poller(), Waker())
+            state.extra["loop"] = loop
+            state.extra["engine"] = make_engine(_parser_kind(), state.config.proto_max_bulk_len)
+            built[index] = (thread, loop)
+            everyone.wait()
+            everyone.wait()
+            thread.proactor.connect([peer.proactor for peer in self.threads])
+            if index == 0:
+                self._listeners += [Listener(loop, sock, path) for sock, path in self._sockets]
+            everyone.wait()
+            loop.run()
+        except BaseException as error:
+            log.warning(f"thread {threading.current_thread().name} died: {error!r}")
+            self.exit_code = 1
+            everyone.abort()
+            self.request_stop(1)
+            raise
 
     def limit_clients(self) -> None:
         """Get descriptors for `maxclients` clients; lower it, and say so, if there are not enough."""
-        wanted = self.threads[0].state.config.maxclients
-        possible = allow_clients(wanted, len(self.threads))
+        wanted = self.options.maxclients
+        possible = allow_clients(wanted, self._count)
         if possible < wanted:
             log.warning(f"maxclients is {possible}, not {wanted}: the limit on open files allows no more")
-            for thread in self.threads:
-                thread.state.config.set_fact("maxclients", str(possible))
+            self._facts["maxclients"] = str(possible)
 
     def addresses(self) -> list[str]:
         """Where the server listens, for people."""
         found = [f"{word.lstrip('-')}:{self.port}" for word in self.options.bind] if self.port else []
         return [*found, self.options.unixsocket] if self.options.unixsocket else found
 
-    def _open_sockets(self) -> list[Any]:
+    def _open_sockets(self) -> list[socket.socket]:
         options = self.options
         port = options.port
         if port <= 0 and not (self._any_port or port == -1):
             return []
-        sockets: list[Any] = []
+        sockets: list[socket.socket] = []
         wanted = 0 if self._any_port or port == -1 else port
         try:
             for word in options.bind:
@@ -120,16 +153,6 @@ class RunningServer:
             raise StartError(str(error)) from None
         self.port = wanted
         return sockets
-
-    def _work(self, loop: Loop) -> None:
-        """One shard thread."""
-        try:
-            loop.run()
-        except BaseException as error:
-            log.warning(f"thread {threading.current_thread().name} died: {error!r}")
-            self.exit_code = 1
-            self._stop.set()
-            raise
 
     # What threads ask of the server as a whole.
 

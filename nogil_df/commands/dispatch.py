@@ -50,6 +50,31 @@ SPELLINGS = 2000
 """How many spellings of command names ("get", "Get") a thread remembers beside the upper-case ones."""
 
 
+class CommandTable(dict[bytes, Command]):
+    """Commands by name as clients spell it: upper and lower case, and other spellings once they were used.
+
+    Looked up by ``table[name]``, never ``table.get(name)``: on 3.13t ``dict.get`` of a key that is not a str
+    enters the dict's critical section twice, and the second entry spins until it gives up (measured: up to
+    5 us a command). A name that nobody knows gives None and is not remembered.
+    """
+
+    __slots__ = ("spelled",)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.spelled = 0
+
+    def __missing__(self, name: bytes) -> Command | None:
+        upper = name.upper()
+        if len(name) >= 64 or upper == name:
+            return None
+        command = self[upper]
+        if command is not None and self.spelled < SPELLINGS:
+            self.spelled += 1
+            self[bytes(name)] = command
+        return command
+
+
 class SquashedBatch:
     """A batch of single-key commands in flight on several shards.
 
@@ -96,7 +121,6 @@ class Dispatcher:
         "config",
         "gated",
         "squash_limit",
-        "spelled",
         "squashed_hops",
         "squashed_commands",
     )
@@ -110,7 +134,7 @@ class Dispatcher:
         self.state = state
         self.config = state.config
         self.table: dict[str, Command] = {}
-        self.commands: dict[bytes, Command] = {}
+        self.commands = CommandTable()
         for row in rows:
             command = Command(row)
             self.table[row.name] = command
@@ -119,7 +143,6 @@ class Dispatcher:
             self._bind_encoder(command)
         self.gated = False
         self.squash_limit = 100
-        self.spelled = 0
         self.squashed_hops = 0
         self.squashed_commands = 0
 
@@ -127,21 +150,6 @@ class Dispatcher:
         command.encode = getattr(self.encoder, command.row.encode or "encode")
         for child in command.subcommands.values():
             self._bind_encoder(child)
-
-    def resolve(self, args: list[bytes]) -> Command:
-        """Find a command by a spelling not seen before.
-
-        Raises:
-            ReplyError: there is no such command.
-        """
-        name = args[0]
-        command = self.commands.get(name.upper()) if len(name) < 64 else None
-        if command is None:
-            raise unknown_command(args)
-        if self.spelled < SPELLINGS:
-            self.spelled += 1
-            self.commands[bytes(name)] = command
-        return command
 
     def execute(self, session: Session) -> None:
         """Run ``session.batch`` from ``session.position``; returns when it is done or a hop is under way."""
@@ -169,7 +177,7 @@ class Dispatcher:
         args = session.batch[session.position]
         session.position += 1
         self.reply_error(session, error)
-        command = self.commands.get(args[0])
+        command = self.commands[args[0]]
         if command is not None:
             command = command.subcommands.get(args[1].upper(), command) if len(args) > 1 else command
             if error.code == "WRONG_ARITY":
@@ -206,7 +214,7 @@ class Dispatcher:
         try:
             while position < size:
                 args = batch[position]
-                found = commands.get(args[0])
+                found = commands[args[0]]
                 if found is not command or found is None:
                     if command is not None and position > begun:
                         now = clock()
@@ -215,7 +223,7 @@ class Dispatcher:
                     if found is None:
                         command = None
                         begun = position
-                        found = self.resolve(args)
+                        raise unknown_command(args)
                     command = found
                     begun = position
                     kind = command.kind
@@ -300,7 +308,7 @@ class Dispatcher:
         order: list[Any] = []
         while position < last:
             args = batch[position]
-            command = commands.get(args[0])
+            command = commands[args[0]]
             if command is None or not command.least <= len(args) <= command.most:
                 break
             if command.kind != SINGLE and len(args) != command.single_with:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from nogil_df.base import log
 from nogil_df.base.crash import log_crash
-from nogil_df.base.errors import ReplyError, unknown_subcommand
+from nogil_df.base.errors import ReplyError, unknown_command, unknown_subcommand
 from nogil_df.commands.session import REPLY_ON, REPLY_SKIP, REPLY_SKIP_NEXT
 from nogil_df.commands.spec import LOCAL, Command
 from nogil_df.wire.values import QUEUED
@@ -32,11 +32,13 @@ _NOT_QUEUED = frozenset("EXEC DISCARD MULTI WATCH QUIT RESET".split())
 
 
 def subcommand(command: Command, args: list[bytes]) -> Command:
-    """The subcommand that ``args`` name.
+    """The subcommand that ``args`` name; the command itself if it stands alone, as COMMAND may.
 
     Raises:
         ReplyError: there is none, or the number of arguments is wrong.
     """
+    if len(args) == 1:
+        return command
     child = command.subcommands.get(args[1].upper())
     if child is None:
         raise unknown_subcommand(command.name, args[1])
@@ -74,7 +76,9 @@ def _admitted(dispatcher: Dispatcher, session: Session, args: list[bytes]) -> Co
         ReplyError: it may not; inside MULTI that breaks the transaction.
     """
     try:
-        command = dispatcher.commands.get(args[0]) or dispatcher.resolve(args)
+        command = dispatcher.commands[args[0]]
+        if command is None:
+            raise unknown_command(args)
         if not command.least <= len(args) <= command.most:
             raise ReplyError("WRONG_ARITY", command.full_name)
         if command.subcommands:
