@@ -9,6 +9,7 @@ that owns it, with the end of its log.
 
 from __future__ import annotations
 
+import ctypes
 import os
 import shutil
 import signal
@@ -28,6 +29,8 @@ HOST = "127.0.0.1"
 START_TIMEOUT = 30.0
 STOP_TIMEOUT = 30.0
 _ATTEMPTS = 5
+_LIBC = ctypes.CDLL(None)
+_PR_SET_PDEATHSIG = 1
 # How long to block in connect() retries between looks at whether the process still lives, in seconds.
 _PROBE_INTERVAL = 0.02
 
@@ -42,6 +45,12 @@ def free_port() -> int:
         probe.bind((HOST, 0))
         port: int = probe.getsockname()[1]
         return port
+
+
+def _end_with_parent() -> None:
+    """In the child: be killed when the test process ends without stopping it (Linux; elsewhere nothing)."""
+    if sys.platform == "linux":
+        _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
 class Server:
@@ -98,6 +107,7 @@ class Server:
                 stderr=self._log,
                 cwd=self.directory,
                 env=self.environment(),
+                preexec_fn=_end_with_parent,
             )
             if self._wait_until_ready():
                 return self

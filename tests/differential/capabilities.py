@@ -10,6 +10,8 @@ from __future__ import annotations
 import os
 
 SUBJECT_IS_REDIS = os.environ.get("DIFFERENTIAL_SUBJECT", "nogil-df") == "redis"
+# The servers under test: nogil-df with one and with three shard threads.
+SUBJECTS = ("redis",) if SUBJECT_IS_REDIS else ("threads1", "threads3")
 
 CAPABILITIES: frozenset[str] = frozenset({"core", "pubsub"})
 

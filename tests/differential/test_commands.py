@@ -6,7 +6,7 @@ MULTI); with one thread, where the paths are fewer, in two of them.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
 
@@ -18,9 +18,8 @@ from tests.differential import (
     cases_strings,
     cases_transactions,
 )
-from tests.differential.capabilities import available
+from tests.differential.capabilities import SUBJECTS, available
 from tests.differential.case import Case
-from tests.differential.conftest import SUBJECTS
 from tests.differential.runner import Way, run, ways
 from tests.servers import Server
 
@@ -39,7 +38,9 @@ def _cases() -> Iterator[object]:
                             yield pytest.param(name, case, way, id=f"{name}-{way}-{case.name}")
 
 
-@pytest.mark.parametrize(("subject", "case", "way"), _cases(), indirect=["subject"])
-def test_replies_are_those_of_redis(case: Case, way: Way, reference: Server, subject: Server) -> None:
-    differing = run(case, way, reference, subject)
+@pytest.mark.parametrize(("name", "case", "way"), list(_cases()))
+def test_replies_are_those_of_redis(
+    name: str, case: Case, way: Way, reference: Server, server_named: Callable[[str], Server]
+) -> None:
+    differing = run(case, way, reference, server_named(name))
     assert not differing, "\n".join([f"{case.name} ({way})", *differing])
