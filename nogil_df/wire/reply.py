@@ -12,6 +12,7 @@ bool                ``#t`` ``#f``               ``:1`` ``:0``
 list, tuple         ``*n``
 dict, Pairs         ``%n``                      array of keys and values
 set, frozenset      ``~n``                      array
+Members             ``~n``                      array
 Verbatim            ``=n txt:``                 bulk string
 BigNumber           ``(n``                      bulk string
 Push                ``>n``                      array
@@ -38,6 +39,7 @@ from nogil_df.wire.values import (
     CONSTANTS,
     BigNumber,
     Constant,
+    Members,
     Pairs,
     Push,
     Raw,
@@ -98,6 +100,7 @@ class ReplyEncoder:
             tuple: self._array2,
             set: self._array2,
             frozenset: self._array2,
+            Members: self._members2,
             dict: self._dict2,
             Pairs: self._pairs2,
             Push: self._push2,
@@ -113,6 +116,7 @@ class ReplyEncoder:
             tuple: self._array3,
             set: self._set3,
             frozenset: self._set3,
+            Members: self._members3,
             dict: self._dict3,
             Pairs: self._pairs3,
             Push: self._push3,
@@ -245,6 +249,9 @@ class ReplyEncoder:
         self._array_header(len(value), out)
         self._items(value, out, self._handlers[0])
 
+    def _members2(self, value: Members, out: list[bytes]) -> None:
+        self._array2(value.items, out)
+
     def _dict2(self, value: dict[object, object], out: list[bytes]) -> None:
         self._array_header(2 * len(value), out)
         self._flat(value.items(), out, self._handlers[0])
@@ -283,6 +290,10 @@ class ReplyEncoder:
     def _set3(self, value: set[object] | frozenset[object], out: list[bytes]) -> None:
         out.append(b"~%d\r\n" % len(value))
         self._items(value, out, self._handlers[1])
+
+    def _members3(self, value: Members, out: list[bytes]) -> None:
+        out.append(b"~%d\r\n" % len(value.items))
+        self._items(value.items, out, self._handlers[1])
 
     def _dict3(self, value: dict[object, object], out: list[bytes]) -> None:
         out.append(b"%%%d\r\n" % len(value))

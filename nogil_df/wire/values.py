@@ -106,6 +106,15 @@ class Pairs:
         self.items = items
 
 
+class Members:
+    """A set given as a sequence: for members that cannot be hashed, or whose order says something."""
+
+    __slots__ = ("items",)
+
+    def __init__(self, items: Sequence[object]) -> None:
+        self.items = items
+
+
 class Raw:
     """A reply that is encoded already, for the protocol of the client that gets it."""
 
