@@ -8,6 +8,7 @@ PAUSE, SUBSCRIBE of the first listener) tells every thread by message.
 from __future__ import annotations
 
 from collections import deque
+from time import perf_counter_ns
 from typing import TYPE_CHECKING, Any
 
 from nogil_df.base import keyspace_events as events
@@ -56,6 +57,10 @@ class ThreadState:
         sessions: live clients of this thread by id.
         slow_ns: commands at least this long go to the slow log (a huge number if it is off).
         monitors, subscriptions, pausing: MONITOR, pub/sub, CLIENT PAUSE.
+        memory_at_start, memory_peak: bytes that the empty shard holds, and the most it was seen to hold.
+        pipelined: commands that came together with others.
+        reads, writes: successful calls of recv and send.
+        expire_ns: time spent on active expiry.
         slow_readers: clients that have not taken all of their replies yet.
         next_beat: when `beat` is due, monotonic seconds.
         has_more_work: the last beat left something to be done in the next turn.
@@ -88,6 +93,12 @@ class ThreadState:
         "output_limit_disconnects",
         "timeout_disconnects",
         "server",
+        "reads",
+        "writes",
+        "pipelined",
+        "expire_ns",
+        "memory_at_start",
+        "memory_peak",
         "samples",
         "sampled",
         "extra",
@@ -117,6 +128,11 @@ class ThreadState:
         self.has_more_work = False
         self.bytes_in = 0
         self.bytes_out = 0
+        self.reads = 0
+        self.writes = 0
+        self.pipelined = 0
+        self.expire_ns = 0
+        self.memory_at_start = self.memory_peak = proactor.shard.used
         self.connections_received = 0
         self.connections_closed = 0
         self.query_limit_disconnects = 0
@@ -228,7 +244,9 @@ class ThreadState:
         shard = self.proactor.shard
         more = False
         if shard.expire_enabled and shard.has_deadlines and not self.pausing.until:
+            started = perf_counter_ns()
             more = shard.expire_step(EXPIRE_SEGMENTS) > 16
+            self.expire_ns += perf_counter_ns() - started
         if shard.garbage:
             more = shard.free_garbage(FREE_SEGMENTS) or more
         if shard.outgoing:
@@ -254,6 +272,7 @@ class ThreadState:
         return BUSY_BEAT if rates[0] or self.slow_readers else IDLE_BEAT
 
     def _sample(self, now: float) -> None:
+        self.memory_peak = max(self.memory_peak, self.proactor.shard.used)
         then, commands, got, sent = self.sampled
         total = sum(command.calls for command in self.dispatcher.table.values())
         elapsed = max(now - then, 1e-6)

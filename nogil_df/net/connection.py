@@ -154,8 +154,11 @@ class Connection:
             # The client sends no more, and may still want the replies it has coming.
             self._finish()
             return
-        self.bytes_in += len(data)
-        self.dispatcher.state.bytes_in += len(data)
+        size = len(data)
+        state = self.dispatcher.state
+        self.bytes_in += size
+        state.bytes_in += size
+        state.reads += 1
         self._execute(self.parser.read(data, BATCH))
 
     def go_on(self) -> None:
@@ -168,8 +171,11 @@ class Connection:
         """Run a batch of commands; whoever ends the last one calls `ready`."""
         session = self.session
         # Without a login commands are parsed one by one: the next one may come under other limits.
-        self.more = len(batch) == BATCH or (len(batch) > 0 and not session.authenticated)
-        if batch:
+        size = len(batch)
+        self.more = size == BATCH or (size > 0 and not session.authenticated)
+        if size:
+            if size > 1:
+                self.dispatcher.state.pipelined += size
             session.batch = batch
             session.position = 0
             self.dispatcher.execute(session)
@@ -280,8 +286,10 @@ class Connection:
             self.ready()
 
     def _sent(self, count: int) -> None:
+        state = self.dispatcher.state
         self.bytes_out += count
-        self.dispatcher.state.bytes_out += count
+        state.bytes_out += count
+        state.writes += 1
 
     def _check_limits(self, now: float) -> None:
         """Cut the client off if it is past the output buffer limits of its class."""
