@@ -23,6 +23,7 @@ from nogil_df.base import log
 from nogil_df.base.clock import Clock
 from nogil_df.base.flags import FlagError, Options
 from nogil_df.commands.registry import rows_for
+from nogil_df.net.alarm import Alarm
 from nogil_df.net.descriptors import allow_clients
 from nogil_df.net.listener import Listener, ListenError, listen_tcp, listen_unix
 from nogil_df.net.loop import Loop
@@ -50,6 +51,7 @@ class RunningServer:
         self.options = options
         self.clock = clock or Clock()
         self.run_id = secrets.token_hex(20)
+        self.replication_id = secrets.token_hex(20)
         self.started_unix_ms = self.clock.unix_ms()
         self.started_at = self.clock.monotonic()
         self.port = 0
@@ -58,6 +60,7 @@ class RunningServer:
         self._any_port = any_port
         self._session_ids = itertools.count(1)
         self._stop = threading.Event()
+        self._alarm = Alarm()
         self._listeners: list[Listener] = []
         self._workers: list[threading.Thread] = []
         self._rows = rows_for(options)
@@ -172,13 +175,24 @@ class RunningServer:
         """Ask the main thread to stop the server; returns at once."""
         self.exit_code = exit_code
         self._stop.set()
+        self._alarm.wake()
 
     def wait(self) -> int:
         """Wait until somebody asks for a stop. Returns the exit code."""
-        # A bounded wait lets signal handlers run on every platform.
-        while not self._stop.wait(3600.0):
-            pass
+        while not self._stop.is_set():
+            self._alarm.sleep()
         return self.exit_code
+
+    def obey_signals(self) -> None:
+        """Take SIGTERM and SIGINT for a wish to stop. To be called by the main thread."""
+
+        def on_signal(number: int, frame: FrameType | None) -> None:
+            log.warning(f"Received {signal.Signals(number).name}, scheduling shutdown...")
+            self.request_stop()
+
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, on_signal)
+        signal.set_wakeup_fd(self._alarm.bell, warn_on_full_buffer=False)
 
     def stop(self) -> None:
         """Send what is owed, close everything, join the threads. Idempotent."""
@@ -248,17 +262,12 @@ def run(options: Options) -> int:
     try:
         server = RunningServer(options)
         server.limit_clients()
+        server.obey_signals()
         server.start()
     except (StartError, ListenError, FlagError) as error:
         print(f"nogil-df: {error}", file=sys.stderr)
         return 1
 
-    def on_signal(number: int, frame: FrameType | None) -> None:
-        log.warning(f"Received {signal.Signals(number).name}, scheduling shutdown...")
-        server.request_stop()
-
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, on_signal)
     if options.pidfile:
         with contextlib.suppress(OSError), open(options.pidfile, "w", encoding="ascii") as file:
             file.write(f"{os.getpid()}\n")

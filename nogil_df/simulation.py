@@ -110,6 +110,7 @@ class Simulation:
         self.exit_code: int | None = None
         self.connections_rejected = 0
         self.run_id = "0" * 40
+        self.replication_id = "1" * 40
         self.started_unix_ms = self.clock.unix_ms()
         self.started_at = self.clock.monotonic()
         self.port = 0

@@ -8,15 +8,19 @@ from typing import TYPE_CHECKING
 from nogil_df.base.flags import FlagError
 from nogil_df.commands import (
     client,
+    command,
+    config_commands,
     connection,
     databases,
     expiry_commands,
     generic,
+    info,
     lcs,
     monitor,
     object,
     pubsub,
     scan,
+    server_commands,
     strings,
     strings_multi,
     strings_numeric,
@@ -42,6 +46,10 @@ FAMILIES = (
     client,
     monitor,
     pubsub,
+    command,
+    config_commands,
+    info,
+    server_commands,
 )
 """Modules with a ``TABLE`` of rows."""
 

@@ -58,6 +58,7 @@ class Row:
         find_keys: positions of keys where they can't be told by first/last/step (movable keys):
             ``find_keys(args) -> indexes``.
         key_flags: Redis's key-spec flags, for COMMAND INFO and GETKEYSANDFLAGS, such as "RW ACCESS UPDATE".
+        complexity, tips: for COMMAND DOCS and INFO: the cost, and hints for clients and proxies.
         lock: names what a MULTI command's own transaction locks where that is not what `scope` says:
             ``lock(context, tx, args)``. Inside EXEC it is always `scope` that counts.
     """
@@ -71,6 +72,8 @@ class Row:
     group: str = ""
     syntax: str = ""
     summary: str = ""
+    complexity: str = "O(1)"
+    tips: str = ""
     kind: int = LOCAL
     cmd: Callable[..., Any] | None = None
     op: Callable[..., Any] | None = None

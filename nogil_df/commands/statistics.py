@@ -1,0 +1,296 @@
+"""The figures of the server: gathered on every thread, merged for whoever asks.
+
+Threads count on their own and share nothing, so a figure of the server is a sum over threads. ``gather`` runs
+on each thread and returns plain values; ``Figures`` adds them up. A figure is exact for each thread at the
+moment it was asked; threads are asked at moments that lie microseconds apart.
+
+What costs more than a look at some counters is gathered on demand: clients one by one, commands with their
+latencies.
+"""
+
+from __future__ import annotations
+
+import resource
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from itertools import islice
+from typing import TYPE_CHECKING
+
+from nogil_df.commands.client_list import CLIENT_BYTES
+from nogil_df.commands.spec import BUCKETS, Command
+
+if TYPE_CHECKING:
+    from nogil_df.commands.threadstate import ThreadState
+    from nogil_df.shard.keyspace import Keyspace
+    from nogil_df.vll.proactor import Proactor
+
+CLIENTS, COMMANDS, KEYSPACE = "clients", "commands", "keyspace"
+"""What `gather` may be asked for beside the counters."""
+
+TTL_SAMPLE = 512
+"""Records of a database that its average time to live is estimated from."""
+
+
+@dataclass(slots=True)
+class CommandFigures:
+    """What one command did: calls, nanoseconds, refusals before and failures after it ran, latencies."""
+
+    calls: int = 0
+    nanoseconds: int = 0
+    rejected: int = 0
+    failed: int = 0
+    histogram: list[int] = field(default_factory=lambda: [0] * BUCKETS)
+
+    def add(self, other: CommandFigures) -> None:
+        """Add another thread's figures. O(buckets)."""
+        self.calls += other.calls
+        self.nanoseconds += other.nanoseconds
+        self.rejected += other.rejected
+        self.failed += other.failed
+        self.histogram = [one + two for one, two in zip(self.histogram, other.histogram, strict=True)]
+
+
+@dataclass(slots=True)
+class DatabaseFigures:
+    """One database: keys, keys that expire, and a sample of their times to live in milliseconds."""
+
+    keys: int = 0
+    expires: int = 0
+    ttl_sum: int = 0
+    ttl_count: int = 0
+
+    def add(self, other: DatabaseFigures) -> None:
+        """Add another shard's figures."""
+        self.keys += other.keys
+        self.expires += other.expires
+        self.ttl_sum += other.ttl_sum
+        self.ttl_count += other.ttl_count
+
+    @property
+    def average_ttl(self) -> int:
+        """Estimated mean time to live of the keys that expire, in milliseconds; 0 if there is none."""
+        return self.ttl_sum // self.ttl_count if self.ttl_count else 0
+
+
+@dataclass(slots=True)
+class ThreadFigures:
+    """The figures of one thread.
+
+    Attributes:
+        counts: figures of which the server's is the sum.
+        greatest: figures of which the server's is the maximum.
+        errors: error replies by prefix.
+        commands, databases: on demand, see `gather`.
+    """
+
+    counts: dict[str, float]
+    greatest: dict[str, int]
+    errors: dict[str, int]
+    commands: dict[str, CommandFigures] = field(default_factory=dict)
+    databases: list[DatabaseFigures] = field(default_factory=list)
+
+
+class Figures:
+    """The figures of all threads together.
+
+    Attributes:
+        threads: those of each.
+    """
+
+    def __init__(self, threads: Iterable[ThreadFigures]) -> None:
+        self.threads = list(threads)
+        self._counts: Counter[str] = Counter()
+        self.errors: Counter[str] = Counter()
+        self.commands: dict[str, CommandFigures] = {}
+        self.databases: list[DatabaseFigures] = []
+        for thread in self.threads:
+            self._counts.update(thread.counts)  # type: ignore[arg-type]
+            self.errors.update(thread.errors)
+            for name, figures in thread.commands.items():
+                self.commands.setdefault(name, CommandFigures()).add(figures)
+            self.databases = self.databases or [DatabaseFigures() for _ in thread.databases]
+            for sum_of, one in zip(self.databases, thread.databases, strict=True):
+                sum_of.add(one)
+
+    def __getitem__(self, name: str) -> int:
+        """A count, summed over threads."""
+        return self._counts[name]
+
+    def rate(self, name: str) -> float:
+        """A count that is not a whole number, summed over threads."""
+        return float(self._counts[name])
+
+    def greatest(self, name: str) -> int:
+        """A figure of which the greatest of all threads counts."""
+        return max(thread.greatest[name] for thread in self.threads)
+
+
+def gather(proactor: Proactor, wanted: frozenset[str]) -> ThreadFigures:
+    """The figures of this thread. O(commands), and O(clients) where clients are wanted.
+
+    Args:
+        wanted: what is needed beside the counters: CLIENTS, COMMANDS, KEYSPACE.
+    """
+    state: ThreadState = proactor.service
+    counts = {**_counters(state), **_rates(state), **_core_counters(proactor)}
+    greatest = {"input_buffer": 0, "output_buffer": 0, "tx_queue_longest": proactor.engine.queue.longest}
+    if CLIENTS in wanted:
+        _look_at_clients(state, counts, greatest)
+    figures = ThreadFigures(counts, greatest, dict(state.errors))
+    if COMMANDS in wanted:
+        figures.commands = dict(_commands(state))
+    if KEYSPACE in wanted:
+        now = proactor.shard.tick.ms
+        figures.databases = [_database(db, now) for db in proactor.shard.dbs]
+    return figures
+
+
+def _counters(state: ThreadState) -> dict[str, float]:
+    shard = state.proactor.shard
+    used = shard.used
+    state.memory_peak = max(state.memory_peak, used)
+    commands = list(_all_commands(state))
+    return {
+        "connections_received": state.connections_received,
+        "clients": len(state.sessions),
+        "calls": sum(command.calls for command in commands),
+        "nanoseconds": sum(command.nanoseconds for command in commands),
+        "bytes_in": state.bytes_in,
+        "bytes_out": state.bytes_out,
+        "reads": state.reads,
+        "writes": state.writes,
+        "pipelined": state.pipelined,
+        "query_limit_disconnects": state.query_limit_disconnects,
+        "output_limit_disconnects": state.output_limit_disconnects,
+        "timeout_disconnects": state.timeout_disconnects,
+        "expire_ns": state.expire_ns,
+        "used": used,
+        "peak": state.memory_peak,
+        "empty": state.memory_at_start,
+        "data": sum(db.used for db in shard.dbs),
+        "keys": sum(len(db) for db in shard.dbs),
+        "dirty": shard.dirty,
+        "hits": shard.hits,
+        "misses": shard.misses,
+        "expired": shard.expired,
+        "evicted": shard.evicted,
+        "pending_free": sum(len(table) for table in shard.garbage),
+        "discarded": shard.discarded,
+        "capacity": sum(db.table.capacity for db in shard.dbs),
+    }
+
+
+def _rates(state: ThreadState) -> dict[str, float]:
+    """What happens in a second, averaged over the last samples."""
+    samples = list(state.samples)
+    names = ("commands_per_second", "bytes_in_per_second", "bytes_out_per_second")
+    return {
+        name: sum(sample[at] for sample in samples) / max(1, len(samples)) for at, name in enumerate(names)
+    }
+
+
+def _core_counters(proactor: Proactor) -> dict[str, float]:
+    engine = proactor.engine
+    dispatcher = proactor.service.dispatcher
+    usage = resource.getrusage(getattr(resource, "RUSAGE_THREAD", resource.RUSAGE_SELF))
+    return {
+        "hops_sent": proactor.hops_sent,
+        "messages_handled": proactor.messages_handled,
+        "wakeups_sent": proactor.wakeups_sent,
+        "tx_queue_len": len(engine.queue),
+        "tx_scheduled": engine.scheduled_total,
+        "tx_refused": engine.refused_total,
+        "tx_out_of_order": engine.out_of_order_total,
+        "squashed_hops": dispatcher.squashed_hops,
+        "squashed_commands": dispatcher.squashed_commands,
+        "cpu_user": usage.ru_utime,
+        "cpu_sys": usage.ru_stime,
+    }
+
+
+def _look_at_clients(state: ThreadState, counts: dict[str, float], greatest: dict[str, int]) -> None:
+    blocked = len(state.pausing.parked)
+    buffers = watching = watched = subscribed = 0
+    for session in state.sessions.values():
+        figures = session.transport.describe()
+        queued = figures.get("qbuf", 0)
+        unsent = figures.get("omem", 0)
+        greatest["input_buffer"] = max(greatest["input_buffer"], queued)
+        greatest["output_buffer"] = max(greatest["output_buffer"], unsent)
+        buffers += queued + unsent
+        blocked += session.blocked
+        watching += bool(session.watching)
+        watched += len(session.watching)
+        subscribed += session.subscriptions > 0
+    counts["client_memory"] = buffers + CLIENT_BYTES * len(state.sessions)
+    counts["blocked"] = blocked
+    counts["watching"] = watching
+    counts["watched"] = watched
+    counts["subscribed"] = subscribed
+
+
+def _all_commands(state: ThreadState) -> Iterator[Command]:
+    for command in state.dispatcher.table.values():
+        yield command
+        yield from command.subcommands.values()
+
+
+def _commands(state: ThreadState) -> Iterator[tuple[str, CommandFigures]]:
+    for command in _all_commands(state):
+        if command.calls or command.rejected or command.failed:
+            histogram = list(command.histogram) if command.histogram else [0] * BUCKETS
+            yield (
+                command.full_name,
+                CommandFigures(
+                    command.calls, command.nanoseconds, command.rejected, command.failed, histogram
+                ),
+            )
+
+
+def _database(db: Keyspace, now: int) -> DatabaseFigures:
+    expires = db.table.expiring
+    figures = DatabaseFigures(len(db), expires)
+    if expires:
+        # Records lie in the order of their hashes, so the first ones are as good a sample as any.
+        sample = islice(db.table.items(), TTL_SAMPLE)
+        left = [max(0, deadline - now) for _, _, deadline in sample if deadline]
+        figures.ttl_sum = sum(left)
+        figures.ttl_count = len(left)
+    return figures
+
+
+def percentile(histogram: list[int], percent: float) -> float:
+    """The latency, in nanoseconds, that ``percent`` of the calls did not exceed.
+
+    Within a bucket calls are taken to be spread evenly, so the figure is within a factor of 2. O(buckets).
+    """
+    rank = sum(histogram) * percent / 100
+    passed = 0
+    for bucket, count in enumerate(histogram):
+        if count and passed + count >= rank:
+            low = (1 << bucket) >> 1
+            return low + (low or 1) * max(0.0, rank - passed) / count
+        passed += count
+    return 0.0
+
+
+def reset_statistics(proactor: Proactor, argument: None) -> None:
+    """On every thread: CONFIG RESETSTAT. O(commands)."""
+    state: ThreadState = proactor.service
+    shard = proactor.shard
+    shard.hits = shard.misses = shard.expired = shard.evicted = 0
+    shard.discarded = sum(len(table) for table in shard.garbage)
+    for command in state.dispatcher.table.values():
+        command.reset_stats()
+    state.errors.clear()
+    state.bytes_in = state.bytes_out = state.reads = state.writes = state.pipelined = 0
+    state.connections_received = state.expire_ns = 0
+    state.query_limit_disconnects = state.output_limit_disconnects = state.timeout_disconnects = 0
+    state.samples.clear()
+    state.sampled = (state.clock.monotonic(), 0, 0, 0)
+    state.dispatcher.squashed_hops = state.dispatcher.squashed_commands = 0
+    proactor.hops_sent = proactor.messages_handled = proactor.wakeups_sent = 0
+    engine = proactor.engine
+    engine.scheduled_total = engine.refused_total = engine.out_of_order_total = 0
+    engine.queue.longest = len(engine.queue)
