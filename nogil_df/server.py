@@ -1,7 +1,8 @@
 """Assembly and lifecycle: options in, a running server out.
 
-``start`` opens the sockets and starts the threads; each builds its own proactor, shard, state and loop. The main thread serves nobody: it waits for a signal or a SHUTDOWN, then has every thread
-send what it owes and close, and joins them.
+``start`` opens the sockets and starts the threads; each builds its own proactor, shard, state and loop. The
+main thread serves nobody: it waits for a signal or a SHUTDOWN, then has every thread send what it owes and
+close, and joins them.
 
 `Server` is the same thing inside a Python process: ``with Server() as server: server.port``.
 """
@@ -97,9 +98,7 @@ class RunningServer:
         everyone.wait()
         everyone.wait()
 
-    def _work(
-        self, index: int, built: list[tuple[Thread, Loop] | None], everyone: threading.Barrier
-    ) -> None:
+    def _work(self, index: int, built: list[tuple[Thread, Loop] | None], everyone: threading.Barrier) -> None:
         """One shard thread: build what it owns (see `make_thread` for why here), then turn its loop."""
         try:
             thread = make_thread(index, self._count, self.options, type(self.clock)(), self, self._rows)
@@ -211,6 +210,7 @@ class RunningServer:
         for loop in self.loops:
             loop.close()
         self._workers.clear()
+        self._alarm.close()
 
     def submit(self, thread: int, message: tuple[Any, ...]) -> None:
         """Send a message to a shard thread from a thread that has no proactor."""
@@ -273,6 +273,7 @@ def run(options: Options) -> int:
             file.write(f"{os.getpid()}\n")
     log.banner(server.addresses(), len(server.threads), len(server.threads))
     code = server.wait()
+    signal.set_wakeup_fd(-1)
     server.stop()
     if options.pidfile:
         with contextlib.suppress(OSError):
