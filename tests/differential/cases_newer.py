@@ -42,6 +42,9 @@ NEWER: dict[str, Expected] = {
     "command getkeys without arguments": [
         ("COMMAND GETKEYS PING", "-ERR The command has no key arguments"),
         ("COMMAND GETKEYSANDFLAGS PING", "-ERR The command has no key arguments"),
+        ("COMMAND GETKEYS GET", "-ERR Invalid number of arguments specified for command"),
+        ("COMMAND GETKEYS nosuch", "-ERR Invalid command specified"),
+        ("COMMAND GETKEYSANDFLAGS nosuch", "-ERR Invalid command specified"),
         ("COMMAND GETKEYS", "-ERR wrong number of arguments for 'command|getkeys' command"),
     ],
 }
