@@ -1,0 +1,199 @@
+"""Limits on connections of a real server: how many, how idle, how local, how much unread."""
+
+from __future__ import annotations
+
+import socket
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from nogil_df import Server
+from tests.resp import EOF_REPLY, Connection, Decoder, Reply, encode
+from tests.servers import HOST, NogilServer
+
+PONG = Reply("+", b"PONG")
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[NogilServer]:
+    """A server of two threads with small limits."""
+    limits = "pubsub 33554432 1048576 1"
+    with NogilServer(
+        "--client-output-buffer-limit", limits, "--client-query-buffer-limit=2mb", threads=2
+    ) as it:
+        yield it
+
+
+def until(what: object, found: object, wanted: object, seconds: float = 20.0) -> None:
+    """Ask until the answer is what is wanted."""
+    deadline = time.monotonic() + seconds
+    while (got := found()) != wanted:  # type: ignore[operator]
+        assert time.monotonic() < deadline, f"{what}: {got!r}, not {wanted!r}"
+
+
+def small_receiver(server: NogilServer) -> Connection:
+    """A connection whose kernel takes little that it does not read."""
+    connection = Connection.__new__(Connection)
+    sock = socket.socket()
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 16 * 1024)
+    sock.settimeout(20.0)
+    sock.connect((server.host, server.port))
+    connection.socket = sock
+    connection.decoder = Decoder()
+    connection.protocol = 2
+    connection.timeout = 20.0
+    return connection
+
+
+def test_maxclients_refuses_whoever_is_one_too_many() -> None:
+    with NogilServer("--maxclients=3", threads=2) as server:
+        # The connection that saw the server start may still be there for a moment.
+        until("the server is empty", lambda: _held(server), b"1")
+        held = [server.connect() for _ in range(3)]
+        assert [connection.execute("PING") for connection in held] == [PONG] * 3
+        with server.connect() as refused:
+            assert refused.receive() == Reply("-", b"ERR max number of clients reached")
+            assert refused.receive() == EOF_REPLY
+        held.pop().close()
+
+        def try_again() -> Reply:
+            with server.connect() as late:
+                return late.execute("PING")
+
+        until("a place is free", try_again, PONG)
+        for connection in held:
+            connection.close()
+
+
+def _held(server: NogilServer) -> bytes:
+    with server.connect() as client:
+        reply = client.execute("CLIENT", "LIST")
+        return b"%d" % reply.value.count(b"\n") if reply.kind == "$" else b"refused"
+
+
+def test_timeout_closes_idle_clients_but_not_subscribers() -> None:
+    with NogilServer("--timeout=1", threads=2) as server:
+        idle, subscriber, monitor = (server.connect() for _ in range(3))
+        subscriber.execute("SUBSCRIBE", "x")
+        monitor.execute("MONITOR")
+        assert idle.execute("PING") == PONG
+        assert monitor.receive().kind == "+"
+        assert idle.receive() == EOF_REPLY
+        assert subscriber.execute("PING").value[0].value == b"pong"
+        assert monitor.execute("PING") == PONG
+
+
+def test_unix_socket_and_several_addresses(tmp_path: Path) -> None:
+    path = tmp_path / "server.sock"
+    with NogilServer(
+        "--bind", "127.0.0.1,127.0.0.2", f"--unixsocket={path}", "--unixsocketperm=700"
+    ) as server:
+        assert path.stat().st_mode & 0o777 == 0o700
+        with socket.create_connection(("127.0.0.2", server.port), 20) as other:
+            other.sendall(b"PING\r\n")
+            assert other.recv(100) == b"+PONG\r\n"
+        with socket.socket(socket.AF_UNIX) as local:
+            local.settimeout(20)
+            local.connect(str(path))
+            local.sendall(encode((b"CLIENT", b"INFO")))
+            line = local.recv(4096)
+            assert f"addr={path}:0 laddr={path}:0".encode() in line
+            assert b"flags=U" in line
+    assert not path.exists()
+
+
+def test_protected_mode_lets_other_machines_in_with_a_password_only() -> None:
+    address = _own_address()
+    with (
+        NogilServer("--bind", "0.0.0.0") as server,
+        socket.create_connection((address, server.port)) as client,
+    ):
+        client.settimeout(20)
+        reply = client.recv(4096)
+        assert reply.startswith(b"-DENIED Redis is running in protected mode") != address.startswith("127.")
+
+
+def _own_address() -> str:
+    """This machine's address for others; a loopback one if it has none."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        try:
+            probe.connect(("198.51.100.1", 9))
+        except OSError:
+            return "127.0.0.1"
+        host: str = probe.getsockname()[0]
+        return host
+
+
+def test_unauthenticated_clients_may_not_send_much() -> None:
+    with Server(threads=1, requirepass="secret") as server:
+        for start in (b"*11\r\n", b"*1\r\n$16385\r\n"):
+            with socket.create_connection((HOST, server.port), 20) as client:
+                client.sendall(start)
+                reply = client.recv(1000)
+                assert reply.startswith(b"-ERR Protocol error: unauthenticated")
+                assert client.recv(1000) == b""
+        with Connection(HOST, server.port) as client:
+            big = b"x" * 20_000
+            client.send_raw(encode((b"AUTH", b"secret")) + encode((b"ECHO", big)))
+            assert [client.receive(), client.receive()] == [Reply("+", b"OK"), Reply("$", big)]
+
+
+def test_keepalive_is_set_on_the_sockets_of_clients(server: NogilServer) -> None:
+    with server.connect() as client:
+        client.execute("PING")
+        port = client.socket.getsockname()[1]
+        shown = _timer_of(server.port, port)
+        assert shown == 2, "2 is the keep-alive timer"
+
+
+def _timer_of(local: int, remote: int) -> int:
+    """The kind of timer that the kernel runs for a connection."""
+    for line in Path("/proc/net/tcp").read_text().splitlines()[1:]:
+        fields = line.split()
+        if fields[1].endswith(f":{local:04X}") and fields[2].endswith(f":{remote:04X}"):
+            return int(fields[5].split(":")[0], 16)
+    raise AssertionError("no such connection")
+
+
+def test_a_query_buffer_that_grows_too_long_ends_the_connection(server: NogilServer) -> None:
+    with server.connect() as client:
+        client.send_raw(b"*3\r\n$3\r\nSET\r\n$1\r\nk\r\n$8000000\r\n" + b"x" * 6_000_000)
+        assert client.receive() == EOF_REPLY
+    with server.connect() as client:
+        assert client.execute("PING") == PONG
+
+
+def test_a_slow_subscriber_is_cut_off_at_the_hard_limit(server: NogilServer) -> None:
+    with small_receiver(server) as slow, server.connect() as publisher:
+        slow.execute("SUBSCRIBE", "firehose")
+        message = b"x" * (1 << 20)
+        published = 0
+        while publisher.execute("PUBLISH", "firehose", message).value:
+            published += 1
+            assert published < 100, "32 MB is the limit"
+        assert published >= 30
+        assert publisher.execute("PUBSUB", "NUMSUB", "firehose").value[1] == Reply(":", 0)
+
+
+def test_a_slow_subscriber_is_cut_off_by_and_by_at_the_soft_limit(server: NogilServer) -> None:
+    with small_receiver(server) as slow, server.connect() as publisher:
+        slow.execute("SUBSCRIBE", "stream")
+        for _ in range(12):
+            publisher.execute("PUBLISH", "stream", b"x" * (1 << 20))
+        assert publisher.execute("PUBSUB", "NUMSUB", "stream").value[1] == Reply(":", 1)
+        until(
+            "listeners", lambda: publisher.execute("PUBSUB", "NUMSUB", "stream").value[1], Reply(":", 0), 10.0
+        )
+
+
+def test_client_kill_closes_connections_of_every_thread(server: NogilServer) -> None:
+    with server.connect() as killer:
+        victims = [server.connect() for _ in range(4)]
+        for victim in victims:
+            victim.execute("CLIENT", "SETNAME", "victim")
+            assert killer.execute("CLIENT", "KILL", "ADDR", victim.local_address()) == Reply(":", 1)
+            assert victim.receive() == EOF_REPLY
+            victim.close()
+        assert b"victim" not in killer.execute("CLIENT", "LIST").value
