@@ -202,7 +202,6 @@ _AFTER += [
     "SCAN 0 COUNT 100",
     "LCS k j",
     "INCRBYFLOAT k 1.5",
-    "MEMORY USAGE k",
 ]
 BOOK.add(
     singles(
