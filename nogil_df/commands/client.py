@@ -301,7 +301,14 @@ TABLE: tuple[Row, ...] = (
         ),
         help_row("CLIENT", acl="@slow @connection", group="connection"),
         _own("ID", 2, run_id, since="5.0.0", summary="Gives this client's id."),
-        _own("INFO", 2, run_info, since="6.2.0", summary="Describes this client."),
+        _own(
+            "INFO",
+            2,
+            run_info,
+            since="6.2.0",
+            summary="Describes this client.",
+            tips="nondeterministic_output",
+        ),
         _admin(
             "KILL",
             -3,
@@ -312,6 +319,7 @@ TABLE: tuple[Row, ...] = (
             "[TYPE <NORMAL|MASTER|SLAVE|REPLICA|PUBSUB>]|[USER username]|[ADDR ip:port]|[LADDR ip:port]|"
             "[SKIPME <YES|NO>]|[MAXAGE maxage]> ...]>",
             summary="Disconnects clients, chosen by address or by filters.",
+            complexity="O(N) where N is the number of clients",
         ),
         _admin(
             "LIST",
@@ -320,6 +328,8 @@ TABLE: tuple[Row, ...] = (
             since="2.4.0",
             syntax="[TYPE <NORMAL|MASTER|REPLICA|PUBSUB>] [ID client-id [client-id ...]]",
             summary="Describes clients, one a line.",
+            complexity="O(N) where N is the number of clients",
+            tips="nondeterministic_output",
         ),
         local(
             "CLIENT NO-EVICT",

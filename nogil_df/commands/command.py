@@ -13,7 +13,7 @@ from nogil_df.base.errors import ReplyError
 from nogil_df.base.glob import compile_glob
 from nogil_df.commands.spec import Command, Row, container, local
 from nogil_df.commands.syntax import parse_syntax
-from nogil_df.wire.values import NULL_ARRAY, Members, Simple
+from nogil_df.wire.values import Members, Simple
 
 if TYPE_CHECKING:
     from nogil_df.commands.session import Session
@@ -76,7 +76,7 @@ def run_info(session: Session, args: Args) -> list[Any]:
     if len(args) == 2:
         return run_command(session, args)
     found = [named(session, name) for name in args[2:]]
-    return [NULL_ARRAY if command is None else describe(command) for command in found]
+    return [None if command is None else describe(command) for command in found]
 
 
 def named(session: Session, name: bytes) -> Command | None:
@@ -157,7 +157,7 @@ def document(command: Command) -> dict[bytes, Any]:
         b"summary": row.summary,
         b"since": row.since,
         b"group": row.group,
-        b"complexity": row.complexity,
+        b"complexity": row.complexity if row.run or row.op else "That of the subcommand",
     }
     if row.syntax:
         keys: list[str] = []

@@ -132,6 +132,7 @@ TABLE: tuple[Row, ...] = (
             since="2.0.0",
             syntax="parameter [parameter ...]",
             summary="Gives the values of all parameters that match a pattern.",
+            complexity="O(N) where N is the number of parameters",
         ),
         help_row("CONFIG"),
         _row(
@@ -161,6 +162,7 @@ TABLE: tuple[Row, ...] = (
             since="2.0.0",
             syntax="parameter value [parameter value ...]",
             summary="Changes parameters, all of them or none.",
+            tips="request_policy:all_nodes response_policy:all_succeeded",
         ),
         acl="@slow",
         since="2.0.0",

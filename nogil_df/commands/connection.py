@@ -222,6 +222,7 @@ TABLE: tuple[Row, ...] = (
         group="connection",
         syntax="[message]",
         summary="Answers, so that the client knows the server is there.",
+        tips="request_policy:all_shards response_policy:all_succeeded",
     ),
     local(
         "QUIT",

@@ -145,7 +145,7 @@ TABLE: tuple[Row, ...] = (
         cmd=cmd_move,
         op=op_move,
         encode="number",
-        key_flags="RW ACCESS DELETE",
+        key_flags="RW ACCESS UPDATE",
         acl="@keyspace @write @fast",
         since="1.0.0",
         group="generic",
@@ -163,6 +163,8 @@ TABLE: tuple[Row, ...] = (
         group="server",
         syntax="[<ASYNC|SYNC>]",
         summary="Removes every key of the database.",
+        complexity="O(N) where N is the number of shards; the keys are freed later, in slices",
+        tips="request_policy:all_shards response_policy:all_succeeded",
     ),
     multi(
         "FLUSHALL",
@@ -175,6 +177,8 @@ TABLE: tuple[Row, ...] = (
         group="server",
         syntax="[<ASYNC|SYNC>]",
         summary="Removes every key of every database.",
+        complexity="O(N) where N is the number of shards; the keys are freed later, in slices",
+        tips="request_policy:all_shards response_policy:all_succeeded",
     ),
     multi(
         "SWAPDB",
@@ -187,6 +191,7 @@ TABLE: tuple[Row, ...] = (
         group="server",
         syntax="index1 index2",
         summary="Exchanges two databases, for all clients at once.",
+        complexity="O(N) where N is the number of watched keys",
     ),
     multi(
         "DBSIZE",
@@ -199,5 +204,7 @@ TABLE: tuple[Row, ...] = (
         since="1.0.0",
         group="server",
         summary="Counts the keys of the database.",
+        complexity="O(N) where N is the number of shards",
+        tips="request_policy:all_shards response_policy:agg_sum",
     ),
 )

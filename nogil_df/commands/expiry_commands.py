@@ -181,7 +181,7 @@ def _setter(name: str, since: str, cmd: object, unit: str, summary: str) -> Row:
     )
 
 
-def _getter(name: str, since: str, op: object, summary: str) -> Row:
+def _getter(name: str, since: str, op: object, summary: str, tips: str = "") -> Row:
     """The row of a command that reads a deadline."""
     return single(
         name,
@@ -195,6 +195,7 @@ def _getter(name: str, since: str, op: object, summary: str) -> Row:
         group="generic",
         syntax="key",
         summary=summary,
+        tips=tips,
     )
 
 
@@ -209,8 +210,14 @@ TABLE: tuple[Row, ...] = (
         "unix-time-milliseconds",
         "Lets a key live until a unix time in milliseconds.",
     ),
-    _getter("TTL", "1.0.0", op_ttl, "Tells the seconds that a key has left."),
-    _getter("PTTL", "2.6.0", op_pttl, "Tells the milliseconds that a key has left."),
+    _getter("TTL", "1.0.0", op_ttl, "Tells the seconds that a key has left.", tips="nondeterministic_output"),
+    _getter(
+        "PTTL",
+        "2.6.0",
+        op_pttl,
+        "Tells the milliseconds that a key has left.",
+        tips="nondeterministic_output",
+    ),
     _getter("EXPIRETIME", "7.0.0", op_expiretime, "Tells the unix time at which a key expires."),
     _getter(
         "PEXPIRETIME",

@@ -299,6 +299,8 @@ TABLE: tuple[Row, ...] = (
         group="generic",
         syntax="key [key ...]",
         summary="Removes keys.",
+        complexity="O(N) where N is the number of keys",
+        tips="request_policy:multi_shard response_policy:agg_sum",
     ),
     multi(
         "UNLINK",
@@ -316,6 +318,8 @@ TABLE: tuple[Row, ...] = (
         group="generic",
         syntax="key [key ...]",
         summary="Removes keys; what they held is freed later.",
+        complexity="O(N) where N is the number of keys",
+        tips="request_policy:multi_shard response_policy:agg_sum",
     ),
     multi(
         "EXISTS",
@@ -333,6 +337,8 @@ TABLE: tuple[Row, ...] = (
         group="generic",
         syntax="key [key ...]",
         summary="Counts the keys that exist.",
+        complexity="O(N) where N is the number of keys",
+        tips="request_policy:multi_shard response_policy:agg_sum",
     ),
     multi(
         "TOUCH",
@@ -350,6 +356,8 @@ TABLE: tuple[Row, ...] = (
         group="generic",
         syntax="key [key ...]",
         summary="Counts the keys that exist and marks them as just used.",
+        complexity="O(N) where N is the number of keys",
+        tips="request_policy:multi_shard response_policy:agg_sum",
     ),
     single(
         "TYPE",
@@ -403,6 +411,7 @@ TABLE: tuple[Row, ...] = (
         group="generic",
         syntax="source destination [DB destination-db] [REPLACE]",
         summary="Copies a key's value and deadline to another key.",
+        complexity="O(N) where N is the size of the value",
     ),
     multi(
         "KEYS",
@@ -415,6 +424,8 @@ TABLE: tuple[Row, ...] = (
         group="generic",
         syntax="pattern",
         summary="Lists the keys that match a pattern.",
+        complexity="O(N) where N is the number of keys in the database",
+        tips="request_policy:all_shards nondeterministic_output_order",
     ),
     multi(
         "RANDOMKEY",
@@ -426,5 +437,6 @@ TABLE: tuple[Row, ...] = (
         since="1.0.0",
         group="generic",
         summary="Picks a key at random.",
+        tips="request_policy:all_shards nondeterministic_output",
     ),
 )

@@ -530,5 +530,7 @@ TABLE: tuple[Row, ...] = (
         group="server",
         syntax="[section [section ...]]",
         summary="Describes the state of the server.",
+        complexity="O(N) where N is the number of clients",
+        tips="nondeterministic_output request_policy:all_shards response_policy:special",
     ),
 )

@@ -171,5 +171,6 @@ TABLE: tuple[Row, ...] = (
         syntax="key1 key2 [LEN] [IDX] [MINMATCHLEN min-match-len] [WITHMATCHLEN]",
         summary="Finds the longest common subsequence of two strings.",
         key_flags="RO ACCESS",
+        complexity="O(N*M) where N and M are the lengths of the strings",
     ),
 )

@@ -90,6 +90,7 @@ def _reader(name: str, since: str, run: object, summary: str) -> Row:
         group="generic",
         syntax="key",
         summary=summary,
+        tips="nondeterministic_output",
     )
 
 

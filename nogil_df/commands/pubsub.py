@@ -135,6 +135,7 @@ def _subscribing(
     since: str,
     syntax: str,
     summary: str,
+    complexity: str,
     keys: tuple[int, int, int] = NO_KEYS,
 ) -> Row:
     return multi(
@@ -150,6 +151,7 @@ def _subscribing(
         group="pubsub",
         syntax=syntax,
         summary=summary,
+        complexity=complexity,
     )
 
 
@@ -177,6 +179,7 @@ TABLE: tuple[Row, ...] = (
         since="2.0.0",
         syntax="channel [channel ...]",
         summary="Listens to what is published to channels.",
+        complexity="O(N) where N is the number of channels",
     ),
     _subscribing(
         "UNSUBSCRIBE",
@@ -185,6 +188,7 @@ TABLE: tuple[Row, ...] = (
         since="2.0.0",
         syntax="[channel [channel ...]]",
         summary="Stops listening to channels, or to all channels.",
+        complexity="O(N) where N is the number of channels",
     ),
     _subscribing(
         "PSUBSCRIBE",
@@ -193,6 +197,7 @@ TABLE: tuple[Row, ...] = (
         since="2.0.0",
         syntax="pattern [pattern ...]",
         summary="Listens to what is published to channels that match patterns.",
+        complexity="O(N) where N is the number of patterns",
     ),
     _subscribing(
         "PUNSUBSCRIBE",
@@ -201,6 +206,7 @@ TABLE: tuple[Row, ...] = (
         since="2.0.0",
         syntax="[pattern [pattern ...]]",
         summary="Stops listening to patterns, or to all patterns.",
+        complexity="O(N) where N is the number of patterns",
     ),
     _subscribing(
         "SSUBSCRIBE",
@@ -210,6 +216,7 @@ TABLE: tuple[Row, ...] = (
         syntax="shardchannel [shardchannel ...]",
         summary="Listens to what is published to shard channels.",
         keys=(1, -1, 1),
+        complexity="O(N) where N is the number of channels",
     ),
     _subscribing(
         "SUNSUBSCRIBE",
@@ -219,6 +226,7 @@ TABLE: tuple[Row, ...] = (
         syntax="[shardchannel [shardchannel ...]]",
         summary="Stops listening to shard channels, or to all of them.",
         keys=(1, -1, 1),
+        complexity="O(N) where N is the number of channels",
     ),
     local(
         "PUBLISH",
@@ -231,6 +239,7 @@ TABLE: tuple[Row, ...] = (
         group="pubsub",
         syntax="channel message",
         summary="Sends a message to everybody who listens to a channel.",
+        complexity="O(N+M) where N is the number of receivers and M that of patterns",
     ),
     local(
         "SPUBLISH",
@@ -245,6 +254,7 @@ TABLE: tuple[Row, ...] = (
         group="pubsub",
         syntax="shardchannel message",
         summary="Sends a message to everybody who listens to a shard channel.",
+        complexity="O(N) where N is the number of receivers",
     ),
     container(
         "PUBSUB",

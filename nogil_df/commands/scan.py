@@ -156,5 +156,7 @@ TABLE: tuple[Row, ...] = (
         group="generic",
         syntax="cursor [MATCH pattern] [COUNT count] [TYPE type]",
         summary="Goes through the keys of the database, some at each call.",
+        complexity="O(1) for a call, O(N) for all calls of a traversal of N keys",
+        tips="nondeterministic_output request_policy:special",
     ),
 )

@@ -104,6 +104,7 @@ TABLE: tuple[Row, ...] = (
         since="2.6.0",
         group="server",
         summary="Tells the server's time.",
+        tips="nondeterministic_output",
     ),
     local(
         "LASTSAVE",
@@ -114,6 +115,7 @@ TABLE: tuple[Row, ...] = (
         since="1.0.0",
         group="server",
         summary="Tells when the data was last saved.",
+        tips="nondeterministic_output",
     ),
     local(
         "ROLE",

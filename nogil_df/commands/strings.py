@@ -508,6 +508,7 @@ TABLE: tuple[Row, ...] = (
         syntax="key start end",
         summary="Answers a part of the string at a key.",
         key_flags="RO ACCESS",
+        complexity="O(N) where N is the length of the reply",
     ),
     single(
         "SUBSTR",
@@ -522,6 +523,7 @@ TABLE: tuple[Row, ...] = (
         syntax="key start end",
         summary="The old name of GETRANGE.",
         key_flags="RO ACCESS",
+        complexity="O(N) where N is the length of the reply",
     ),
     single(
         "SETRANGE",
@@ -536,6 +538,7 @@ TABLE: tuple[Row, ...] = (
         syntax="key offset value",
         summary="Overwrites a part of the string at a key.",
         key_flags="RW UPDATE",
+        complexity="O(N) where N is the length of the value",
     ),
     single(
         "STRLEN",
@@ -590,6 +593,7 @@ TABLE: tuple[Row, ...] = (
         syntax="key",
         summary="Answers the XXH3 digest of the string at a key.",
         key_flags="RO ACCESS",
+        complexity="O(N) where N is the length of the string",
     ),
     single(
         "DELEX",

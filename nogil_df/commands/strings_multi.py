@@ -148,6 +148,8 @@ TABLE: tuple[Row, ...] = (
         syntax="key [key ...]",
         summary="Answers the strings at several keys, as they are at one moment.",
         key_flags="RO ACCESS",
+        complexity="O(N) where N is the number of keys",
+        tips="request_policy:multi_shard",
     ),
     multi(
         "MSET",
@@ -162,6 +164,8 @@ TABLE: tuple[Row, ...] = (
         syntax="key value [key value ...]",
         summary="Stores strings at several keys, all at one moment.",
         key_flags="OW UPDATE",
+        complexity="O(N) where N is the number of keys",
+        tips="request_policy:multi_shard response_policy:all_succeeded",
     ),
     multi(
         "MSETNX",
@@ -176,6 +180,8 @@ TABLE: tuple[Row, ...] = (
         syntax="key value [key value ...]",
         summary="Stores strings at several keys if none of them exists.",
         key_flags="OW INSERT",
+        complexity="O(N) where N is the number of keys",
+        tips="request_policy:multi_shard response_policy:agg_min",
     ),
     multi(
         "MSETEX",
@@ -191,6 +197,7 @@ TABLE: tuple[Row, ...] = (
         "[EX seconds|PX milliseconds|EXAT unix-time-seconds|PXAT unix-time-milliseconds|KEEPTTL]",
         summary="Stores strings at several keys, on a condition and for one time to live.",
         key_flags="OW UPDATE",
+        complexity="O(N) where N is the number of keys",
     ),
     multi(
         "GAT",

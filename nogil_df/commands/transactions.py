@@ -291,6 +291,7 @@ TABLE: tuple[Row, ...] = (
         since="1.2.0",
         group="transactions",
         summary="Runs the queued commands as one atomic step.",
+        complexity="That of the queued commands",
     ),
     local(
         "DISCARD",
@@ -301,6 +302,7 @@ TABLE: tuple[Row, ...] = (
         since="2.0.0",
         group="transactions",
         summary="Forgets the queued commands and the watched keys.",
+        complexity="O(N) where N is the number of queued commands",
     ),
     multi(
         "WATCH",
@@ -314,6 +316,7 @@ TABLE: tuple[Row, ...] = (
         group="transactions",
         syntax="key [key ...]",
         summary="Makes the next EXEC fail if one of the keys changes first.",
+        complexity="O(N) where N is the number of keys",
     ),
     local(
         "UNWATCH",
@@ -324,5 +327,6 @@ TABLE: tuple[Row, ...] = (
         since="2.2.0",
         group="transactions",
         summary="Forgets the watched keys.",
+        complexity="O(N) where N is the number of watched keys",
     ),
 )
