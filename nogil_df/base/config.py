@@ -115,6 +115,7 @@ class ConfigView:
     client_output_buffer_limit: dict[str, tuple[int, int, int]]
     client_query_buffer_limit: int
     databases: int
+    enable_debug_command: str
     hash_max_listpack_entries: int
     hash_max_listpack_value: int
     hz: int

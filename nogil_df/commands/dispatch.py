@@ -181,6 +181,7 @@ class Dispatcher:
         if command is not None:
             command = command.subcommands.get(args[1].upper(), command) if len(args) > 1 else command
             if error.code == "WRONG_ARITY":
+                error = gate.refusal(session, command, error)
                 command.rejected += 1
             else:
                 command.record(1, 0)
@@ -218,7 +219,7 @@ class Dispatcher:
                 if found is not command or found is None:
                     if command is not None and position > begun:
                         now = clock()
-                        self._account(session, command, position - begun, now - started)
+                        self._account(session, command, begun, position, now - started)
                         started = now
                     if found is None:
                         command = None
@@ -249,7 +250,7 @@ class Dispatcher:
             session.position = position
             session.last_command = command.full_name if command is not None else ""
             if command is not None and position > begun:
-                self._account(session, command, position - begun, clock() - started)
+                self._account(session, command, begun, position, clock() - started)
         if kind == SINGLE or len(args) == single_with:
             self.squash(session)
         elif kind == LOCAL:
@@ -257,10 +258,13 @@ class Dispatcher:
         else:
             self.run_multi(session, command, args)
 
-    def _account(self, session: Session, command: Command, calls: int, nanoseconds: int) -> None:
+    def _account(self, session: Session, command: Command, begin: int, end: int, nanoseconds: int) -> None:
+        """Account for the commands of the batch from ``begin`` up to ``end``, which took so long together."""
+        calls = end - begin
         command.record(calls, nanoseconds)
         if nanoseconds >= self.state.slow_ns * calls:
-            self.state.log_slow(session, session.batch[session.position - 1], nanoseconds // calls)
+            for args in session.batch[begin:end]:
+                self.state.note_slow(session, command, args, nanoseconds // calls)
 
     def run_local(self, session: Session, command: Command, args: list[bytes]) -> None:
         """Run a command that touches no shard."""
@@ -280,8 +284,8 @@ class Dispatcher:
     ) -> None:
         """Encode the reply of one command and account for it."""
         command.record(1, nanoseconds)
-        if nanoseconds >= self.state.slow_ns and "skip_slowlog" not in command.flags:
-            self.state.log_slow(session, args, nanoseconds)
+        if nanoseconds >= self.state.slow_ns:
+            self.state.note_slow(session, command, args, nanoseconds)
         if reply.__class__ is ReplyError:
             command.failed += 1
             self.reply_error(session, reply)
@@ -410,6 +414,10 @@ class Dispatcher:
         proto = session.proto
         order = task.order
         share = (perf_counter_ns() - task.started) // len(order)
+        if share >= self.state.slow_ns:
+            begin = session.position - len(order)
+            for (command, _, _), args in zip(order, session.batch[begin : session.position], strict=True):
+                self.state.note_slow(session, command, args, share)
         for command, shard, at in order:
             if shard < 0:
                 value = at

@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 
 REPLY_ON, REPLY_OFF, REPLY_SKIP_NEXT, REPLY_SKIP = range(4)
 
+LOOPBACK = ("127.", "[::1]:", "[::ffff:127.")
+"""How addresses of this machine begin, as CLIENT LIST prints them."""
+
 
 class Transport(Protocol):
     """What a session needs of whatever carries its bytes."""
@@ -160,6 +163,11 @@ class Session:
         """How many names of any kind this client listens to. O(1)."""
         channels, patterns, shard_channels = self.subscribed
         return len(channels) + len(patterns) + len(shard_channels)
+
+    @property
+    def is_local(self) -> bool:
+        """Whether the client is on this machine: a unix socket or the loopback interface. O(1)."""
+        return self.unix_socket or self.address.startswith(LOOPBACK)
 
     def on_answer(self, shard: int, result: Any) -> None:
         """A shard answered the single command in flight."""

@@ -13,16 +13,19 @@ from typing import TYPE_CHECKING, Any
 
 from nogil_df.base import keyspace_events as events
 from nogil_df.base.errors import ReplyError, prefix
+from nogil_df.commands import latency, slowlog
+from nogil_df.commands.latency import COMMAND, EXPIRE_CYCLE, FAST_COMMAND, LatencyMonitor
 from nogil_df.commands.monitors import Monitors
 from nogil_df.commands.pausing import Pausing
 from nogil_df.commands.session import Session
-from nogil_df.commands.slow import SlowEntry, quote_for_slowlog
+from nogil_df.commands.slowlog import SlowLog, shorten
 from nogil_df.commands.subscriptions import CHANNEL, Subscriptions
 from nogil_df.commands.timers import Timers
 
 if TYPE_CHECKING:
     from nogil_df.base.config import ConfigView
     from nogil_df.commands.dispatch import Dispatcher
+    from nogil_df.commands.spec import Command
     from nogil_df.vll.proactor import Message, Proactor
 
 IDLE_BEAT = 1.0
@@ -55,7 +58,9 @@ class ThreadState:
 
     Attributes:
         sessions: live clients of this thread by id.
-        slow_ns: commands at least this long go to the slow log (a huge number if it is off).
+        slow_ns: commands at least this long concern the slow log or the latency monitor (a huge number if
+            both are off).
+        slow_log, latency: what those hold; empty on all threads but the one that keeps them.
         monitors, subscriptions, pausing: MONITOR, pub/sub, CLIENT PAUSE.
         memory_at_start, memory_peak: bytes that the empty shard holds, and the most it was seen to hold.
         pipelined: commands that came together with others.
@@ -76,8 +81,7 @@ class ThreadState:
         "errors",
         "slow_ns",
         "slow_log",
-        "slow_limit",
-        "slow_next_id",
+        "latency",
         "monitors",
         "subscriptions",
         "pausing",
@@ -116,9 +120,8 @@ class ThreadState:
         self.timers = Timers()
         self.errors: dict[str, int] = {}
         self.slow_ns = 1 << 62
-        self.slow_limit = 128
-        self.slow_log: deque[SlowEntry] = deque()
-        self.slow_next_id = 0
+        self.slow_log = SlowLog(config.slowlog_max_len)
+        self.latency = LatencyMonitor()
         self.monitors = Monitors(proactor)
         self.subscriptions = Subscriptions(proactor)
         self.pausing = Pausing(self)
@@ -149,11 +152,13 @@ class ThreadState:
     def reconfigure(self) -> None:
         """Take over what the configuration says; after every CONFIG SET."""
         config = self.config
-        threshold = config.slowlog_log_slower_than
-        self.slow_ns = threshold * 1000 if threshold >= 0 else 1 << 62
-        self.slow_limit = config.slowlog_max_len
-        while len(self.slow_log) > self.slow_limit:
-            self.slow_log.pop()
+        thresholds = [1 << 62]
+        if config.slowlog_log_slower_than >= 0 and config.slowlog_max_len:
+            thresholds.append(config.slowlog_log_slower_than * 1000)
+        if config.latency_monitor_threshold:
+            thresholds.append(config.latency_monitor_threshold * 1_000_000)
+        self.slow_ns = min(thresholds)
+        self.slow_log.set_limit(config.slowlog_max_len)
         self.proactor.shard.set_notify_mask(config.notify_keyspace_events)
 
     # Clients.
@@ -190,7 +195,7 @@ class ThreadState:
             else:
                 proactor.post(shard, message)
 
-    # Errors and the slow log.
+    # Errors, the slow log, the latency monitor.
 
     def count_error(self, error: ReplyError) -> None:
         """Count an error reply under its prefix. O(1)."""
@@ -201,23 +206,30 @@ class ThreadState:
         elif len(errors) < ERROR_KINDS:
             errors[name] = 1
 
-    def log_slow(self, session: Session, args: list[bytes], nanoseconds: int) -> None:
-        """Note a slow command. O(arguments shown)."""
-        if self.slow_limit <= 0:
-            return
-        # Ids of all threads interleave, so that they are unique and grow on each thread.
-        self.slow_next_id += 1
-        entry = SlowEntry(
-            self.slow_next_id * self.proactor.count + self.proactor.index,
-            self.clock.unix_ms() // 1000,
-            nanoseconds // 1000,
-            quote_for_slowlog(args),
-            session.address.encode("utf-8", "surrogateescape"),
-            session.name,
-        )
-        self.slow_log.appendleft(entry)
-        if len(self.slow_log) > self.slow_limit:
-            self.slow_log.pop()
+    def note_slow(self, session: Session, command: Command, args: list[bytes], nanoseconds: int) -> None:
+        """A command took at least `slow_ns`: tell whoever keeps a record of it. O(arguments shown)."""
+        config = self.config
+        micros = nanoseconds // 1000
+        if 0 <= config.slowlog_log_slower_than <= micros and "skip_slowlog" not in command.flags:
+            self.proactor.post(
+                slowlog.KEEPER,
+                (
+                    slowlog.keep,
+                    self.clock.unix_ms() // 1000,
+                    micros,
+                    shorten(args),
+                    session.address.encode("utf-8", "surrogateescape"),
+                    session.name,
+                ),
+            )
+        self.note_latency(FAST_COMMAND if "fast" in command.flags else COMMAND, nanoseconds)
+
+    def note_latency(self, event: bytes, nanoseconds: int) -> None:
+        """Tell the latency monitor of an event, if it took long enough to be noted. O(1)."""
+        millis = nanoseconds // 1_000_000
+        if 0 < self.config.latency_monitor_threshold <= millis:
+            now = self.clock.unix_ms() // 1000
+            self.proactor.post(latency.KEEPER, (latency.keep, event, now, millis))
 
     def refresh_gated(self) -> None:
         """Recompute whether commands of this thread must be looked at one by one."""
@@ -246,7 +258,9 @@ class ThreadState:
         if shard.expire_enabled and shard.has_deadlines and not self.pausing.until:
             started = perf_counter_ns()
             more = shard.expire_step(EXPIRE_SEGMENTS) > 16
-            self.expire_ns += perf_counter_ns() - started
+            took = perf_counter_ns() - started
+            self.expire_ns += took
+            self.note_latency(EXPIRE_CYCLE, took)
         if shard.garbage:
             more = shard.free_garbage(FREE_SEGMENTS) or more
         if shard.outgoing:
