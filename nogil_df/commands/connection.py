@@ -16,7 +16,6 @@ from nogil_df.base.version import REDIS_VERSION
 from nogil_df.commands.session import REPLY_OFF, REPLY_ON
 from nogil_df.commands.spec import NOTHING, Row, local, multi
 from nogil_df.commands.subscriptions import announce
-from nogil_df.commands.transactions import end_multi
 from nogil_df.wire.values import OK, PONG, Simple
 
 if TYPE_CHECKING:
@@ -140,7 +139,7 @@ def cmd_reset(context: Context, args: Args) -> Steps:
     """RESET: the session as it was when the client came. O(what it subscribed to and watches)."""
     session = context.session
     state = session.dispatcher.state
-    end_multi(session)
+    session.end_multi()
     state.monitors.remove(session)
     for kind, names in enumerate(session.subscribed):
         if names:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from nogil_df.base import log
 from nogil_df.base.crash import log_crash
-from nogil_df.base.errors import ReplyError, unknown_command, unknown_subcommand
+from nogil_df.base.errors import ReplyError, text, unknown_command, unknown_subcommand
 from nogil_df.commands.session import REPLY_ON, REPLY_SKIP, REPLY_SKIP_NEXT
 from nogil_df.commands.spec import LOCAL, Command
 from nogil_df.wire.values import QUEUED
@@ -22,6 +22,9 @@ from nogil_df.wire.values import QUEUED
 if TYPE_CHECKING:
     from nogil_df.commands.dispatch import Dispatcher
     from nogil_df.commands.session import Session
+
+REFUSALS = frozenset("WRONG_ARITY NOAUTH NOT_IN_MULTI SUBSCRIBED MONITOR_KEYSPACE".split())
+"""Errors of commands that were not begun: INFO commandstats counts them as rejected_calls."""
 
 # What a RESP2 client may say while it is subscribed.
 _SUBSCRIBED = frozenset(
@@ -93,6 +96,17 @@ def _admitted(dispatcher: Dispatcher, session: Session, args: list[bytes]) -> Co
         session.queue_broken = True
         raise
     return command
+
+
+def refusal(session: Session, command: Command, error: ReplyError) -> ReplyError:
+    """What a client is told whose command was not even begun.
+
+    An EXEC that is refused ends its transaction, and says so. Nothing else changes the error.
+    """
+    if command.name != "EXEC":
+        return error
+    session.end_multi()
+    return ReplyError("EXECABORT_REASON", text(error).removeprefix(b"ERR "))
 
 
 def _check_login(session: Session, command: Command) -> None:

@@ -173,6 +173,13 @@ class Session:
         """A shard answered the single command in flight."""
         self.dispatcher.finish_single(self, result)
 
+    def end_multi(self) -> None:
+        """Leave MULTI: drop what is queued and what is watched. O(watched keys)."""
+        self.queue = None
+        self.queue_broken = False
+        self.refresh_special()
+        self.dispatcher.state.drop_watches(self)
+
     def unblock(self, error: ReplyError | None) -> bool:
         """CLIENT UNBLOCK: end the wait of a blocking command with an error, or as if its time were up.
 

@@ -60,16 +60,8 @@ def cmd_discard(session: Session, args: Args) -> Any:
     """Forget what was queued and watched."""
     if session.queue is None:
         raise ReplyError("DISCARD_WITHOUT_MULTI")
-    end_multi(session)
+    session.end_multi()
     return OK
-
-
-def end_multi(session: Session) -> None:
-    """Leave MULTI: drop queue and watches."""
-    session.queue = None
-    session.queue_broken = False
-    session.refresh_special()
-    session.dispatcher.state.drop_watches(session)
 
 
 def cmd_unwatch(session: Session, args: Args) -> Any:
@@ -111,7 +103,7 @@ def lock_exec(context: Context, tx: Transaction, args: Args) -> None:
     if queue is None:
         raise ReplyError("EXEC_WITHOUT_MULTI")
     if session.queue_broken:
-        end_multi(session)
+        session.end_multi()
         raise ReplyError("EXECABORT")
     shared: dict[int, set[int]] = {}
     exclusive: dict[int, set[int]] = {}
