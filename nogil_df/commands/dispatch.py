@@ -176,16 +176,16 @@ class Dispatcher:
         """Answer the command at ``session.position`` with an error and step over it."""
         args = session.batch[session.position]
         session.position += 1
-        self.reply_error(session, error)
         command = self.commands[args[0]]
         if command is not None:
             command = command.subcommands.get(args[1].upper(), command) if len(args) > 1 else command
-            if error.code == "WRONG_ARITY":
-                error = gate.refusal(session, command, error)
+            if error.code in gate.REFUSALS:
                 command.rejected += 1
+                error = gate.refusal(session, command, error)
             else:
                 command.record(1, 0)
                 command.failed += 1
+        self.reply_error(session, error)
 
     def reply_error(self, session: Session, error: ReplyError) -> None:
         """Encode an error reply and count it by prefix. O(text)."""
