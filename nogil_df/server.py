@@ -10,6 +10,7 @@ close, and joins them.
 from __future__ import annotations
 
 import contextlib
+import gc
 import itertools
 import os
 import secrets
@@ -45,11 +46,20 @@ class RunningServer:
 
     Attributes:
         port: the TCP port in use, 0 if there is none.
+        stops_itself: (argument) nobody waits in `wait`, so SHUTDOWN has to stop the server by itself.
         connections_given: by thread, connections dealt out to it; only the accepting thread writes.
     """
 
-    def __init__(self, options: Options, *, clock: Clock | None = None, any_port: bool = False) -> None:
+    def __init__(
+        self,
+        options: Options,
+        *,
+        clock: Clock | None = None,
+        any_port: bool = False,
+        stops_itself: bool = False,
+    ) -> None:
         self.options = options
+        self._stops_itself = stops_itself
         self.clock = clock or Clock()
         self.run_id = secrets.token_hex(20)
         self.replication_id = secrets.token_hex(20)
@@ -61,6 +71,7 @@ class RunningServer:
         self._any_port = any_port
         self._session_ids = itertools.count(1)
         self._stop = threading.Event()
+        self._stopping = threading.Lock()
         self._alarm = Alarm()
         self._listeners: list[Listener] = []
         self._workers: list[threading.Thread] = []
@@ -173,8 +184,11 @@ class RunningServer:
     def request_stop(self, exit_code: int = 0) -> None:
         """Ask the main thread to stop the server; returns at once."""
         self.exit_code = exit_code
+        first = not self._stop.is_set()
         self._stop.set()
         self._alarm.wake()
+        if first and self._stops_itself:
+            threading.Thread(target=self.stop, name="stop", daemon=True).start()
 
     def wait(self) -> int:
         """Wait until somebody asks for a stop. Returns the exit code."""
@@ -194,9 +208,12 @@ class RunningServer:
         signal.set_wakeup_fd(self._alarm.bell, warn_on_full_buffer=False)
 
     def stop(self) -> None:
-        """Send what is owed, close everything, join the threads. Idempotent."""
-        if not self._workers:
-            return
+        """Send what is owed, close everything, join the threads. Idempotent; callers wait for each other."""
+        with self._stopping:
+            if self._workers:
+                self._stop_threads()
+
+    def _stop_threads(self) -> None:
         drained = [threading.Event() for _ in self.loops]
         for loop, event in zip(self.loops, drained, strict=True):
             closers = self._listeners if loop is self.loops[0] else []
@@ -272,6 +289,7 @@ def run(options: Options) -> int:
         with contextlib.suppress(OSError), open(options.pidfile, "w", encoding="ascii") as file:
             file.write(f"{os.getpid()}\n")
     log.banner(server.addresses(), len(server.threads), len(server.threads))
+    leave_garbage_alone()
     code = server.wait()
     signal.set_wakeup_fd(-1)
     server.stop()
@@ -280,6 +298,17 @@ def run(options: Options) -> int:
             os.unlink(options.pidfile)
     log.warning("nogil-df is now ready to exit, bye bye...")
     return code
+
+
+def leave_garbage_alone() -> None:
+    """Switch the cycle collector off: it stops all threads and walks everything they hold.
+
+    What a server does over and over leaves no cycles behind, so there is nothing for it to find. Not for a
+    server inside somebody else's process, whose objects are not ours to judge.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.disable()
 
 
 class Server:
@@ -311,7 +340,7 @@ class Server:
     def start(self) -> Server:
         """Start the server. Raises StartError if a socket can't be opened."""
         if self._server is None:
-            server = RunningServer(self._options, any_port=self._any_port)
+            server = RunningServer(self._options, any_port=self._any_port, stops_itself=True)
             server.start()
             self._server = server
         return self
