@@ -247,10 +247,9 @@ _EXACT_FLAGS: dict[str, Callable[[Args], str]] = {"SET": _flags_of_set, "DELEX":
 # --- COMMAND LIST ---
 
 
-def run_list(session: Session, args: Args) -> Members:
+def run_list(session: Session, args: Args) -> list[str]:
     """COMMAND LIST [FILTERBY MODULE name | ACLCAT category | PATTERN pattern]."""
-    names = [command.full_name for command in _filtered(session, args[2:])]
-    return Members(names)
+    return [command.full_name for command in _filtered(session, args[2:])]
 
 
 def _filtered(session: Session, words: Args) -> Iterator[Command]:
