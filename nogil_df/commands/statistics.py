@@ -105,7 +105,7 @@ class Figures:
         self.commands: dict[str, CommandFigures] = {}
         self.databases: list[DatabaseFigures] = []
         for thread in self.threads:
-            self._counts.update(thread.counts)  # type: ignore[arg-type]
+            self._counts.update(thread.counts)
             self.errors.update(thread.errors)
             for name, figures in thread.commands.items():
                 self.commands.setdefault(name, CommandFigures()).add(figures)
