@@ -292,9 +292,13 @@ class ThreadState:
         elapsed = max(now - then, 1e-6)
         sweep = int(min(elapsed, 1.0) * AGE_SEGMENTS) + 1
         self.proactor.shard.age_step(sweep, total + self.proactor.messages_handled)
-        self.samples.append(
-            ((total - commands) / elapsed, (self.bytes_in - got) / elapsed, (self.bytes_out - sent) / elapsed)
+        rates = (
+            (total - commands) / elapsed,
+            (self.bytes_in - got) / elapsed,
+            (self.bytes_out - sent) / elapsed,
         )
+        # A thread that is idle samples less often: its samples count for as long as they took.
+        self.samples.extend([rates] * min(SAMPLES, max(1, round(elapsed / BUSY_BEAT))))
         self.sampled = (now, total, self.bytes_in, self.bytes_out)
 
     def _close_idle(self, since: float) -> None:

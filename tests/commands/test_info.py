@@ -170,6 +170,18 @@ def test_percentile_lies_in_its_bucket() -> None:
     assert percentile(histogram, 0) == 512
 
 
+def test_rates_follow_the_clock() -> None:
+    console = Console(shards=1)
+    for _ in range(3):
+        for _ in range(50):
+            console("PING")
+        console.simulation.advance(1000)
+    assert info(console, "stats")["instantaneous_ops_per_sec"] == "50"
+    console.simulation.advance(1000)
+    console.simulation.advance(1000)
+    assert info(console, "stats")["instantaneous_ops_per_sec"] == "0"
+
+
 def test_inside_a_transaction() -> None:
     console = Console()
     console("MULTI")
