@@ -209,6 +209,10 @@ def forget(proactor: Proactor, names: list[bytes]) -> int:
     return count
 
 
+_TIPS = "nondeterministic_output request_policy:all_nodes response_policy:special"
+_TIPS_OF_CHANGES = "request_policy:all_nodes response_policy:all_succeeded"
+
+
 def _row(name: str, arity: int, run: Any, syntax: str, summary: str, since: str = "2.8.13") -> Row:
     return multi(
         f"LATENCY {name}",
@@ -221,6 +225,7 @@ def _row(name: str, arity: int, run: Any, syntax: str, summary: str, since: str 
         group="server",
         syntax=syntax,
         summary=summary,
+        tips=_TIPS_OF_CHANGES if name == "RESET" else _TIPS,
     )
 
 

@@ -245,6 +245,10 @@ def _process_status() -> list[tuple[str, str]]:
     return [(name, value.strip()) for name, value in fields]
 
 
+_TIPS = "nondeterministic_output request_policy:all_shards response_policy:special"
+_TIPS_OF_CHANGES = "request_policy:all_shards response_policy:all_succeeded"
+
+
 def _row(name: str, run: Any, summary: str) -> Row:
     return multi(
         f"MEMORY {name}",
@@ -256,6 +260,7 @@ def _row(name: str, run: Any, summary: str) -> Row:
         since="4.0.0",
         group="server",
         summary=summary,
+        tips=_TIPS_OF_CHANGES if name == "PURGE" else _TIPS,
     )
 
 

@@ -204,6 +204,7 @@ TABLE: tuple[Row, ...] = (
             group="server",
             syntax="[count]",
             summary="Lists the newest slow commands: id, time, microseconds, arguments, client.",
+            tips="request_policy:all_nodes nondeterministic_output",
         ),
         multi(
             "SLOWLOG LEN",
@@ -215,6 +216,7 @@ TABLE: tuple[Row, ...] = (
             since="2.2.12",
             group="server",
             summary="Counts the entries of the slow log.",
+            tips="request_policy:all_nodes response_policy:agg_sum nondeterministic_output",
         ),
         multi(
             "SLOWLOG RESET",
@@ -226,6 +228,7 @@ TABLE: tuple[Row, ...] = (
             since="2.2.12",
             group="server",
             summary="Empties the slow log.",
+            tips="request_policy:all_nodes response_policy:all_succeeded",
         ),
         help_row("SLOWLOG", since="6.2.0"),
         acl="@slow",
