@@ -6,7 +6,7 @@ message; from then on only the shard's thread changes it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Set
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -26,36 +26,17 @@ class Part:
         tx_id: order in the queue; 0 until the transaction had to take one.
         origin: index of the coordinator's thread.
         token: what the coordinator gets back with each answer; opaque to the shard.
-        shared, exclusive: fingerprints of the keys read only, and of those that may be written.
+        shared, exclusive: fingerprints of the keys read only, and of those that may be written; disjoint.
         scope: NOT_GLOBAL, or how a global transaction locks the whole shard.
-        granted: no earlier transaction conflicts here, so order in the queue does not matter.
+        granted: a promise that it may run at any time.
         locked: the intents are held and the part is in the queue.
-        work: the hop that waits for its turn, None if there is none yet.
-        last: the waiting hop concludes the part.
-        contended: an intent was refused on some shard, see `Engine.run`.
+        work: the only hop, if it came with the schedule and has to wait.
     """
 
-    __slots__ = (
-        "tx_id",
-        "origin",
-        "token",
-        "shared",
-        "exclusive",
-        "scope",
-        "granted",
-        "locked",
-        "work",
-        "last",
-        "contended",
-    )
+    __slots__ = ("exclusive", "granted", "locked", "origin", "scope", "shared", "token", "tx_id", "work")
 
     def __init__(
-        self,
-        origin: int,
-        token: Any,
-        shared: Sequence[int],
-        exclusive: Sequence[int],
-        scope: int = NOT_GLOBAL,
+        self, origin: int, token: Any, shared: Set[int], exclusive: Set[int], scope: int = NOT_GLOBAL
     ) -> None:
         self.tx_id = 0
         self.origin = origin
@@ -66,5 +47,22 @@ class Part:
         self.granted = False
         self.locked = False
         self.work: Work | None = None
-        self.last = False
-        self.contended = False
+
+    def fresh(self) -> Part:
+        """The same part without id or state. A part that was handed over is never used again."""
+        return Part(self.origin, self.token, self.shared, self.exclusive, self.scope)
+
+
+def conflict(one: Part, two: Part) -> bool:
+    """Whether two parts of one shard may not run in either order. O(keys of the smaller)."""
+    if one.scope or two.scope:
+        return _writes(one) or _writes(two)
+    return not (
+        one.exclusive.isdisjoint(two.exclusive)  # type: ignore[attr-defined]
+        and one.exclusive.isdisjoint(two.shared)  # type: ignore[attr-defined]
+        and one.shared.isdisjoint(two.exclusive)  # type: ignore[attr-defined]
+    )
+
+
+def _writes(part: Part) -> bool:
+    return part.scope == GLOBAL_EXCLUSIVE or bool(part.exclusive)

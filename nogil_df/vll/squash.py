@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from nogil_df.shard.shard import Shard
     from nogil_df.vll.proactor import Message, Proactor
 
+_NO_KEYS: frozenset[int] = frozenset()
+
 Item = tuple[Callable[..., Any], int, Any, int, bool]
 
 
@@ -76,8 +78,8 @@ def run_alone(proactor: Proactor, message: Message) -> None:
         proactor.outboxes[origin].append((deliver, token, proactor.index, result))
         return
     reads, writes = fingerprints(items)
-    part = Part(origin, token, tuple(reads), tuple(writes))
-    engine.schedule_run(part, (run_items, (origin, items)), False)
+    part = Part(origin, token, reads, writes)
+    engine.schedule_run(part, (run_items, (origin, items)))
 
 
 def run_one(proactor: Proactor, message: Message) -> None:
@@ -87,8 +89,8 @@ def run_one(proactor: Proactor, message: Message) -> None:
     """
     _, origin, token, op, db, payload, h, is_write = message
     if proactor.engine.locks.table:
-        part = Part(origin, token, () if is_write else (h,), (h,) if is_write else ())
-        proactor.engine.schedule_run(part, (_run_item, (origin, (op, db, payload, h, is_write))), False)
+        part = Part(origin, token, _NO_KEYS if is_write else {h}, {h} if is_write else _NO_KEYS)
+        proactor.engine.schedule_run(part, (_run_item, (origin, (op, db, payload, h, is_write))))
         return
     try:
         result = op(proactor.shard.dbs[db], own(payload) if is_write else payload, h)

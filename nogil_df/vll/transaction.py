@@ -3,14 +3,12 @@
 One object a transaction, living on the thread that owns the client's connection. It offers one call,
 ``hop(works, last)``: run a function on each of some shards. What that takes depends on where the keys are:
 
-``INLINE``     every key is on this thread's shard and nobody scheduled before wants one: each hop is a
-               plain function call. No id, no queue, no lock: nothing else runs on this thread in between,
-               because the caller does not return to the loop before its last hop.
-``COMBINED``   one hop only, at most one shard is remote: the local intents are taken first, then the remote
-               shard schedules and runs in ONE message, then the local work runs. One round trip. While the
-               remote work runs the local intents are held, which is all that being scheduled everywhere
-               means.
-otherwise      a round to schedule everywhere, then a round for each hop. The last hop concludes.
+``INLINE``      every key is on this thread's shard and nobody scheduled before wants one: each hop is a
+                plain function call. No id, no queue, no lock: nothing else runs on this thread in between,
+                because the caller does not return to the loop before its last hop.
+``COMBINED``    one hop only, at most one shard is remote, and the local part was granted at once: the remote
+                shard schedules and runs in ONE message, then the local work runs. One round trip.
+otherwise       a round to be granted everywhere, then a round for each hop. The last hop concludes.
 
 A shard refuses when it can't keep the order (see `nogil_df.vll.engine`); then everything is taken back and
 tried again under a new, greater id. Work that ran is never taken back: only scheduling is refused.
@@ -22,7 +20,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Protocol
 
-from nogil_df.vll.engine import call
+from nogil_df.vll.engine import GRANTED, REFUSED, call, deliver
 from nogil_df.vll.part import Part, Work
 
 if TYPE_CHECKING:
@@ -56,10 +54,10 @@ class Transaction:
         "state",
         "tx_id",
         "waiting",
+        "ungranted",
         "results",
         "works",
         "last",
-        "contended",
         "refused",
         "attempts",
     )
@@ -70,11 +68,12 @@ class Transaction:
         self.parts: dict[int, Part] = {}
         self.state = NEW
         self.tx_id = 0
+        # Answers that the current round still misses; parts scheduled that wait for their grant.
         self.waiting = 0
+        self.ungranted = 0
         self.results: dict[int, Any] = {}
         self.works: dict[int, Work] = {}
         self.last = False
-        self.contended = False
         self.refused = False
         self.attempts = 0
 
@@ -84,13 +83,13 @@ class Transaction:
         for shard in shared.keys() | exclusive.keys():
             writes = exclusive.get(shard, _NOTHING)
             reads = shared.get(shard, _NOTHING)
-            self.parts[shard] = Part(origin, self, tuple(reads - writes), tuple(writes))
+            self.parts[shard] = Part(origin, self, reads - writes, writes)
 
     def lock_everything(self, scope: int) -> None:
         """Make this a global transaction. O(shards)."""
         origin = self.proactor.index
         for shard in range(self.proactor.count):
-            self.parts[shard] = Part(origin, self, (), (), scope)
+            self.parts[shard] = Part(origin, self, _NOTHING, _NOTHING, scope)
 
     def hop(self, works: dict[int, Work], last: bool) -> dict[int, Any] | None:
         """Run work on shards that this transaction has keys on.
@@ -145,56 +144,48 @@ class Transaction:
         me = proactor.index
         parts = self.parts
         self.attempts += 1
-        self.refused = self.contended = False
+        self.refused = False
+        self.ungranted = 0
         self.tx_id = proactor.next_tx_id()
         for part in parts.values():
             part.tx_id = self.tx_id
         local = parts.get(me)
-        if local is not None:
-            # Never refused: the id was taken just now and is greater than any that this thread has seen.
-            scheduled = proactor.engine.schedule(local)
-            assert scheduled
-            self.contended = not local.granted
+        # Never refused here: the id was taken just now and is greater than any that this thread has seen.
+        if local is not None and proactor.engine.schedule(local) != GRANTED:
+            self.ungranted = 1
         remote = [shard for shard in parts if shard != me]
         self.waiting = len(remote)
-        if self.last and len(remote) == 1:
+        if self.last and len(remote) == 1 and not self.ungranted:
             self.state = COMBINED
             shard = remote[0]
-            work = self.works.get(shard, NO_WORK)
-            self._post(shard, (_schedule_run, parts[shard], work, self.contended))
+            self._post(shard, (_schedule_run, parts[shard], self.works.get(shard, NO_WORK)))
             return None
         self.state = SCHEDULING
-        if not remote:
-            return self._run_everywhere()
         for shard in remote:
             self._post(shard, (_schedule, parts[shard]))
-        return None
+        return self._run_if_granted()
+
+    def _run_if_granted(self) -> dict[int, Any] | None:
+        if self.waiting or self.ungranted:
+            return None
+        return self._run_everywhere()
 
     def _run_everywhere(self) -> dict[int, Any] | None:
         """Send this hop to the shards it concerns: all of them if it is the last."""
         self.state = RUNNING
         me = self.proactor.index
         works = self.works
-        last = self.last
-        targets = self.parts if last else works
+        targets = self.parts if self.last else works
         self.waiting = len(targets)
         for shard in targets:
             if shard != me:
-                work = works.get(shard, NO_WORK)
-                self._post(shard, (_run, self.parts[shard], work, last, self.contended))
-        if me in targets:
-            return self._run_local()
-        return None
+                self._post(shard, (_run, self.parts[shard], works.get(shard, NO_WORK), self.last))
+        return self._run_local() if me in targets else None
 
     def _run_local(self) -> dict[int, Any] | None:
         me = self.proactor.index
-        part = self.parts[me]
-        ran, result = self.proactor.engine.try_run(
-            part, self.works.get(me, NO_WORK), self.last, self.contended
-        )
-        if not ran:
-            return None
-        return self._collect(me, result)
+        work = self.works.get(me, NO_WORK)
+        return self._collect(me, self.proactor.engine.run(self.parts[me], work, self.last))
 
     def _collect(self, shard: int, result: Any) -> dict[int, Any] | None:
         if shard in self.works:
@@ -209,45 +200,43 @@ class Transaction:
         """A shard ran its work of the current hop."""
         if self.state == COMBINED:
             self.state = RUNNING
-            if shard in self.works:
-                self.results[shard] = result
             if self.proactor.index in self.parts:
-                self.waiting = 1
-                results = self._run_local()
-            else:
-                self.state = DONE
-                results = self.results
-        else:
-            results = self._collect(shard, result)
-        if results is not None:
-            self.owner.on_hop(results)
+                self.waiting += 1
+                self._collect(shard, result)
+                self._tell(self._run_local())
+                return
+        self._tell(self._collect(shard, result))
 
-    def on_scheduled(self, shard: int, scheduled: bool, granted: bool, seen_id: int) -> None:
+    def on_scheduled(self, shard: int, state: int, seen_id: int) -> None:
         """A shard took, or refused, a place in its queue."""
         self.proactor.observe_tx_id(seen_id)
         self.waiting -= 1
-        if not scheduled:
+        if state == REFUSED:
             self.refused = True
-            self.parts[shard] = _fresh(self.parts[shard])
-        elif not granted:
-            self.contended = True
+            self.parts[shard] = self.parts[shard].fresh()
+        elif state != GRANTED:
+            self.ungranted += 1
         if self.waiting:
             return
-        if self.refused:
-            self._try_again()
-            return
-        results = self._run_everywhere()
-        if results is not None:
-            self.owner.on_hop(results)
+        self._tell(self._try_again() if self.refused else self._run_if_granted())
 
-    def _try_again(self) -> None:
+    def on_granted(self, tx_id: int) -> None:
+        """A part that had to wait may run now; one of an earlier attempt, cancelled meanwhile, does not count."""
+        if tx_id != self.tx_id or self.state != SCHEDULING:
+            return
+        self.ungranted -= 1
+        if not self.refused:
+            self._tell(self._run_if_granted())
+
+    def _try_again(self) -> dict[int, Any] | None:
         """Take everything back and come again with a new id."""
         for shard, part in self.parts.items():
             if part.tx_id:
                 self._post(shard, (_conclude, part))
-                # The shard may read the old part until it has handled the message: never reuse it.
-                self.parts[shard] = _fresh(part)
-        results = self._begin()
+                self.parts[shard] = part.fresh()
+        return self._begin()
+
+    def _tell(self, results: dict[int, Any] | None) -> None:
         if results is not None:
             self.owner.on_hop(results)
 
@@ -272,10 +261,6 @@ _NOBODY = _Nobody()
 _NOTHING: frozenset[int] = frozenset()
 
 
-def _fresh(part: Part) -> Part:
-    return Part(part.origin, part.token, part.shared, part.exclusive, part.scope)
-
-
 def _no_work(shard: Shard, argument: Any) -> None:
     """A shard that only holds intents has nothing to run in the last hop."""
 
@@ -288,21 +273,23 @@ NO_WORK: Work = (_no_work, None)
 
 def _schedule(proactor: Proactor, message: Message) -> None:
     part = message[1]
-    scheduled = proactor.engine.schedule(part)
-    answer = (_scheduled, part.token, proactor.index, scheduled, part.granted, proactor.seen_tx_id())
-    proactor.outboxes[part.origin].append(answer)
+    state = proactor.engine.schedule(part)
+    proactor.outboxes[part.origin].append(
+        (_scheduled, part.token, proactor.index, state, proactor.seen_tx_id())
+    )
 
 
 def _schedule_run(proactor: Proactor, message: Message) -> None:
-    _, part, work, contended = message
-    if not proactor.engine.schedule_run(part, work, contended):
-        answer = (_scheduled, part.token, proactor.index, False, False, proactor.seen_tx_id())
+    _, part, work = message
+    if not proactor.engine.schedule_run(part, work):
+        answer = (_scheduled, part.token, proactor.index, REFUSED, proactor.seen_tx_id())
         proactor.outboxes[part.origin].append(answer)
 
 
 def _run(proactor: Proactor, message: Message) -> None:
-    _, part, work, last, contended = message
-    proactor.engine.run(part, work, last, contended)
+    _, part, work, last = message
+    result = proactor.engine.run(part, work, last)
+    proactor.outboxes[part.origin].append((deliver, part.token, proactor.index, result))
 
 
 def _conclude(proactor: Proactor, message: Message) -> None:
@@ -314,4 +301,3 @@ def _conclude(proactor: Proactor, message: Message) -> None:
 
 def _scheduled(proactor: Proactor, message: Message) -> None:
     message[1].on_scheduled(*message[2:])
-
