@@ -8,12 +8,12 @@ them all on one thread and turns them in an order that a seed decides.
 from __future__ import annotations
 
 import os
-import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from nogil_df.base.config import ConfigView
+from nogil_df.base.interpreter import is_gil_enabled
 from nogil_df.commands.dispatch import Dispatcher
 from nogil_df.commands.spec import Row
 from nogil_df.commands.threadstate import ThreadState
@@ -42,15 +42,9 @@ def usable_cpus() -> int:
     return os.cpu_count() or 1
 
 
-def gil_enabled() -> bool:
-    """Whether this interpreter runs one thread at a time."""
-    check = getattr(sys, "_is_gil_enabled", None)
-    return True if check is None else check()
-
-
 def thread_count(options: Options) -> int:
-    """How many shard threads: as asked for, else one a CPU; one if the interpreter has a GIL."""
-    if gil_enabled():
+    """How many shard threads: as asked for, else one a CPU; one while the GIL is on."""
+    if is_gil_enabled():
         return 1
     return options.proactor_threads or usable_cpus()
 

@@ -24,6 +24,7 @@ from typing import Any
 from nogil_df.base import log
 from nogil_df.base.clock import Clock
 from nogil_df.base.flags import FlagError, Options
+from nogil_df.base.interpreter import is_gil_enabled, may_import
 from nogil_df.commands.registry import rows_for
 from nogil_df.net.alarm import Alarm
 from nogil_df.net.descriptors import allow_clients
@@ -87,27 +88,45 @@ class RunningServer:
         """Open the sockets and start the threads.
 
         Raises:
-            StartError: a socket can't be opened; nothing is left open then.
+            StartError: a socket can't be opened or a thread not be built; nothing is left behind then.
         """
-        options = self.options
-        self._sockets = [(sock, "") for sock in self._open_sockets()]
-        if options.unixsocket:
-            unix = listen_unix(options.unixsocket, options.unixsocketperm, options.tcp_backlog)
-            self._sockets.append((unix, options.unixsocket))
-        built: list[tuple[Thread, Loop] | None] = [None] * self._count
         everyone = threading.Barrier(self._count + 1)
+        try:
+            self._open_sockets()
+            self._start_threads(everyone)
+        except (ListenError, threading.BrokenBarrierError, RuntimeError) as error:
+            self._abandon(everyone)
+            reason = "a thread died" if isinstance(error, threading.BrokenBarrierError) else str(error)
+            raise StartError(reason) from None
+
+    def _start_threads(self, everyone: threading.Barrier) -> None:
+        built: list[tuple[Thread, Loop] | None] = [None] * self._count
         for index in range(self._count):
             worker = threading.Thread(
                 target=self._work, args=(index, built, everyone), name=f"shard-{index}", daemon=True
             )
-            self._workers.append(worker)
             worker.start()
+            self._workers.append(worker)
         # All are built; connected; listening.
         everyone.wait()
         self.threads = [entry[0] for entry in built if entry is not None]
         self.loops = [entry[1] for entry in built if entry is not None]
         everyone.wait()
         everyone.wait()
+
+    def _abandon(self, everyone: threading.Barrier) -> None:
+        """Take back what a start that failed has done so far."""
+        everyone.abort()
+        for worker in self._workers:
+            worker.join()
+        for sock, path in self._sockets:
+            sock.close()
+            if path:
+                with contextlib.suppress(OSError):
+                    os.unlink(path)
+        for loop in self.loops:
+            loop.close()
+        self._alarm.close()
 
     def _work(self, index: int, built: list[tuple[Thread, Loop] | None], everyone: threading.Barrier) -> None:
         """One shard thread: build what it owns (see `make_thread` for why here), then turn its loop."""
@@ -118,7 +137,7 @@ class RunningServer:
                 state.config.set_fact(name, text)
             loop = Loop(thread.proactor, state, make_poller(), Waker())
             state.extra["loop"] = loop
-            state.extra["engine"] = make_engine(_parser_kind(), state.config.proto_max_bulk_len)
+            state.extra["engine"] = make_engine(parser_kind(), state.config.proto_max_bulk_len)
             built[index] = (thread, loop)
             everyone.wait()
             everyone.wait()
@@ -127,9 +146,10 @@ class RunningServer:
                 self._listeners += [Listener(loop, sock, path) for sock, path in self._sockets]
             everyone.wait()
             loop.run()
+        except threading.BrokenBarrierError:
+            return  # The start has failed elsewhere.
         except BaseException as error:
             log.warning(f"thread {threading.current_thread().name} died: {error!r}")
-            self.exit_code = 1
             everyone.abort()
             self.request_stop(1)
             raise
@@ -147,25 +167,20 @@ class RunningServer:
         found = [f"{word.lstrip('-')}:{self.port}" for word in self.options.bind] if self.port else []
         return [*found, self.options.unixsocket] if self.options.unixsocket else found
 
-    def _open_sockets(self) -> list[socket.socket]:
+    def _open_sockets(self) -> None:
+        """Raises ListenError; what is open by then is in `_sockets`."""
         options = self.options
-        port = options.port
-        if port <= 0 and not (self._any_port or port == -1):
-            return []
-        sockets: list[socket.socket] = []
-        wanted = 0 if self._any_port or port == -1 else port
-        try:
-            for word in options.bind:
-                opened = listen_tcp(word, wanted, options.tcp_backlog)
-                sockets += opened
-                if opened and not wanted:
-                    wanted = opened[0].getsockname()[1]
-        except ListenError as error:
-            for sock in sockets:
-                sock.close()
-            raise StartError(str(error)) from None
+        any_port = self._any_port or options.port == -1
+        wanted = 0 if any_port else options.port
+        for word in options.bind if any_port or wanted > 0 else ():
+            opened = listen_tcp(word, wanted, options.tcp_backlog)
+            self._sockets += [(sock, "") for sock in opened]
+            if opened and not wanted:
+                wanted = opened[0].getsockname()[1]
         self.port = wanted
-        return sockets
+        if options.unixsocket:
+            unix = listen_unix(options.unixsocket, options.unixsocketperm, options.tcp_backlog)
+            self._sockets.append((unix, options.unixsocket))
 
     # What threads ask of the server as a whole.
 
@@ -265,8 +280,10 @@ def end_loop(proactor: Any, message: tuple[Any, ...]) -> None:
     message[1].stopping = True
 
 
-def _parser_kind() -> str:
-    """hiredis where it is installed and does not cost us the freedom from the GIL, else pure Python."""
+def parser_kind() -> str:
+    """The parser of requests: "hiredis" where it is installed and leaves the GIL alone, else "python"."""
+    if not may_import("hiredis"):
+        return "python"
     try:
         import hiredis  # noqa: F401
     except ImportError:
@@ -281,7 +298,7 @@ def run(options: Options) -> int:
         server.limit_clients()
         server.obey_signals()
         server.start()
-    except (StartError, ListenError, FlagError) as error:
+    except (StartError, FlagError) as error:
         print(f"nogil-df: {error}", file=sys.stderr)
         return 1
 
@@ -314,10 +331,20 @@ def leave_garbage_alone() -> None:
 class Server:
     """A server inside this Python process, for tests and tools; loopback only, gone with the process.
 
+    It leaves the process's signals, log, cycle collector and GIL alone. While the GIL is on (an ordinary
+    interpreter, or a C extension turned it on before the start: redis-py imports hiredis, which does) it runs
+    with one shard thread, and logs so unless one was asked for. While the GIL is off but not forced off
+    (`python -X gil=0`), requests are parsed in Python, for hiredis would turn the GIL on. A GIL that is
+    turned on later slows a server of several threads down and changes nothing else. Any number of servers
+    may run in one process.
+
     Args:
         port: TCP port; 0 takes a free one.
         threads: shard threads; 0 for one a usable CPU.
         options: any flag of the command line, by name: ``Server(requirepass="secret")``.
+
+    Raises:
+        FlagError: of an option that does not exist or can't have that value.
 
     Example:
         with Server() as server:
@@ -331,11 +358,19 @@ class Server:
         self._any_port = port == 0
 
     @property
+    def threads(self) -> int:
+        """How many shard threads it runs with."""
+        return len(self._running().threads)
+
+    @property
     def port(self) -> int:
         """The TCP port the server listens on."""
+        return self._running().port
+
+    def _running(self) -> RunningServer:
         if self._server is None:
             raise RuntimeError("the server is not running")
-        return self._server.port
+        return self._server
 
     def start(self) -> Server:
         """Start the server. Raises StartError if a socket can't be opened."""
@@ -343,6 +378,8 @@ class Server:
             server = RunningServer(self._options, any_port=self._any_port, stops_itself=True)
             server.start()
             self._server = server
+            if is_gil_enabled() and self._options.proactor_threads != 1:
+                log.warning("the GIL is on: running with one shard thread")
         return self
 
     def stop(self) -> None:

@@ -29,6 +29,15 @@ def is_gil_forced_off() -> bool:
     return is_free_threaded() and not is_gil_enabled() and str(forced) == "0"
 
 
+def may_import(extension: str) -> bool:
+    """True if importing a C extension that does not declare free threading leaves the GIL as it is.
+
+    It does where the GIL is on already or is forced off, and where the extension has been imported before.
+    Where it does not, a server inside somebody's process must do without: its GIL is not ours to turn on.
+    """
+    return is_gil_enabled() or is_gil_forced_off() or extension in sys.modules
+
+
 def describe() -> str:
     """The interpreter in a few words: "CPython 3.13.5 free-threaded, GIL off"."""
     name = sys.implementation.name.replace("cpython", "CPython")

@@ -88,12 +88,16 @@ def listen_unix(path: str, mode: int, backlog: int) -> socket.socket:
                 raise ListenError(f"can't listen on {path}: the file exists and is no socket")
             os.unlink(path)
         sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    except OSError as error:
+        raise ListenError(f"can't listen on {path}: {error.strerror or error}") from None
+    try:
         sock.bind(path)
         if mode:
             os.chmod(path, mode)
         sock.listen(backlog)
         sock.setblocking(False)
     except OSError as error:
+        sock.close()
         raise ListenError(f"can't listen on {path}: {error.strerror or error}") from None
     return sock
 
@@ -123,6 +127,7 @@ class Listener:
                     return
                 # The client is gone already.
                 log.verbose(f"accept failed: {error}")
+                continue
             self._admit(sock, peer)
 
     def _rest(self, error: OSError) -> None:
