@@ -60,7 +60,7 @@ RANDOM_TRIES = 32
 
 SEGMENT_BYTES = 16_500  # of one laid out: twice 840 bytes, two lists of 840 pointers, the small parts
 DIRECTORY_ENTRY_BYTES = 8
-DEADLINE_BYTES = 104  # an int and its share of a dict
+DEADLINE_BYTES = 140  # an int and its share of a dict, which leaves as much behind when it grows
 
 type OnExpired = Callable[[bytes, int, Any], object]
 type OnChange = Callable[[list[Record]], object]

@@ -1,0 +1,66 @@
+"""Run as a program: what a shard says it grew by, and what the process grew by, in bytes.
+
+    python -m tests.shard.memory_growth KEY VALUE DEADLINES KIND
+
+KEY and VALUE are sizes in bytes, DEADLINES 0 or 1, KIND bytes or bytearray. Prints three numbers: accounted
+growth, growth by the sum of MEMORY USAGE, resident growth. A first fill warms the process up, so that memory
+it has in stock does not count; the figures are of the second one.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable
+
+from nogil_df.commands.memory_commands import op_usage
+from nogil_df.shard.keyspace import Keyspace
+from nogil_df.shard.shard import Shard
+
+NOW = 1_700_000_000_000
+WARM_UP = 12 << 20
+MEASURED = 28 << 20
+"""Bytes of keys, values and overhead, roughly."""
+
+
+def resident() -> int:
+    """Resident bytes of this process."""
+    with open("/proc/self/statm", "rb") as file:
+        return int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+
+
+def fill(db: Keyspace, begin: int, end: int, key_size: int, make: Callable[[int], object], ttl: bool) -> None:
+    """Make keys of that size, numbered."""
+    hash_key = db.shard.hash_key
+    for number in range(begin, end):
+        key = b"%0*d" % (key_size, number)
+        db.put(key, hash_key(key), make(number), NOW + 1000 + number if ttl else 0)
+
+
+def main() -> None:
+    """See the module's text."""
+    key_size, value_size = int(sys.argv[1]), int(sys.argv[2])
+    ttl = sys.argv[3] == "1"
+    kind = bytearray if sys.argv[4] == "bytearray" else bytes
+    shard = Shard(0, 1, 16, NOW)
+    db = shard.dbs[0]
+
+    def make(number: int) -> object:
+        value = b"%0*d" % (value_size, number)
+        return value if kind is bytes else bytearray(value)
+
+    each = key_size + value_size + 150
+    first, second = WARM_UP // each, (WARM_UP + MEASURED) // each
+    fill(db, 0, first, key_size, make, ttl)
+    used, real = shard.used, resident()
+    fill(db, first, second, key_size, make, ttl)
+    accounted, grown = shard.used - used, resident() - real
+    usage = 0
+    for number in range(first, second):
+        key = b"%0*d" % (key_size, number)
+        usage += op_usage(db, key, shard.hash_key(key)) or 0
+    print(accounted, usage, grown)
+
+
+if __name__ == "__main__":
+    main()
