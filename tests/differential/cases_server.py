@@ -260,7 +260,7 @@ BOOK.add(
                 "SLOWLOG GET -1",
                 "SLOWLOG GET 0",
             ],
-            "help": ["SLOWLOG HELP", "SLOWLOG HELP x"],
+            "help": [kinds("SLOWLOG HELP"), "SLOWLOG HELP x"],
             "nothing is slow": [
                 "CONFIG SET slowlog-log-slower-than -1",
                 "SLOWLOG RESET",
@@ -318,7 +318,7 @@ BOOK.add(
             "LATENCY RESET command fork",
             kinds("LATENCY DOCTOR"),
             "LATENCY DOCTOR x",
-            "LATENCY HELP",
+            kinds("LATENCY HELP"),
             "LATENCY HELP x",
             "LATENCY HISTOGRAM nosuch",
         ],
@@ -360,7 +360,7 @@ BOOK.add(
             kinds("MEMORY MALLOC-STATS"),
             kinds("MEMORY STATS"),
             "MEMORY STATS x",
-            "MEMORY HELP",
+            kinds("MEMORY HELP"),
             "MEMORY HELP x",
         ],
     )
