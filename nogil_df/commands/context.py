@@ -133,8 +133,12 @@ class Context:
         return groups
 
     def each_key(
-        self, keys: Sequence[bytes], op: Callable[..., Any], payloads: Sequence[Any] | None = None,
-        *, last: bool = False,
+        self,
+        keys: Sequence[bytes],
+        op: Callable[..., Any],
+        payloads: Sequence[Any] | None = None,
+        *,
+        last: bool = False,
     ) -> Steps:
         """Run ``op(db, payload, h)`` for every key, one hop to each shard.
 
@@ -159,8 +163,8 @@ class Context:
         return results
 
     def all_shards(self, op: Callable[[Shard, Any], Any], argument: Any, *, last: bool = False) -> Steps:
-        """Run ``op(shard, argument)`` on every shard (global commands). Returns the results by shard index."""
-        works: dict[int, Work] = {shard: (op, argument) for shard in range(self.proactor.count)}
+        """Run ``op(shard, argument)`` on every shard (global commands). Returns results by shard."""
+        works: dict[int, Work] = dict.fromkeys(range(self.proactor.count), (op, argument))
         results = yield from self.hop(works, last)
         return [results[shard] for shard in range(self.proactor.count)]
 

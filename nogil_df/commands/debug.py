@@ -9,7 +9,6 @@ Who may use it is said by ``enable-debug-command``: ``yes``, ``no``, or ``local`
 from __future__ import annotations
 
 import secrets
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from types import GeneratorType
@@ -217,7 +216,7 @@ def cmd_sleep(context: Context, args: Args) -> Steps:
 
 def sleep(proactor: Proactor, seconds: float) -> None:
     """On every thread: do nothing for so long."""
-    time.sleep(seconds)
+    proactor.clock.sleep(seconds)
 
 
 def cmd_set_active_expire(context: Context, args: Args) -> Steps:
@@ -275,7 +274,6 @@ def describe_transactions(proactor: Proactor, argument: Any) -> dict[str, Any]:
         "running": sum(part.work is None for part in parts),
         "global": sum(not (part.shared or part.exclusive) for part in parts),
         "intents": len(engine.locks.table),
-        "committed-id": engine.committed_id,
         "scheduled": engine.scheduled_total,
         "refused": engine.refused_total,
         "out-of-order": engine.out_of_order_total,

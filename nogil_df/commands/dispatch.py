@@ -24,7 +24,6 @@ by `nogil_df.commands.gate`.
 from __future__ import annotations
 
 import sys
-from time import perf_counter_ns
 from typing import TYPE_CHECKING, Any
 
 from nogil_df.base.crash import log_crash
@@ -38,7 +37,7 @@ from nogil_df.vll.squash import Item, fingerprints, run_alone, run_items, run_on
 from nogil_df.vll.transaction import Transaction
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
     from nogil_df.base.clock import Clock
     from nogil_df.commands.session import Session
@@ -114,6 +113,7 @@ class Dispatcher:
     __slots__ = (
         "proactor",
         "clock",
+        "stopwatch",
         "commands",
         "table",
         "encoder",
@@ -130,6 +130,7 @@ class Dispatcher:
     ) -> None:
         self.proactor = proactor
         self.clock: Clock = proactor.clock
+        self.stopwatch: Callable[[], int] = proactor.clock.stopwatch_ns
         self.encoder = encoder
         self.state = state
         self.config = state.config
@@ -207,7 +208,7 @@ class Dispatcher:
         me = proactor.index
         out = session.out
         proto = session.proto
-        clock = perf_counter_ns
+        clock = self.stopwatch
         command: Command | None = None
         begun = position
         started = clock()
@@ -215,7 +216,7 @@ class Dispatcher:
         try:
             while position < size:
                 args = batch[position]
-                found = commands[args[0]]
+                found: Any = commands[args[0]]
                 if found is not command or found is None:
                     if command is not None and position > begun:
                         now = clock()
@@ -232,8 +233,8 @@ class Dispatcher:
                     least = command.least
                     most = command.most
                     cmd = command.cmd
-                    op = command.op
-                    encode = command.encode
+                    op: Any = command.op
+                    encode: Any = command.encode
                 if not least <= len(args) <= most:
                     raise ReplyError("WRONG_ARITY", command.full_name)
                 if kind != SINGLE and len(args) != single_with:
@@ -270,13 +271,13 @@ class Dispatcher:
         """Run a command that touches no shard."""
         if command.subcommands:
             command = gate.subcommand(command, args)
-        started = perf_counter_ns()
+        started = self.stopwatch()
         if command.kind != LOCAL:
             self.run_multi(session, command, args)
             return
         session.last_command = command.full_name
         reply = command.run(session, args)  # type: ignore[misc]
-        self.reply(session, command, reply, perf_counter_ns() - started, args)
+        self.reply(session, command, reply, self.stopwatch() - started, args)
         session.position += 1
 
     def reply(
@@ -337,7 +338,7 @@ class Dispatcher:
             position += 1
         session.position = position
         session.busy = True
-        started = perf_counter_ns()
+        started = self.stopwatch()
         if len(order) == 1 and groups:
             session.pending = order[0][0]
             session.started = started
@@ -394,7 +395,7 @@ class Dispatcher:
             return
         args = session.batch[session.position - 1]
         try:
-            self.reply(session, command, result, perf_counter_ns() - session.started, args)
+            self.reply(session, command, result, self.stopwatch() - session.started, args)
         except ReplyError as error:
             self.reply_error(session, error.with_traceback(None))
         gate.after_reply(session)
@@ -413,7 +414,7 @@ class Dispatcher:
         out = session.out
         proto = session.proto
         order = task.order
-        share = (perf_counter_ns() - task.started) // len(order)
+        share = (self.stopwatch() - task.started) // len(order)
         if share >= self.state.slow_ns:
             begin = session.position - len(order)
             for (command, _, _), args in zip(order, session.batch[begin : session.position], strict=True):
@@ -452,7 +453,7 @@ class Dispatcher:
             command = gate.subcommand(command, args)
         session.last_command = command.full_name
         context = Context(self, session, command, args)
-        context.started = perf_counter_ns()
+        context.started = self.stopwatch()
         context.tx = tx = Transaction(self.proactor, context)
         lock_command(context, tx, command, args)
         context.steps = command.run(context, args)  # type: ignore[misc]
@@ -475,10 +476,11 @@ class Dispatcher:
                 self.go_on(session)
 
     def _advance(self, context: Context, value: Any) -> bool:
-        """Run the generator until it has to wait. True if it ended; ``context.result`` holds the reply then."""
+        """Run the generator until it has to wait. True if it ended, with the reply in ``context.result``."""
         steps = context.steps
         tx = context.tx
-        assert steps is not None and tx is not None
+        assert steps is not None
+        assert tx is not None
         try:
             while True:
                 request = steps.send(value)
@@ -515,7 +517,7 @@ class Dispatcher:
     def _run_alone(self, request: Alone) -> tuple[bool, Any]:
         """Run or send off one shard's work. (True, result) if it could run at once."""
         proactor = self.proactor
-        part = Part(proactor.index, request, (), (), GLOBAL_SHARED)
+        part = Part(proactor.index, request, frozenset(), frozenset(), GLOBAL_SHARED)
         if request.shard != proactor.index:
             proactor.outboxes[request.shard].append((run_part, part, request.work))
         elif proactor.engine.is_free(part):
@@ -529,7 +531,7 @@ class Dispatcher:
         session.task = None
         if session.closed:
             return
-        elapsed = perf_counter_ns() - context.started
+        elapsed = self.stopwatch() - context.started
         try:
             self.reply(session, context.command, context.result, elapsed, context.args)
         except ReplyError as error:
@@ -570,4 +572,3 @@ def add_keys(
     for index in command.key_indexes(args):
         h = hash_key(args[index])
         into.setdefault((h >> 32) % count, set()).add(h)
-

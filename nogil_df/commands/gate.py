@@ -9,7 +9,6 @@ redis-server 7.0): unknown command, arity, login, not in MULTI, subscribe mode, 
 from __future__ import annotations
 
 import sys
-from time import perf_counter_ns
 from typing import TYPE_CHECKING
 
 from nogil_df.base import log
@@ -165,9 +164,9 @@ def _run_single(dispatcher: Dispatcher, session: Session, command: Command, args
         dispatcher.squash(session, 1)
         return
     session.last_command = command.full_name
-    started = perf_counter_ns()
+    started = dispatcher.stopwatch()
     value = command.op(shard.dbs[session.db], payload, h)  # type: ignore[misc]
-    dispatcher.reply(session, command, value, perf_counter_ns() - started, args)
+    dispatcher.reply(session, command, value, dispatcher.stopwatch() - started, args)
     session.position += 1
 
 

@@ -8,7 +8,6 @@ PAUSE, SUBSCRIBE of the first listener) tells every thread by message.
 from __future__ import annotations
 
 from collections import deque
-from time import perf_counter_ns
 from typing import TYPE_CHECKING, Any
 
 from nogil_df.base import keyspace_events as events
@@ -26,6 +25,7 @@ if TYPE_CHECKING:
     from nogil_df.base.config import ConfigView
     from nogil_df.commands.dispatch import Dispatcher
     from nogil_df.commands.spec import Command
+    from nogil_df.shard.keyspace import WatchToken
     from nogil_df.vll.proactor import Message, Proactor
 
 IDLE_BEAT = 1.0
@@ -177,11 +177,12 @@ class ThreadState:
         session.queue = None
 
     def drop_watches(self, session: Session) -> None:
-        """Take a session's WATCH tokens back from the shards that hold them."""
-        watching = session.watching
-        if not watching:
-            return
-        session.watching = {}
+        """Forget what a session watches."""
+        watching, session.watching = session.watching, {}
+        self.unwatch(watching)
+
+    def unwatch(self, watching: dict[tuple[int, bytes], WatchToken]) -> None:
+        """Take WATCH tokens, by (database, key), back from the shards that hold them. O(tokens)."""
         proactor = self.proactor
         hash_key = proactor.shard.hash_key
         groups: dict[int, list[Any]] = {}
@@ -256,9 +257,9 @@ class ThreadState:
         shard = self.proactor.shard
         more = False
         if shard.expire_enabled and shard.has_deadlines and not self.pausing.until:
-            started = perf_counter_ns()
+            started = self.clock.stopwatch_ns()
             more = shard.expire_step(EXPIRE_SEGMENTS) > 16
-            took = perf_counter_ns() - started
+            took = self.clock.stopwatch_ns() - started
             self.expire_ns += took
             self.note_latency(EXPIRE_CYCLE, took)
         if shard.garbage:

@@ -78,10 +78,11 @@ def cmd_watch(context: Context, args: Args) -> Steps:
     fresh = [key for key in dict.fromkeys(args[1:]) if (context.db, key) not in session.watching]
     tokens = [WatchToken() for _ in fresh]
     yield from context.each_key(fresh, op_watch, list(zip(fresh, tokens, strict=True)), last=True)
+    watching = {(context.db, key): token for key, token in zip(fresh, tokens, strict=True)}
     if session.closed:
-        return OK
-    for key, token in zip(fresh, tokens, strict=True):
-        session.watching[context.db, key] = token
+        session.dispatcher.state.unwatch(watching)
+    else:
+        session.watching.update(watching)
     return OK
 
 
@@ -140,10 +141,13 @@ def cmd_exec(context: Context, args: Args) -> Steps:
     queue = session.queue or []
     session.queue = None
     session.refresh_special()
-    watching = session.watching
+    # Ours from here on: a client that leaves now must not take the tokens away before they are asked.
+    watching, session.watching = session.watching, {}
     if watching:
-        dirty = yield from _watched_changed(context, watching)
-        session.dispatcher.state.drop_watches(session)
+        try:
+            dirty = yield from _watched_changed(context, watching)
+        finally:
+            session.dispatcher.state.unwatch(watching)
         if dirty:
             return NULL_ARRAY
     run = _Run(context, len(queue))

@@ -58,9 +58,9 @@ def conflict(one: Part, two: Part) -> bool:
     if one.scope or two.scope:
         return _writes(one) or _writes(two)
     return not (
-        one.exclusive.isdisjoint(two.exclusive)  # type: ignore[attr-defined]
-        and one.exclusive.isdisjoint(two.shared)  # type: ignore[attr-defined]
-        and one.shared.isdisjoint(two.exclusive)  # type: ignore[attr-defined]
+        one.exclusive.isdisjoint(two.exclusive)
+        and one.exclusive.isdisjoint(two.shared)
+        and one.shared.isdisjoint(two.exclusive)
     )
 
 

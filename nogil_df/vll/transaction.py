@@ -124,7 +124,7 @@ class Transaction:
         self.state = DONE
 
     def release(self) -> None:
-        """Forget parts and owner once all is over: they refer back to us, and nothing collects cycles here."""
+        """Forget parts and owner once all is over: they refer to us, and nothing collects cycles here."""
         self.parts = {}
         self.works = {}
         self.results = {}
@@ -221,7 +221,7 @@ class Transaction:
         self._tell(self._try_again() if self.refused else self._run_if_granted())
 
     def on_granted(self, tx_id: int) -> None:
-        """A part that had to wait may run now; one of an earlier attempt, cancelled meanwhile, does not count."""
+        """A part that had to wait may run now; one of an earlier, cancelled attempt does not count."""
         if tx_id != self.tx_id or self.state != SCHEDULING:
             return
         self.ungranted -= 1
