@@ -154,13 +154,14 @@ class RunningServer:
             self.request_stop(1)
             raise
 
-    def limit_clients(self) -> None:
-        """Get descriptors for `maxclients` clients; lower it, and say so, if there are not enough."""
+    def limit_clients(self) -> str:
+        """Get descriptors for `maxclients` clients; lower it, and return why, if there are not enough."""
         wanted = self.options.maxclients
         possible = allow_clients(wanted, self._count)
         if possible < wanted:
-            log.warning(f"maxclients is {possible}, not {wanted}: the limit on open files allows no more")
             self._facts["maxclients"] = str(possible)
+            return f"maxclients is {possible}, not {wanted}: the limit on open files allows no more"
+        return ""
 
     def addresses(self) -> list[str]:
         """Where the server listens, for people."""
@@ -295,7 +296,7 @@ def run(options: Options) -> int:
     """Run a server until a signal or SHUTDOWN ends it. Returns the process's exit code."""
     try:
         server = RunningServer(options)
-        server.limit_clients()
+        too_few = server.limit_clients()
         server.obey_signals()
         server.start()
     except (StartError, FlagError) as error:
@@ -306,6 +307,8 @@ def run(options: Options) -> int:
         with contextlib.suppress(OSError), open(options.pidfile, "w", encoding="ascii") as file:
             file.write(f"{os.getpid()}\n")
     log.banner(server.addresses(), len(server.threads), len(server.threads))
+    if too_few:
+        log.warning(too_few)
     leave_garbage_alone()
     code = server.wait()
     signal.set_wakeup_fd(-1)

@@ -79,6 +79,24 @@ def one_line(result: subprocess.CompletedProcess[str]) -> str:
         (["--dir=/no/such"], "nogil-df: bad value '/no/such' for flag --dir: there is no such directory"),
         (["--flagfile=/no/such"], "nogil-df: cannot read flag file '/no/such': No such file or directory"),
         (["--log_dir=/dev/null/logs"], "nogil-df: cannot log to '/dev/null/logs': Not a directory"),
+        (["--port=70000"], "nogil-df: bad value '70000' for flag --port: it must be between -1 and 65535"),
+        (["--hz=often"], "nogil-df: bad value 'often' for flag --hz: it must be a whole number"),
+        (
+            ["--port=-1", "--bind=192.0.2.1"],
+            "nogil-df: can't listen on 192.0.2.1:0: Cannot assign requested address",
+        ),
+        (
+            ["--port=0", "--unixsocket=/no/such/socket"],
+            "nogil-df: can't listen on /no/such/socket: No such file or directory",
+        ),
+        (
+            ["--port=0", "--unixsocket=/dev/null/socket"],
+            "nogil-df: can't listen on /dev/null/socket: Not a directory",
+        ),
+        (
+            ["--port=0", "--unixsocket=/dev/null"],
+            "nogil-df: can't listen on /dev/null: the file exists and is no socket",
+        ),
     ],
 )
 def test_mistakes_are_one_line_and_exit_code_1(arguments: list[str], line: str) -> None:
@@ -158,6 +176,17 @@ def test_a_port_in_use_is_one_line() -> None:
         line = one_line(run(f"--port={port}", "--bind=127.0.0.1", options=("-W", "ignore")))
     assert line.startswith("nogil-df: ")
     assert str(port) in line
+
+
+def test_a_unix_socket_that_may_not_be_made_is_one_line(tmp_path: Path) -> None:
+    """A directory without permissions stops all but root; a path too long for a socket stops everybody."""
+    locked = tmp_path / "locked"
+    locked.mkdir(mode=0)
+    if os.geteuid():
+        line = one_line(run("--port=0", f"--unixsocket={locked}/socket"))
+        assert line == f"nogil-df: can't listen on {locked}/socket: Permission denied"
+    long = f"{tmp_path}/{'s' * 120}"
+    assert one_line(run("--port=0", f"--unixsocket={long}")).startswith(f"nogil-df: can't listen on {long}: ")
 
 
 def test_an_interrupt_during_the_start_shows_no_traceback() -> None:

@@ -113,7 +113,7 @@ def test_a_port_in_use_is_an_error_that_leaves_nothing_open(tmp_path: Path) -> N
             StartError, match=f"can't listen on 127.0.0.1:{first.port}: Address already in use"
         ):
             Server(port=first.port).start()
-        with pytest.raises(StartError, match="can't listen on .*: No such file or directory"):
+        with pytest.raises(StartError, match=r"can't listen on .*: No such file or directory"):
             Server(unixsocket=str(tmp_path / "missing" / "socket")).start()
         assert (descriptors(), set(threading.enumerate())) == before
 

@@ -47,4 +47,4 @@ def test_a_server_runs_without_the_gil_however_it_is_started(server_type: type[N
     """INFO tells the state after all imports, hiredis among them."""
     with server_type(threads=1) as server, server.connect() as client:
         info = bytes(client.execute("INFO", "server").value).decode()
-    assert f"gil_enabled:{0 if FREE_THREADED else 1}" in info.splitlines()
+    assert f"gil:{'off' if FREE_THREADED else 'on'}" in info.splitlines()

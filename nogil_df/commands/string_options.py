@@ -149,7 +149,8 @@ def deadline(session: Session, text: bytes, unit: int, relative: bool, command: 
 
 def digest(value: bytes | bytearray) -> bytes:
     """The digest of a string: XXH3 of 64 bits as 16 hexadecimal digits. O(length)."""
-    return xxh3_64_hexdigest(value).encode()
+    digits: str = xxh3_64_hexdigest(value)
+    return digits.encode()
 
 
 def check_digest(condition: int, operand: bytes) -> bytes:

@@ -145,7 +145,7 @@ class HiredisParser(RequestParser):
         try:
             command = engine.gets()
             if command.__class__ is list and engine.pack((*command,)) == data and command:
-                return command  # type: ignore[no-any-return]
+                return command
         except (hiredis.HiredisError, TypeError):
             pass
         engine.reset()
