@@ -1,4 +1,4 @@
-"""The servers that the clients talk to: one with one shard thread and one with two, for a whole test process."""
+"""The servers that the clients talk to, of one and of two shard threads, each for a whole test process."""
 
 from __future__ import annotations
 
