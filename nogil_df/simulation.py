@@ -34,7 +34,8 @@ class SimulatedClient:
     Attributes:
         waiting: batches of commands not yet handed over; a batch is a pipeline that arrived at once.
         output: encoded replies so far, in order.
-        on_reply: called with the number of commands answered, whenever a batch is done.
+        on_hand_over: called with this client just before a batch is handed over.
+        on_reply: called with this client whenever a batch is done.
     """
 
     def __init__(self, simulation: Simulation, thread: Thread, session_id: int) -> None:
@@ -43,6 +44,7 @@ class SimulatedClient:
         self.waiting: list[list[list[bytes]]] = []
         self.output = bytearray()
         self.closed = False
+        self.on_hand_over: Any = None
         self.on_reply: Any = None
         self.session = Session(session_id, thread.dispatcher, self)
         thread.state.sessions[session_id] = self.session
@@ -59,6 +61,8 @@ class SimulatedClient:
     def hand_over(self) -> None:
         """Give the session its next batch."""
         session = self.session
+        if self.on_hand_over is not None:
+            self.on_hand_over(self)
         session.batch = self.waiting.pop(0)
         session.position = 0
         self.thread.proactor.tick()
@@ -138,7 +142,8 @@ class Simulation:
 
     def step(self) -> bool:
         """Let one actor do one thing. Returns False if nobody has anything to do."""
-        actors: list[Any] = [thread for thread in self.threads if thread.proactor.inbox]
+        threads = self.threads
+        actors: list[Any] = [thread for thread in threads if thread.proactor.inbox or thread.proactor.mail]
         actors += [client for client in self.clients if client.may_run]
         if not actors:
             return False

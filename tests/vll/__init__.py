@@ -1,0 +1,1 @@
+"""The transaction framework: its structures one by one, then whole servers under seeded schedules."""
