@@ -4,7 +4,8 @@ Every thread keeps two things. Its own subscribers, by name: nobody else touches
 every name that anybody listens to, how many clients of which thread do. The audience is the same on all
 threads, each has its own copy. So PUBLISH needs to ask nobody: it counts the receivers in its copy, sends one
 message to each thread that has some, and none to the others; no lock, no round trip, and the messages of one
-publisher arrive in the order they were published (messages between two threads keep theirs).
+publisher arrive in the order they were published (messages between two threads keep theirs). Publications
+are notices (`nogil_df.vll.proactor`): the same holds for two publishers if one acted on a reply of the other.
 
 The price is paid by SUBSCRIBE, which is rare: it tells every thread and answers when all of them know
 (`announce`). Whoever publishes after a subscriber has seen its confirmation reaches it, wherever he is
@@ -151,10 +152,14 @@ class Subscriptions:
         return sum(threads.values())
 
     def _send(self, thread: int, kind: int, channel: bytes, message: bytes) -> None:
-        if thread == self.proactor.index:
-            self.deliver(kind, channel, message)
-        else:
-            self.proactor.outboxes[thread].append((deliver_message, kind, channel, message))
+        proactor = self.proactor
+        if thread != proactor.index:
+            proactor.notify(thread, (deliver_message, kind, channel, message))
+            return
+        if proactor.mail:
+            # What others published before comes first.
+            proactor.read_mail()
+        self.deliver(kind, channel, message)
 
     def deliver(self, kind: int, channel: bytes, message: bytes) -> None:
         """Hand a message to this thread's subscribers. O(subscribers + patterns)."""

@@ -223,12 +223,15 @@ class Connection:
         sink = self.session.sink
         if not sink or self.closed:
             return
+        proactor = self.loop.proactor
+        if proactor.has_notices:
+            proactor.hand_over_notices()
         data = b"".join(sink) if len(sink) > 1 else sink[0]
         sink.clear()
         if self.unsent:
             self.unsent.append(memoryview(data))
             self.unsent_bytes += len(data)
-            self._check_limits(self.loop.proactor.clock.monotonic())
+            self._check_limits(proactor.clock.monotonic())
             return
         try:
             sent = self.sock.send(data)
@@ -239,7 +242,7 @@ class Connection:
             sent = 0
         self._sent(sent)
         if sent < len(data):
-            now = self.loop.proactor.clock.monotonic()
+            now = proactor.clock.monotonic()
             self.unsent.append(memoryview(data)[sent:])
             self.unsent_bytes = len(data) - sent
             self.progress_at = now

@@ -90,7 +90,7 @@ class Loop:
         state = self.state
         timeout = self._time_to_wait()
         proactor.sleeping = True
-        if timeout and proactor.inbox:
+        if timeout and (proactor.inbox or proactor.mail):
             timeout = 0
         try:
             ready = self.poller.poll(timeout)
@@ -98,6 +98,8 @@ class Loop:
             ready = []
         proactor.sleeping = False
         self.turns += 1
+        if proactor.mail:
+            proactor.read_mail()
         if ready:
             proactor.tick()
             handlers = self.handlers
@@ -127,13 +129,14 @@ class Loop:
             proactor.finish_turn()
 
     def _time_to_wait(self) -> float:
-        if self.runnable or self.proactor.inbox or self.dirty or self.state.has_more_work:
+        proactor = self.proactor
+        if self.runnable or proactor.inbox or proactor.mail or self.dirty or self.state.has_more_work:
             return 0
         until = self.state.next_beat
         timer = self.state.timers.next_time()
         if timer is not None and timer < until:
             until = timer
-        return max(0.0, until - self.proactor.clock.monotonic())
+        return max(0.0, until - proactor.clock.monotonic())
 
     def _woken(self, mask: int) -> None:
         self.waker.clear()

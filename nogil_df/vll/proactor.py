@@ -15,6 +15,11 @@ is touched by another thread, so there are no mutexes. Threads talk through mess
 Messages from one thread to another arrive in the order they were sent (list and deque keep order). The
 transaction framework relies on that: a cancel can't overtake the schedule it cancels.
 
+Between three threads more is needed. A client that has seen a reply may act on it through another thread, and
+a subscriber on a third must see what was published before that reply ahead of what was published because of
+it. So publications travel apart, as notices: a thread hands its notices over before anything else leaves it
+(a message or a reply), and reads those it was sent before it looks at anything that came later.
+
 The same class runs under the selector loop (one proactor a thread) and under the simulated scheduler of
 the tests (N proactors on one thread, a seeded choice of who drains next): a seam laid on purpose. What
 differs is ``wake``: the loop writes to an eventfd, the simulation does nothing.
@@ -41,8 +46,8 @@ Message = tuple[Any, ...]
 class Proactor:
     """The core of one shard thread.
 
-    Invariants: only the owning thread touches anything here but ``inbox`` (appended to by peers) and
-    ``sleeping`` (read by peers).
+    Invariants: only the owning thread touches anything here but ``inbox`` and ``mail`` (appended to by peers)
+    and ``sleeping`` (read by peers).
     """
 
     __slots__ = (
@@ -53,6 +58,9 @@ class Proactor:
         "engine",
         "inbox",
         "outboxes",
+        "mail",
+        "notices",
+        "has_notices",
         "peers",
         "sleeping",
         "wake",
@@ -72,6 +80,10 @@ class Proactor:
         self.engine = Engine(self)
         self.inbox: deque[list[Message]] = deque()
         self.outboxes: list[list[Message]] = [[] for _ in range(count)]
+        # Notices received, and notices not yet handed over; see the module's text.
+        self.mail: deque[list[Message]] = deque()
+        self.notices: list[list[Message]] = [[] for _ in range(count)]
+        self.has_notices = False
         self.peers: list[Proactor] = [self]
         self.sleeping = False
         self.wake: Callable[[], None] = _no_wake
@@ -98,6 +110,29 @@ class Proactor:
         """Send ``message`` to every thread, this one included. O(threads)."""
         for outbox in self.outboxes:
             outbox.append(message)
+
+    def notify(self, dest: int, message: Message) -> None:
+        """Send ``message`` to the thread ``dest`` ahead of everything that leaves this thread later. O(1)."""
+        self.notices[dest].append(message)
+        self.has_notices = True
+
+    def hand_over_notices(self) -> None:
+        """To be called while ``has_notices``, before a reply is sent. O(threads)."""
+        self.has_notices = False
+        notices = self.notices
+        for dest, batch in enumerate(notices):
+            if batch:
+                notices[dest] = []
+                peer = self.peers[dest]
+                peer.mail.append(batch)
+                self._wake(peer)
+
+    def read_mail(self) -> None:
+        """Handle the notices that are there. O(notices)."""
+        mail = self.mail
+        while mail:
+            for message in mail.popleft():
+                message[0](self, message)
 
     def next_tx_id(self) -> int:
         """Take a transaction id: greater than every id this thread has seen, unique over all threads.
@@ -129,6 +164,9 @@ class Proactor:
         """
         inbox = self.inbox
         waiting = min(len(inbox), most)
+        # Looked at in this order, as the sender of a message had its notices handed over before it.
+        if self.mail:
+            self.read_mail()
         if not waiting:
             return 0
         self.tick()
@@ -153,6 +191,8 @@ class Proactor:
             self.after_turn = []
             for action in due:
                 action()
+        if self.has_notices:
+            self.hand_over_notices()
         index = self.index
         outboxes = self.outboxes
         for dest, outbox in enumerate(outboxes):
@@ -163,13 +203,19 @@ class Proactor:
             peer.inbox.append(outbox)
             if dest != index:
                 self.hops_sent += len(outbox)
-                # The append is a locked read-modify-write, so on x86 this load can't pass it; the sleeper
-                # sets the flag before its last look at the inbox. On weaker machines a wake-up that got
-                # lost all the same costs one heartbeat of the sleeper's poll, never a hang.
-                if peer.sleeping:
-                    peer.sleeping = False
-                    self.wakeups_sent += 1
-                    peer.wake()
+                self._wake(peer)
+
+    def _wake(self, peer: Proactor) -> None:
+        """Wake a peer that something was appended for, if it sleeps. O(1).
+
+        The append is a locked read-modify-write, so on x86 this load can't pass it; the sleeper sets the flag
+        before its last look at the inbox. On weaker machines a wake-up that got lost all the same costs one
+        heartbeat of the sleeper's poll, never a hang.
+        """
+        if peer.sleeping:
+            peer.sleeping = False
+            self.wakeups_sent += 1
+            peer.wake()
 
 
 def _no_wake() -> None:
