@@ -75,7 +75,7 @@ def describe(session: Session, now: float) -> bytes:
         f"name={session.name.decode('latin-1')} age={int(now - session.created)} "
         f"idle={int(now - session.last_active)} flags={_flags(session)} db={session.db} "
         f"sub={len(channels)} psub={len(patterns)} ssub={len(shard_channels)} "
-        f"multi={-1 if queue is None else len(queue)} watch={len(session.watching)} "
+        f"multi={session.executing if queue is None else len(queue)} watch={len(session.watching)} "
         f"qbuf={qbuf} qbuf-free=0 argv-mem={arguments} multi-mem={queued} rbs=0 rbp=0 obl=0 "
         f"oll={figures.get('oll', 0)} omem={omem} tot-mem={CLIENT_BYTES + qbuf + omem + queued + arguments} "
         f"events={figures.get('events', 'r')} cmd={session.last_command or 'NULL'} "
@@ -93,7 +93,7 @@ def _flags(session: Session) -> str:
         flags += "O"
     if session.subscriptions:
         flags += "P"
-    if session.queue is not None:
+    if session.queue is not None or session.executing >= 0:
         flags += "x"
     if session.blocked or session in session.dispatcher.state.pausing.parked:
         flags += "b"

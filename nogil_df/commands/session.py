@@ -58,6 +58,7 @@ class Session:
         shown: the command that monitors are to see when it is done.
         queue: commands queued since MULTI, None outside.
         queue_broken: a command was refused while queueing: EXEC will abort.
+        executing: how many commands the EXEC under way runs; -1 if none is.
         watching: (db, key) -> token left on the key's shard.
         pending, started: the single command in flight on another shard, and when it began (ns).
     """
@@ -90,6 +91,7 @@ class Session:
         "commands_run",
         "queue",
         "queue_broken",
+        "executing",
         "watching",
         "queued_bytes",
         "subscribed",
@@ -131,6 +133,7 @@ class Session:
         self.commands_run = 0
         self.queue: list[tuple[Command, list[bytes]]] | None = None
         self.queue_broken = False
+        self.executing = -1
         self.watching: dict[tuple[int, bytes], WatchToken] = {}
         self.queued_bytes = 0
         self.subscribed: tuple[dict[bytes, None], ...] = ({}, {}, {})

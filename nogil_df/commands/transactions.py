@@ -150,6 +150,16 @@ def cmd_exec(context: Context, args: Args) -> Steps:
             session.dispatcher.state.unwatch(watching)
         if dirty:
             return NULL_ARRAY
+    session.executing = len(queue)
+    try:
+        return (yield from _run_queue(context, queue))
+    finally:
+        session.executing = -1
+
+
+def _run_queue(context: Context, queue: list[Queued]) -> Steps:
+    """Run the commands in order; their replies in one."""
+    session = context.session
     run = _Run(context, len(queue))
     monitors = session.dispatcher.state.monitors
     position = 0
