@@ -178,6 +178,8 @@ class Dispatcher:
         args = session.batch[session.position]
         session.position += 1
         command = self.commands[args[0]]
+        if command is None and gate.hang_up_on_http(session, args):
+            return
         if command is not None:
             command = command.subcommands.get(args[1].upper(), command) if len(args) > 1 else command
             if error.code in gate.REFUSALS:
@@ -443,6 +445,8 @@ class Dispatcher:
         else:
             session.batch = []
             session.position = 0
+            if self.proactor.shard.outgoing:
+                self.state.publish_events()
         session.transport.ready()
 
     # Multi-hop commands.

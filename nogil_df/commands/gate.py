@@ -25,6 +25,9 @@ if TYPE_CHECKING:
 REFUSALS = frozenset("WRONG_ARITY NOAUTH NOT_IN_MULTI SUBSCRIBED MONITOR_KEYSPACE".split())
 """Errors of commands that were not begun: INFO commandstats counts them as rejected_calls."""
 
+_HTTP = frozenset([b"POST", b"HOST:"])
+"""What the lines of an HTTP request begin with that a web page can make a browser send here."""
+
 # What a RESP2 client may say while it is subscribed.
 _SUBSCRIBED = frozenset(
     "SUBSCRIBE SSUBSCRIBE UNSUBSCRIBE SUNSUBSCRIBE PSUBSCRIBE PUNSUBSCRIBE PING QUIT RESET".split()
@@ -95,6 +98,18 @@ def _admitted(dispatcher: Dispatcher, session: Session, args: list[bytes]) -> Co
         session.queue_broken = True
         raise
     return command
+
+
+def hang_up_on_http(session: Session, args: list[bytes]) -> bool:
+    """Whether an unknown command is a browser's: it is led to do somebody's bidding, and gets no answer.
+
+    The connection ends before the rest of the request, which holds the attacker's commands, is run.
+    """
+    if args[0].upper() not in _HTTP:
+        return False
+    log.warning(f"Possible cross protocol attack from {session.address}: closing the connection")
+    session.closing = True
+    return True
 
 
 def refusal(session: Session, command: Command, error: ReplyError) -> ReplyError:
