@@ -175,6 +175,8 @@ def rename_here(shard: Shard, argument: tuple[Place, Place, bool]) -> int:
         return 1
     deadline = db.deadline(source, h)
     db.erase(source, h)
+    # Not overwritten: for listeners a key ends here and another one begins.
+    db.erase(target, to)
     db.put(own(target), to, value, deadline)
     db.changed(source, events.GENERIC, b"rename_from")
     if db.observed:
@@ -228,6 +230,7 @@ def settle(shard: Shard, argument: tuple[Place, tuple[Any, int], bytes]) -> None
     """Place a record that comes from elsewhere."""
     (index, key, h), (value, deadline), event = argument
     db = shard.dbs[index]
+    db.erase(key, h)
     db.put(own(key), h, copy_of(value), deadline)
     if event == b"copy_to":
         db.changed(key, events.GENERIC, event)
