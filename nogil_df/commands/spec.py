@@ -156,6 +156,7 @@ class Command:
         "op",
         "run",
         "encode",
+        "plain_ok",
         "is_write",
         "deny_oom",
         "flags",
@@ -184,6 +185,8 @@ class Command:
         self.op = row.op
         self.run = row.run
         self.encode: Callable[..., None] | None = None
+        # True means +OK, so that the dispatcher can write it without a call.
+        self.plain_ok = row.encode == "ok_or_null"
         self.flags = row.flag_set
         self.is_write = "write" in self.flags
         self.deny_oom = "denyoom" in self.flags

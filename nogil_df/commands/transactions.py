@@ -222,9 +222,9 @@ class _Run:
             shard = context.shard_of(h)
             group = groups.setdefault(shard, [])
             places.append((shard, len(group)))
-            group.append((command.op, session.db, payload, h, command.is_write))  # type: ignore[arg-type]
+            group.append((command.op, payload, h, command.is_write))  # type: ignore[arg-type]
         origin = context.proactor.index
-        works: dict[int, Work] = {shard: (run_items, (origin, items)) for shard, items in groups.items()}
+        works: dict[int, Work] = {shard: (run_items, (origin, session.db, items)) for shard, items in groups.items()}
         dispatcher = context.dispatcher
         dispatcher.squashed_hops += len(works)
         dispatcher.squashed_commands += len(queued)

@@ -5,14 +5,14 @@ an earlier one. Running the commands one hop after the other would keep it and c
 Instead a batch of single-key commands becomes one implicit transaction over all its shards: each shard runs
 its share, in order, in one hop. EXEC does the same with the commands it queued.
 
-An item is a plain tuple, ``(op, database, payload, h, is_write)``: functions are immortal and ints are
-small, so nothing in it but the payload is counted by two threads.
+An item is a plain tuple, ``(op, payload, h, is_write)``: functions are immortal and ints are small, so
+nothing in it but the payload is counted by two threads.
 """
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Set
 from typing import TYPE_CHECKING, Any
 
 from nogil_df.base.crash import log_crash
@@ -27,28 +27,28 @@ if TYPE_CHECKING:
 
 _NO_KEYS: frozenset[int] = frozenset()
 
-Item = tuple[Callable[..., Any], int, Any, int, bool]
+Item = tuple[Callable[..., Any], Any, int, bool]
 
 
-def run_items(shard: Shard, argument: tuple[int, list[Item]]) -> list[Any]:
+def run_items(shard: Shard, argument: tuple[int, int, list[Item]]) -> list[Any]:
     """A hop's work: run items in order.
 
     Args:
-        argument: (index of the coordinator's thread, items).
+        argument: (index of the coordinator's thread, database, items).
 
     Returns:
         One result an item; a ReplyError where one failed, the others run all the same.
     """
-    origin, items = argument
+    origin, index, items = argument
     foreign = origin != shard.index
-    dbs = shard.dbs
+    db = shard.dbs[index]
     results: list[Any] = []
     append = results.append
-    for op, db, payload, h, is_write in items:
+    for op, payload, h, is_write in items:
         try:
             if foreign and is_write:
-                payload = own(payload)
-            append(op(dbs[db], payload, h))
+                payload = [b"%b" % arg for arg in payload] if payload.__class__ is list else own(payload)
+            append(op(db, payload, h))
         except ReplyError as error:
             append(error.with_traceback(None))
         except Exception:
@@ -56,30 +56,29 @@ def run_items(shard: Shard, argument: tuple[int, list[Item]]) -> list[Any]:
     return results
 
 
-def fingerprints(items: Iterable[Item]) -> tuple[set[int], set[int]]:
-    """The (read, written) fingerprints of items; one that is written is not in the first set. O(items)."""
-    reads: set[int] = set()
-    writes: set[int] = set()
-    for item in items:
-        (writes if item[4] else reads).add(item[3])
-    return reads - writes, writes
+def fingerprints(items: list[Item]) -> tuple[Set[int], Set[int]]:
+    """The (only read, written) fingerprints of items. O(items)."""
+    writes = {item[2] for item in items if item[3]}
+    if len(writes) == len(items):
+        return _NO_KEYS, writes
+    reads = {item[2] for item in items if not item[3]}
+    return (reads - writes, writes) if writes else (reads, _NO_KEYS)
 
 
 def run_alone(proactor: Proactor, message: Message) -> None:
     """Message handler on the owner's thread: items that all live here, no transaction needed.
 
-    ``(run_alone, origin, token, items)``. Without a conflict they run at once, hold nothing and the answer
-    goes back; else they take their place in the queue.
+    ``(run_alone, origin, token, db, items)``. Without a conflict they run at once, hold nothing and the
+    answer goes back; else they take their place in the queue.
     """
-    _, origin, token, items = message
+    _, origin, token, db, items = message
     engine = proactor.engine
     if not engine.locks.table:
-        result = call((run_items, (origin, items)), proactor.shard)
+        result = call((run_items, (origin, db, items)), proactor.shard)
         proactor.outboxes[origin].append((deliver, token, proactor.index, result))
         return
-    reads, writes = fingerprints(items)
-    part = Part(origin, token, reads, writes)
-    engine.schedule_run(part, (run_items, (origin, items)))
+    part = Part(origin, token, *fingerprints(items))
+    engine.schedule_run(part, (run_items, (origin, db, items)))
 
 
 def run_one(proactor: Proactor, message: Message) -> None:
@@ -88,12 +87,15 @@ def run_one(proactor: Proactor, message: Message) -> None:
     ``(run_one, origin, token, op, db, payload, h, is_write)``.
     """
     _, origin, token, op, db, payload, h, is_write = message
-    if proactor.engine.locks.table:
+    engine = proactor.engine
+    if engine.locks.table and engine.locks.conflicts(h, is_write):
         part = Part(origin, token, _NO_KEYS if is_write else {h}, {h} if is_write else _NO_KEYS)
-        proactor.engine.schedule_run(part, (_run_item, (origin, (op, db, payload, h, is_write))))
+        engine.schedule_run(part, (_run_item, (origin, db, (op, payload, h, is_write))))
         return
     try:
-        result = op(proactor.shard.dbs[db], own(payload) if is_write else payload, h)
+        if is_write and origin != proactor.index:
+            payload = [b"%b" % arg for arg in payload] if payload.__class__ is list else own(payload)
+        result = op(proactor.shard.dbs[db], payload, h)
     except ReplyError as error:
         result = error.with_traceback(None)
     except Exception:
@@ -101,6 +103,6 @@ def run_one(proactor: Proactor, message: Message) -> None:
     proactor.outboxes[origin].append((deliver, token, proactor.index, result))
 
 
-def _run_item(shard: Shard, argument: tuple[int, Item]) -> Any:
-    origin, item = argument
-    return run_items(shard, (origin, [item]))[0]
+def _run_item(shard: Shard, argument: tuple[int, int, Item]) -> Any:
+    origin, db, item = argument
+    return run_items(shard, (origin, db, [item]))[0]

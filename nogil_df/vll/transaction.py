@@ -24,6 +24,8 @@ from nogil_df.vll.engine import GRANTED, REFUSED, call, deliver
 from nogil_df.vll.part import Part, Work
 
 if TYPE_CHECKING:
+    from collections.abc import Set
+
     from nogil_df.shard.shard import Shard
     from nogil_df.vll.proactor import Message, Proactor
 
@@ -84,6 +86,10 @@ class Transaction:
             writes = exclusive.get(shard, _NOTHING)
             reads = shared.get(shard, _NOTHING)
             self.parts[shard] = Part(origin, self, reads - writes, writes)
+
+    def lock_part(self, shard: int, reads: Set[int], writes: Set[int]) -> None:
+        """Name the keys on one shard; the sets are disjoint. O(1)."""
+        self.parts[shard] = Part(self.proactor.index, self, reads, writes)
 
     def lock_everything(self, scope: int) -> None:
         """Make this a global transaction. O(shards)."""
