@@ -236,8 +236,13 @@ BOOK.add(
                 until("EXISTS j", ":0"),
                 "GET k",
             ],
-            "renamed keys run out": ["SET k v PX 20", "RENAME k j", until("EXISTS j", ":0"), "DBSIZE"],
-            "copies run out": ["SET k v PX 20", "COPY k j", until("EXISTS j", ":0"), until("EXISTS k", ":0")],
+            "renamed keys run out": ["SET k v PX 300", "RENAME k j", until("EXISTS j", ":0"), "DBSIZE"],
+            "copies run out": [
+                "SET k v PX 300",
+                "COPY k j",
+                until("EXISTS j", ":0"),
+                until("EXISTS k", ":0"),
+            ],
             "getex": ["SET k v", "GETEX k PX 10", until("EXISTS k", ":0")],
             "as others see it": [
                 on(1, "PING"),

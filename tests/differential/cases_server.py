@@ -330,9 +330,9 @@ BOOK.add(
         "latency events",
         {
             "of a slow command": [
-                "CONFIG SET latency-monitor-threshold 1",
+                "CONFIG SET latency-monitor-threshold 50",
                 "LATENCY RESET",
-                "DEBUG SLEEP 0.01",
+                "DEBUG SLEEP 0.06",
                 shape("LATENCY LATEST"),
                 shape("LATENCY HISTORY command"),
                 kinds("LATENCY GRAPH command"),

@@ -306,7 +306,7 @@ BOOK.add(
                 *_CHECK,
                 "DEBUG SET-ACTIVE-EXPIRE 1",
             ],
-            "a key that runs out": ["SET k v PX 20", "WATCH k", until("EXISTS k", ":0"), *_CHECK],
+            "a key that runs out": ["SET k v PX 300", "WATCH k", until("EXISTS k", ":0"), *_CHECK],
             "the watcher reads": ["SET k 1", "WATCH k", "GET k", "MULTI", "INCR k", "EXEC"],
             "many keys": [
                 "WATCH " + " ".join(f"key:{i}" for i in range(30)),
