@@ -224,7 +224,9 @@ class _Run:
             places.append((shard, len(group)))
             group.append((command.op, payload, h, command.is_write))  # type: ignore[arg-type]
         origin = context.proactor.index
-        works: dict[int, Work] = {shard: (run_items, (origin, session.db, items)) for shard, items in groups.items()}
+        works: dict[int, Work] = {
+            shard: (run_items, (origin, session.db, items)) for shard, items in groups.items()
+        }
         dispatcher = context.dispatcher
         dispatcher.squashed_hops += len(works)
         dispatcher.squashed_commands += len(queued)
