@@ -33,7 +33,7 @@ from nogil_df.commands import gate
 from nogil_df.commands.context import Alone, Context, Everywhere, collect
 from nogil_df.commands.spec import ALL_EXCLUSIVE, ALL_SHARED, KEYS, LOCAL, SINGLE, Command, Row
 from nogil_df.vll.engine import call, run_part
-from nogil_df.vll.part import GLOBAL_EXCLUSIVE, GLOBAL_SHARED, Part
+from nogil_df.vll.part import GLOBAL_EXCLUSIVE, GLOBAL_SHARED, Part, Work
 from nogil_df.vll.squash import Item, fingerprints, run_alone, run_items, run_one
 from nogil_df.vll.transaction import Transaction
 
@@ -207,7 +207,7 @@ class Dispatcher:
         """Answer the command at ``session.position`` with an error and step over it."""
         args = session.batch[session.position]
         session.position += 1
-        command = self.commands[args[0]]
+        command: Any = self.commands[args[0]]
         if command is None and gate.hang_up_on_http(session, args):
             return
         if command is not None:
@@ -413,7 +413,7 @@ class Dispatcher:
         task.tx = tx = Transaction(self.proactor, task)
         me = self.proactor.index
         db = task.session.db
-        works = {}
+        works: dict[int, Work] = {}
         for shard, items in groups.items():
             tx.lock_part(shard, *fingerprints(items))
             works[shard] = (run_items, (me, db, items))
