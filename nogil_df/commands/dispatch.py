@@ -434,7 +434,7 @@ class Dispatcher:
             self.reply(session, command, result, self.stopwatch() - session.started, args)
         except ReplyError as error:
             self.reply_error(session, error.with_traceback(None))
-        if session.special:
+        if session.special or session.shown is not None:
             gate.after_reply(session)
         self.go_on(session)
 
@@ -459,7 +459,7 @@ class Dispatcher:
             # A shard whose work broke as a whole answers one error for all.
             answers[shard] = repeat(found) if found.__class__ is ReplyError else iter(found)
         self._encode_batch(session, run, task.owners, answers, share)
-        if session.special:
+        if session.special or session.shown is not None:
             gate.after_reply(session)
         self.go_on(session)
 

@@ -179,6 +179,28 @@ def test_keyspace_events_reach_subscribers_of_every_thread_wherever_the_key_live
         assert len(got) == len(expected)
 
 
+@pytest.mark.parametrize("seed", range(30))
+def test_what_is_published_because_of_a_reply_comes_after_what_that_reply_was_to(seed: int) -> None:
+    """An event, or a message, that somebody knows of is not overtaken, whichever threads are involved."""
+    first = Console(seed=seed, options=Options(notify_keyspace_events="KA"))
+    second, listener = first.another(), first.another()
+    listener("PSUBSCRIBE *")
+    simulation = first.simulation
+    expected = []
+    for number in range(20):
+        key = b"key%d" % number
+        first.client.send([b"SET", key, b"v"] if number % 2 else [b"PUBLISH", key, b"x"])
+        expected.append(b"__keyspace@0__:" + key if number % 2 else key)
+        while not first.replies():
+            assert simulation.step()
+        second.client.send([b"PUBLISH", b"then", b"x"])
+        expected.append(b"then")
+        while not second.replies():
+            assert simulation.step()
+    simulation.run()
+    assert [reply.value[2].value for reply in listener.replies()] == expected
+
+
 @pytest.mark.parametrize("seed", range(12))
 def test_whoever_has_been_confirmed_gets_every_message_published_after_that(seed: int) -> None:
     """In any interleaving: what is published between two confirmations arrives, once, in order."""
