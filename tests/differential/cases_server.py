@@ -331,7 +331,8 @@ BOOK.add(
         {
             "of a slow command": [
                 "CONFIG SET latency-monitor-threshold 50",
-                "LATENCY RESET",
+                # On a busy machine CONFIG SET itself may have been slow enough to count.
+                anything("LATENCY RESET"),
                 "DEBUG SLEEP 0.06",
                 shape("LATENCY LATEST"),
                 shape("LATENCY HISTORY command"),
