@@ -207,12 +207,13 @@ def test_conflicting_parts_run_one_after_the_other(wanted: list[Any], seed: int)
         elif not reads | writes:
             # A transaction has parts only where it has keys.
             continue
-        one = part(stamp * 100 + number, reads=reads - writes, writes=writes, scope=scope)
+        one = part(stamp * 100 + 2 * number, reads=reads - writes, writes=writes, scope=scope)
         state = engine.schedule(one)
         if state == REFUSED:
             assert any(conflict(one, other) and other.tx_id > one.tx_id for other in granted)
             one = one.fresh()
-            one.tx_id = max(engine.proactor.seen_tx_id(), engine.queue.tail_id() + 1)
+            # Odd, so that none of those to come has it.
+            one.tx_id = max(engine.proactor.seen_tx_id(), engine.queue.tail_id() + 1) | 1
             state = engine.schedule(one)
         assert state != REFUSED
         (granted if state == GRANTED else waiting).append(one)
