@@ -256,7 +256,7 @@ class Dispatcher:
                         raise ReplyError("WRONG_ARITY", command.full_name)
                     if command.kind != SINGLE and argc != command.single_with:
                         break
-                    cmd = command.cmd
+                    cmd = None if argc == command.plain_with else command.cmd
                     op: Any = command.op
                     encode: Any = command.encode
                     plain_ok = command.plain_ok
@@ -352,7 +352,7 @@ class Dispatcher:
                 if found.kind != SINGLE and argc != found.single_with:
                     break
                 command = found
-                cmd = command.cmd
+                cmd = None if argc == command.plain_with else command.cmd
                 op: Any = command.op
                 is_write = command.is_write
             run.append(found)

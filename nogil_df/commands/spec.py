@@ -53,6 +53,7 @@ class Row:
         cmd, op, run, encode: see the module's text. ``encode`` names a method of the reply encoder that is
             quicker than the generic one; "" for generic.
         scope: how a MULTI command locks.
+        plain_with: with exactly so many arguments ``cmd`` would return them as they are, so it is not called.
         single_with: the number of arguments, name included, with which a MULTI command has one key and runs
             by ``cmd`` and ``op`` as SINGLE; 0 for never.
         find_keys: positions of keys where they can't be told by first/last/step (movable keys):
@@ -81,6 +82,7 @@ class Row:
     encode: str = ""
     scope: str = KEYS
     single_with: int = 0
+    plain_with: int = 0
     find_keys: Callable[[Sequence[bytes]], list[int]] | None = None
     key_flags: str = ""
     lock: Callable[..., None] | None = None
@@ -149,6 +151,7 @@ class Command:
         "full_name",
         "kind",
         "single_with",
+        "plain_with",
         "arity",
         "least",
         "most",
@@ -178,6 +181,7 @@ class Command:
         self.full_name = row.name.lower().replace(" ", "|")
         self.kind = row.kind
         self.single_with = row.single_with
+        self.plain_with = row.plain_with
         self.arity = row.arity
         self.least = abs(row.arity)
         self.most = row.arity if row.arity > 0 else 1 << 62

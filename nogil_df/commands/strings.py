@@ -44,12 +44,12 @@ SetPayload = tuple[bytes, bytes, int, bytes, bool, int]
 def op_get(db: Keyspace, args: Args, h: int) -> bytes | None:
     """The value, None if there is no key. O(1)."""
     value = db.table.get(args[1], h)
-    shard = db.shard
+    if value.__class__ is bytes:
+        db.shard.hits += 1
+        return value  # type: ignore[no-any-return]
     if value is None:
         return db.find(args[1], h)  # type: ignore[no-any-return]
-    shard.hits += 1
-    if value.__class__ is bytes:
-        return value
+    db.shard.hits += 1
     if value.__class__ is bytearray:
         return bytes(value)
     raise ReplyError("WRONGTYPE")
@@ -404,6 +404,7 @@ TABLE: tuple[Row, ...] = (
         -3,
         "write denyoom",
         cmd=cmd_set,
+        plain_with=3,
         op=op_set,
         encode="ok_or_null",
         acl="@write @string @slow",

@@ -71,6 +71,12 @@ class Connection:
 
     __slots__ = (
         "sock",
+        "recv",
+        "send",
+        "read",
+        "execute",
+        "state",
+        "proactor",
         "fd",
         "loop",
         "dispatcher",
@@ -102,6 +108,13 @@ class Connection:
         local_address: str,
     ) -> None:
         self.sock = sock
+        # Bound once: a look-up through the socket, the dispatcher or the parser costs 40 to 100 ns each time.
+        self.recv = sock.recv
+        self.send = sock.send
+        self.read = parser.read
+        self.execute = dispatcher.execute
+        self.state = dispatcher.state
+        self.proactor = loop.proactor
         self.fd = sock.fileno()
         self.loop = loop
         self.dispatcher = dispatcher
@@ -126,7 +139,41 @@ class Connection:
         loop.watch(self.fd, READ, self.on_ready)
 
     def on_ready(self, mask: int) -> None:
-        """The socket is readable, writable or broken."""
+        """The socket is readable, writable or broken.
+
+        Spelled out for the usual case: a client sends a whole command or a few, and reads its replies.
+        """
+        session = self.session
+        if mask != READ or self.queued or self.paused or session.busy:
+            self._on_unusual(mask)
+            return
+        try:
+            data = self.recv(CHUNK)
+        except OSError as error:
+            if not is_transient(error):
+                self.drop()
+            return
+        if not data:
+            # The client sends no more, and may still want the replies it has coming.
+            self._finish()
+            return
+        size = len(data)
+        self.bytes_in += size
+        state = self.state
+        state.bytes_in += size
+        state.reads += 1
+        batch = self.read(data, BATCH)
+        if len(batch) != 1 or not session.authenticated:
+            self._execute(batch)
+            return
+        self.more = False
+        session.batch = batch
+        session.position = 0
+        self.execute(session)
+        if not session.busy:
+            self.ready()
+
+    def _on_unusual(self, mask: int) -> None:
         if mask & WRITE:
             self._send_unsent()
             if self.closed:
@@ -138,28 +185,10 @@ class Connection:
             if self.session.busy or self.paused:
                 self._pause()
                 return
-            self._read()
+            self.on_ready(READ)
         elif not mask & WRITE:
             # Neither readable nor writable: hang-up or error while nothing was being read.
             self.drop()
-
-    def _read(self) -> None:
-        try:
-            data = self.sock.recv(CHUNK)
-        except OSError as error:
-            if not is_transient(error):
-                self.drop()
-            return
-        if not data:
-            # The client sends no more, and may still want the replies it has coming.
-            self._finish()
-            return
-        size = len(data)
-        state = self.dispatcher.state
-        self.bytes_in += size
-        state.bytes_in += size
-        state.reads += 1
-        self._execute(self.parser.read(data, BATCH))
 
     def go_on(self) -> None:
         """Run the next batch of commands that were buffered when the last turn ended."""
@@ -175,10 +204,10 @@ class Connection:
         self.more = size == BATCH or (size > 0 and not session.authenticated)
         if size:
             if size > 1:
-                self.dispatcher.state.pipelined += size
+                self.state.pipelined += size
             session.batch = batch
             session.position = 0
-            self.dispatcher.execute(session)
+            self.execute(session)
             self.parser.authenticated = session.authenticated
         if not session.busy:
             self.ready()
@@ -186,12 +215,16 @@ class Connection:
     def ready(self) -> None:
         """The batch is done: send its replies, then see what else has arrived meanwhile."""
         session = self.session
-        session.last_active = self.loop.proactor.clock.monotonic()
-        if session.sink:
+        session.last_active = self.loop.now
+        sink = session.sink
+        if sink:
             self.flush()
+        parser = self.parser
+        if parser.idle and not (session.closing or self.paused or self.unsent_bytes):
+            # Nothing is left over anywhere: nearly always.
+            return
         if self.closed:
             return
-        parser = self.parser
         if session.closing:
             self._finish()
         elif self.unsent_bytes > self.high_water:
@@ -223,31 +256,34 @@ class Connection:
         sink = self.session.sink
         if not sink or self.closed:
             return
-        proactor = self.loop.proactor
+        proactor = self.proactor
         if proactor.has_notices:
             proactor.hand_over_notices()
-        data = b"".join(sink) if len(sink) > 1 else sink[0]
+        data = b"".join(sink)
         sink.clear()
         if self.unsent:
             self.unsent.append(memoryview(data))
             self.unsent_bytes += len(data)
-            self._check_limits(proactor.clock.monotonic())
+            self._check_limits(self.loop.proactor.clock.monotonic())
             return
         try:
-            sent = self.sock.send(data)
+            sent = self.send(data)
         except OSError as error:
             if not is_transient(error):
                 self.drop()
                 return
             sent = 0
-        self._sent(sent)
+        self.bytes_out += sent
+        state = self.state
+        state.bytes_out += sent
+        state.writes += 1
         if sent < len(data):
-            now = proactor.clock.monotonic()
+            now = self.loop.proactor.clock.monotonic()
             self.unsent.append(memoryview(data)[sent:])
             self.unsent_bytes = len(data) - sent
             self.progress_at = now
             self._watch()
-            self.dispatcher.state.watch_slow_reader(self.session)
+            state.watch_slow_reader(self.session)
             self._check_limits(now)
 
     def _send_unsent(self) -> None:

@@ -48,6 +48,7 @@ class Loop:
         "dirty",
         "stopping",
         "turns",
+        "now",
     )
 
     def __init__(self, proactor: Proactor, state: ThreadState, poller: Poller, waker: Waker) -> None:
@@ -63,6 +64,8 @@ class Loop:
         self.dirty: list[Connection] = []
         self.stopping = False
         self.turns = 0
+        # The time at which this turn began to serve sockets: monotonic seconds, good enough for idle times.
+        self.now = proactor.clock.monotonic()
         poller.register(waker.fd, READ)
         proactor.wake = waker.wake
 
@@ -102,11 +105,12 @@ class Loop:
             proactor.read_mail()
         if ready:
             proactor.tick()
+            self.now = proactor.clock.monotonic()
             handlers = self.handlers
             for fd, mask in ready:
-                handler = handlers.get(fd)
-                if handler is not None:
-                    handler(mask)
+                # An earlier one of this turn may have closed it.
+                if fd in handlers:
+                    handlers[fd](mask)
         if proactor.inbox:
             proactor.drain()
         runnable = self.runnable

@@ -118,6 +118,11 @@ class RequestParser:
         self.feed(data)
         return self.next_batch(max_commands)
 
+    @property
+    def idle(self) -> bool:
+        """Nothing is buffered and nothing is wrong: whatever came has been handed out. May be False all the same."""
+        return False
+
     def feed(self, data: bytes) -> None:
         """Take the next bytes of the connection.  Cost: O(1) when all before was parsed, which is usual."""
         if self.error is not None:

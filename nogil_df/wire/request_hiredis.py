@@ -88,13 +88,13 @@ class HiredisEngine(RequestEngine):
 class HiredisParser(RequestParser):
     """The requests of one connection; see :class:`RequestParser`."""
 
-    __slots__ = ("_idle", "_ready", "_ready_at", "_ready_bytes", "_refused")
+    __slots__ = ("idle", "_ready", "_ready_at", "_ready_bytes", "_refused")
 
     engine: HiredisEngine
 
     def __init__(self, engine: HiredisEngine, authenticated: bool = True) -> None:
         super().__init__(engine, authenticated)
-        self._idle = True  # nothing buffered, nothing incomplete, no error
+        self.idle = True  # nothing buffered, nothing incomplete, no error
         self._refused = False  # what is in the buffer is for the strict parser
         self._ready: list[list[bytes]] = []  # parsed, and from _ready_at on not handed out
         self._ready_at = 0
@@ -107,7 +107,7 @@ class HiredisParser(RequestParser):
 
     def read(self, data: bytes, max_commands: int) -> list[list[bytes]]:
         """``feed`` and ``next_batch`` in one call: quicker if ``data`` is whole commands and none wait."""
-        if self._idle and self.authenticated and data.startswith(b"*"):
+        if self.idle and self.authenticated and data.startswith(b"*"):
             size = len(data)
             if size <= _MAX_ALONE and data[2:4] == b"\r\n" and data.find(b"\r\n*") < 0:
                 command = self._read_alone(data)
@@ -129,7 +129,7 @@ class HiredisParser(RequestParser):
     def feed(self, data: bytes) -> None:
         """Take the next bytes of the connection."""
         super().feed(data)
-        self._refused = self._idle = False
+        self._refused = self.idle = False
 
     def _read_alone(self, data: bytes) -> list[bytes] | None:
         """The command that ``data`` is, if it is one of up to nine arguments, written as Redis wants it."""
@@ -167,7 +167,7 @@ class HiredisParser(RequestParser):
                 self._parse(out, max_commands if self._refused else before + 1)
                 if len(out) == before:
                     break
-        self._idle = not self._ready and not self._buf and not self._left and self.error is None
+        self.idle = not self._ready and not self._buf and not self._left and self.error is None
         return out
 
     def _hand_out(self, out: list[list[bytes]], room: int) -> None:
