@@ -120,7 +120,7 @@ class RequestParser:
 
     @property
     def idle(self) -> bool:
-        """Nothing is buffered and nothing is wrong: whatever came has been handed out. May be False all the same."""
+        """All that came has been handed out and nothing is wrong; may be False all the same."""
         return False
 
     def feed(self, data: bytes) -> None:
