@@ -46,7 +46,7 @@ def op_get(db: Keyspace, args: Args, h: int) -> bytes | None:
     value = db.table.get(args[1], h)
     if value.__class__ is bytes:
         db.shard.hits += 1
-        return value  # type: ignore[no-any-return]
+        return value
     if value is None:
         return db.find(args[1], h)  # type: ignore[no-any-return]
     db.shard.hits += 1

@@ -91,6 +91,7 @@ class RequestParser:
         "authenticated",
         "engine",
         "error",
+        "idle",
     )
 
     engine: RequestEngine
@@ -99,6 +100,7 @@ class RequestParser:
         self.engine = engine
         self.authenticated = authenticated
         self.error: bytes | None = None
+        self.idle = False  # all that came has been handed out, nothing is wrong; may be False all the same
         self._buf = b""  # what is not parsed begins at _pos
         self._pos = 0
         self._scanned = 0  # up to here _buf holds no end of the line that begins at _pos
@@ -117,11 +119,6 @@ class RequestParser:
         """``feed`` and ``next_batch`` in one call."""
         self.feed(data)
         return self.next_batch(max_commands)
-
-    @property
-    def idle(self) -> bool:
-        """All that came has been handed out and nothing is wrong; may be False all the same."""
-        return False
 
     def feed(self, data: bytes) -> None:
         """Take the next bytes of the connection.  Cost: O(1) when all before was parsed, which is usual."""

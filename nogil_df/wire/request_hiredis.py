@@ -88,7 +88,7 @@ class HiredisEngine(RequestEngine):
 class HiredisParser(RequestParser):
     """The requests of one connection; see :class:`RequestParser`."""
 
-    __slots__ = ("idle", "_ready", "_ready_at", "_ready_bytes", "_refused")
+    __slots__ = ("_ready", "_ready_at", "_ready_bytes", "_refused")
 
     engine: HiredisEngine
 
