@@ -29,10 +29,6 @@ class Clock:
         """Microseconds since 1970-01-01 UTC, rounded down."""
         return time.time_ns() // 1_000
 
-    def monotonic(self) -> float:
-        """Seconds from an arbitrary start; only differences mean something."""
-        return time.monotonic()
-
     def monotonic_us(self) -> int:
         """Microseconds from the same arbitrary start as `monotonic`, rounded down."""
         return time.monotonic_ns() // 1_000
@@ -41,7 +37,9 @@ class Clock:
         """Hold the calling thread up for so long."""
         time.sleep(seconds)
 
-    # Nanoseconds, to time commands with. The C function itself: a method would cost as much again.
+    # Seconds from an arbitrary start, only differences mean something; and nanoseconds, to time commands with.
+    # The C functions themselves: a method would cost as much again.
+    monotonic = staticmethod(time.monotonic)
     stopwatch_ns = staticmethod(time.perf_counter_ns)
 
 

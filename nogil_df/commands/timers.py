@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Callable
+from math import inf
 
 
 class Timer:
@@ -25,19 +26,25 @@ class Timer:
 
 
 class Timers:
-    """A heap of timers; times are the clock's monotonic seconds."""
+    """A heap of timers; times are the clock's monotonic seconds.
 
-    __slots__ = ("_count", "_heap")
+    Attributes:
+        first: no timer is due before it; infinite if there is none.
+    """
+
+    __slots__ = ("_count", "_heap", "first")
 
     def __init__(self) -> None:
         self._heap: list[tuple[float, int, Timer]] = []
         self._count = 0
+        self.first = inf
 
     def at(self, when: float, action: Callable[[], None]) -> Timer:
         """Run ``action`` once ``when`` has come. O(log n)."""
         timer = Timer(when, action)
         self._count += 1
         heapq.heappush(self._heap, (when, self._count, timer))
+        self.first = self._heap[0][0]
         return timer
 
     def next_time(self) -> float | None:
@@ -57,4 +64,5 @@ class Timers:
             if action is not None:
                 action()
                 ran += 1
+        self.first = self._heap[0][0] if self._heap else inf
         return ran

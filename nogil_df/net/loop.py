@@ -47,7 +47,10 @@ class Loop:
         "runnable",
         "dirty",
         "stopping",
-        "turns",
+        "poll",
+        "monotonic",
+        "inbox",
+        "mail",
         "now",
     )
 
@@ -63,7 +66,11 @@ class Loop:
         # Connections with replies that nobody has sent yet (pushes).
         self.dirty: list[Connection] = []
         self.stopping = False
-        self.turns = 0
+        # Bound once; a turn may serve no more than one request, so what it costs itself counts.
+        self.poll = poller.poll
+        self.monotonic = proactor.clock.monotonic
+        self.inbox = proactor.inbox
+        self.mail = proactor.mail
         # The time at which this turn began to serve sockets: monotonic seconds, good enough for idle times.
         self.now = proactor.clock.monotonic()
         poller.register(waker.fd, READ)
@@ -91,56 +98,56 @@ class Loop:
         """One turn; see the module's text."""
         proactor = self.proactor
         state = self.state
-        timeout = self._time_to_wait()
+        inbox = self.inbox
+        mail = self.mail
         proactor.sleeping = True
-        if timeout and (proactor.inbox or proactor.mail):
-            timeout = 0
-        try:
-            ready = self.poller.poll(timeout)
-        except InterruptedError:
-            ready = []
+        if inbox or mail or self.runnable or self.dirty or state.has_more_work:
+            timeout = 0.0
+        else:
+            until = state.next_beat
+            first = state.timers.first
+            timeout = (first if first < until else until) - self.monotonic()
+            if timeout < 0:
+                timeout = 0.0
+        ready = self.poll(timeout)
         proactor.sleeping = False
-        self.turns += 1
-        if proactor.mail:
+        if mail:
             proactor.read_mail()
+        now = self.now = self.monotonic()
         if ready:
             proactor.tick()
-            self.now = proactor.clock.monotonic()
             handlers = self.handlers
             for fd, mask in ready:
                 # An earlier one of this turn may have closed it.
                 if fd in handlers:
                     handlers[fd](mask)
-        if proactor.inbox:
+        if inbox:
             proactor.drain()
-        runnable = self.runnable
-        for _ in range(len(runnable)):
-            runnable.popleft().go_on()
-        now = proactor.clock.monotonic()
+        if self.runnable:
+            self._serve_runnable()
         if now >= state.next_beat:
             proactor.tick()
             state.beat(now)
-        state.timers.run_due(now)
+        if now >= state.timers.first:
+            state.timers.run_due(now)
         if proactor.shard.outgoing:
             state.publish_events()
         proactor.finish_turn()
-        dirty = self.dirty
-        if dirty:
-            self.dirty = []
-            for connection in dirty:
-                connection.flush()
-            # Those that had to be cut off may have left messages for others.
-            proactor.finish_turn()
+        if self.dirty:
+            self._send_pushes()
 
-    def _time_to_wait(self) -> float:
-        proactor = self.proactor
-        if self.runnable or proactor.inbox or proactor.mail or self.dirty or self.state.has_more_work:
-            return 0
-        until = self.state.next_beat
-        timer = self.state.timers.next_time()
-        if timer is not None and timer < until:
-            until = timer
-        return max(0.0, until - proactor.clock.monotonic())
+    def _serve_runnable(self) -> None:
+        """Connections that had more commands than one turn may run."""
+        runnable = self.runnable
+        for _ in range(len(runnable)):
+            runnable.popleft().go_on()
+
+    def _send_pushes(self) -> None:
+        dirty, self.dirty = self.dirty, []
+        for connection in dirty:
+            connection.flush()
+        # Those that had to be cut off may have left messages for others.
+        self.proactor.finish_turn()
 
     def _woken(self, mask: int) -> None:
         self.waker.clear()
