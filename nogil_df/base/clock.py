@@ -37,7 +37,7 @@ class Clock:
         """Hold the calling thread up for so long."""
         time.sleep(seconds)
 
-    # Seconds from an arbitrary start, only differences mean something; and nanoseconds, to time commands with.
+    # Seconds from an arbitrary start, where only differences mean something; nanoseconds, to time commands.
     # The C functions themselves: a method would cost as much again.
     monotonic = staticmethod(time.monotonic)
     stopwatch_ns = staticmethod(time.perf_counter_ns)

@@ -150,6 +150,11 @@ class Context:
         """
         given = keys if payloads is None else payloads
         origin = self.proactor.index
+        if self.proactor.count == 1:
+            hash_key = self.proactor.shard.hash_key
+            pairs = list(zip(given, map(hash_key, keys), strict=True))
+            answers = yield from self.hop({0: (_run_each, (origin, op, self.db, pairs))}, last)
+            return answers[0]
         groups = self.by_shard(keys)
         works: dict[int, Work] = {
             shard: (_run_each, (origin, op, self.db, [(given[position], h) for position, _, h in group]))

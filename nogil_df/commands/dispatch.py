@@ -611,6 +611,9 @@ def lock_command(context: Context, tx: Transaction, command: Command, args: list
     row = command.row
     if row.lock is not None:
         row.lock(context, tx, args)
+    elif row.scope == KEYS and context.proactor.count == 1 and not context.proactor.engine.locks.table:
+        # All keys are here and nobody holds an intent: nothing to find out, nothing to lock.
+        tx.run_inline()
     elif row.scope == KEYS:
         shared: dict[int, set[int]] = {}
         exclusive: dict[int, set[int]] = {}

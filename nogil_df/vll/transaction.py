@@ -91,6 +91,10 @@ class Transaction:
         """Name the keys on one shard; the sets are disjoint. O(1)."""
         self.parts[shard] = Part(self.proactor.index, self, reads, writes)
 
+    def run_inline(self) -> None:
+        """Declare that this thread's shard holds every key and no intent, instead of naming the keys."""
+        self.state = INLINE
+
     def lock_everything(self, scope: int) -> None:
         """Make this a global transaction. O(shards)."""
         origin = self.proactor.index
