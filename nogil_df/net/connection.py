@@ -31,8 +31,8 @@ if TYPE_CHECKING:
     from nogil_df.net.loop import Loop
     from nogil_df.wire.request import RequestParser
 
-CHUNK = 16 * 1024
-"""Bytes asked for in one recv. 16 KB to 256 KB measure alike; this holds a pipeline of 100 x 256 bytes."""
+CHUNK = 64 * 1024
+"""Bytes asked for in one recv. The call takes 1.7 us with 4 to 32 KB, 1.8 with 64, 2.1 with 256."""
 
 BATCH = 256
 """Commands run in one turn for one connection: about half a millisecond."""

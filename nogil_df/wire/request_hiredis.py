@@ -35,7 +35,7 @@ _MAX_ALONE: Final = (
     4096  # bytes of a command worth packing again; above, copies cost more than strict parsing
 )
 _MAX_STRETCH: Final = 64 * 1024
-_FIRST_COMMAND: Final = 2048  # a stretch whose first command is longer is left to the strict parser
+_FIRST_COMMAND: Final = 8192  # a stretch whose first command is longer is left to the strict parser
 _MARK: Final = b":0\r\n"
 # A '*' that does not begin a count which hiredis can well make room for.
 _ODD_STAR: Final = re.compile(rb"\*(?![1-9]\d{0,3}\r\n)").search
