@@ -69,7 +69,7 @@ def make_thread(
     proactor.service = state
     dispatcher = Dispatcher(proactor, rows, ReplyEncoder(), state)
     state.dispatcher = dispatcher
-    dispatcher.squash_limit = state.config.max_squashed_cmd_num
+    dispatcher.reconfigure()
     return Thread(proactor, state, dispatcher)
 
 

@@ -82,7 +82,7 @@ def apply_change(proactor: Proactor, change: ConfigChange) -> None:
     config = state.config
     config.apply(change)
     state.reconfigure()
-    state.dispatcher.squash_limit = config.max_squashed_cmd_num
+    state.dispatcher.reconfigure()
     engine = state.extra.get("engine")
     if engine is not None:
         engine.max_bulk = config.proto_max_bulk_len

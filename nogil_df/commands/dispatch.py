@@ -136,6 +136,7 @@ class Dispatcher:
         "hot",
         "no_batch",
         "squash_limit",
+        "squash_from",
         "squashed_hops",
         "squashed_commands",
     )
@@ -172,9 +173,17 @@ class Dispatcher:
         """What the inner loop needs, in one look-up: none of it ever changes."""
         self.no_batch: list[list[bytes]] = []
         self.gated = False
+        # Bounds of a squashed hop, and the length from which a pipeline is squashed; see `reconfigure`.
         self.squash_limit = 100
+        self.squash_from = 1
         self.squashed_hops = 0
         self.squashed_commands = 0
+
+    def reconfigure(self) -> None:
+        """Take over what the configuration says about squashing; at the start and after every CONFIG SET."""
+        config = self.config
+        self.squash_limit = config.max_squashed_cmd_num
+        self.squash_from = config.pipeline_squash or 1 << 62
 
     def _bind_encoder(self, command: Command) -> None:
         command.encode = getattr(self.encoder, command.row.encode or "encode")
@@ -335,6 +344,8 @@ class Dispatcher:
         """
         batch = session.batch
         position = session.position
+        if len(batch) - position < self.squash_from:
+            limit = 1
         last = min(len(batch), position + (limit or self.squash_limit))
         commands, _, hash_key, _, _, count, _, _, clock = self.hot
         groups: dict[int, list[Item]] = {}

@@ -163,8 +163,11 @@ def _run_queue(context: Context, queue: list[Queued]) -> Steps:
     run = _Run(context, len(queue))
     monitors = session.dispatcher.state.monitors
     position = 0
+    squash = session.dispatcher.config.multi_exec_squash
     while position < len(queue):
         end = _end_of_squashable(queue, position)
+        if end > position and not squash:
+            end = position + 1
         if end > position:
             yield from run.squashed(queue[position:end], last=end == len(queue))
         else:
