@@ -64,6 +64,7 @@ def make_thread(
         rows: the command table.
     """
     shard = Shard(index, count, options.dbnum, clock.unix_ms())
+    shard.stopwatch = clock.stopwatch_ns
     proactor = Proactor(index, count, shard, clock)
     state = ThreadState(proactor, ConfigView(options), server)
     proactor.service = state

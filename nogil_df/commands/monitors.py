@@ -73,7 +73,7 @@ class Monitors:
             if thread == self.proactor.index:
                 self.show(line)
             else:
-                self.proactor.post(thread, (show_line, line))
+                self.proactor.notify(thread, (show_line, line))
 
     def show(self, line: bytes) -> None:
         """Pass a line on to this thread's monitors. O(monitors)."""

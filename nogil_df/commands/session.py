@@ -60,7 +60,7 @@ class Session:
         queue_broken: a command was refused while queueing: EXEC will abort.
         executing: how many commands the EXEC under way runs; -1 if none is.
         watching: (db, key) -> token left on the key's shard.
-        pending, started: the single command in flight on another shard, and when it began (ns).
+        pending: the single command in flight on another shard.
     """
 
     __slots__ = (
@@ -79,7 +79,6 @@ class Session:
         "closed",
         "special",
         "pending",
-        "started",
         "name",
         "lib_name",
         "lib_version",
@@ -123,7 +122,6 @@ class Session:
         self.closed = False
         self.closing = False
         self.pending: Command | None = None
-        self.started = 0
         self.name = b""
         self.lib_name = b""
         self.lib_version = b""

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable
 from random import Random
+from time import perf_counter_ns
 from typing import Any
 
 from nogil_df.base import keyspace_events as events
@@ -34,6 +35,7 @@ class Shard:
         dirty: writes since start; hits, misses, expired: counters as INFO shows them.
         garbage: tables taken out of service by a flush, freed in slices.
         discarded: records that were in such tables since start.
+        stopwatch: nanoseconds, to time work with; the simulation puts its own clock's here.
         random: source of choices that concern this shard (RANDOMKEY, eviction).
     """
 
@@ -43,6 +45,7 @@ class Shard:
         "tick",
         "dbs",
         "hash_key",
+        "stopwatch",
         "outgoing",
         "notify_mask",
         "dirty",
@@ -67,6 +70,7 @@ class Shard:
         self.count = count
         self.tick = Tick(now_ms)
         self.hash_key: Callable[[bytes], int] = hash_key
+        self.stopwatch: Callable[[], int] = perf_counter_ns
         self.outgoing: list[tuple[int, bytes, bytes, int]] = []
         self.notify_mask = 0
         self.dirty = 0
