@@ -73,7 +73,7 @@ class Server:
 
     def command_line(self) -> list[str]:
         """The program and its arguments for `self.port` and `self.directory`."""
-        raise NotImplementedError
+        raise TypeError(f"{type(self).__name__} does not say how it is started")
 
     def environment(self) -> dict[str, str]:
         """The environment of the process."""
