@@ -25,9 +25,6 @@ if TYPE_CHECKING:
     from nogil_df.net.connection import Connection
     from nogil_df.vll.proactor import Proactor
 
-IDLE_BEAT = 1.0
-"""Seconds between heartbeats of a thread with nothing to expire."""
-
 
 class Loop:
     """One thread's loop.

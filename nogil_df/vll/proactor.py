@@ -64,7 +64,6 @@ class Proactor:
         "peers",
         "sleeping",
         "wake",
-        "after_turn",
         "tx_clock",
         "service",
         "messages_handled",
@@ -87,8 +86,6 @@ class Proactor:
         self.peers: list[Proactor] = [self]
         self.sleeping = False
         self.wake: Callable[[], None] = _no_wake
-        # Deferred work of this turn: callables run once by `finish_turn`, before the outboxes are flushed.
-        self.after_turn: list[Callable[[], None]] = []
         # Lamport clock of transaction ids, see `next_tx_id`.
         self.tx_clock = 0
         # What the upper layers hang on a thread: the dispatcher with its tables, sessions, config view.
@@ -185,12 +182,7 @@ class Proactor:
         self.shard.tick.ms = self.clock.unix_ms()
 
     def finish_turn(self) -> None:
-        """Run deferred work, then hand every non-empty outbox over. O(threads + deferred)."""
-        while self.after_turn:
-            due = self.after_turn
-            self.after_turn = []
-            for action in due:
-                action()
+        """Hand the notices and every non-empty outbox over. O(threads)."""
         if self.has_notices:
             self.hand_over_notices()
         index = self.index

@@ -61,7 +61,6 @@ class Transaction:
         "works",
         "last",
         "refused",
-        "attempts",
     )
 
     def __init__(self, proactor: Proactor, owner: HopOwner) -> None:
@@ -77,7 +76,6 @@ class Transaction:
         self.works: dict[int, Work] = {}
         self.last = False
         self.refused = False
-        self.attempts = 0
 
     def lock_keys(self, shared: dict[int, set[int]], exclusive: dict[int, set[int]]) -> None:
         """Name the keys, as fingerprints by shard, before the first hop. O(shards)."""
@@ -153,7 +151,6 @@ class Transaction:
         proactor = self.proactor
         me = proactor.index
         parts = self.parts
-        self.attempts += 1
         self.refused = False
         self.ungranted = 0
         self.tx_id = proactor.next_tx_id()
