@@ -183,6 +183,15 @@ CATALOGUE: Final[dict[str, str]] = {
     "LCS_LEN_AND_IDX": "ERR If you want both the length and indexes, please just use IDX.",
     "BAD_DIGEST": "ERR must be exactly 16 hexadecimal characters",
     "BAD_NUMKEYS": "ERR invalid numkeys value",
+    # --- lists ---
+    "LPOS_RANK": (
+        "ERR RANK can't be zero: use 1 to start from the first match, 2 from the second ... "
+        "or use negative to start from the end of the list"
+    ),
+    "LPOS_COUNT": "ERR COUNT can't be negative",
+    "LPOS_MAXLEN": "ERR MAXLEN can't be negative",
+    "NUMKEYS_NOT_POSITIVE": "ERR numkeys should be greater than 0",
+    "COUNT_NOT_POSITIVE": "ERR count should be greater than 0",
     "DELEX_NOT_STRING": "ERR Key should be of string type if conditions are specified",
     "LCS_MEMORY": "ERR Insufficient memory, transient memory for LCS exceeds proto-max-bulk-len",
     # --- CLIENT ---

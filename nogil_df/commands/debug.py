@@ -130,8 +130,14 @@ def op_object(db: Keyspace, key: bytes, h: int) -> bytes:
     )
 
 
-def serialized_length(value: bytes | bytearray) -> int:
-    """Bytes of a string in an RDB file, not compressed. O(1). Source: the RDB format's string encoding."""
+def serialized_length(value: Any) -> int:
+    """Bytes of a value in an RDB file, not compressed. O(1) for strings, O(size) for other types.
+
+    Source: the RDB format's string encoding.
+    """
+    if value.__class__ is not bytes and value.__class__ is not bytearray:
+        length: int = value.serialized_length
+        return length
     if encoding(value) == b"int":
         number = int(value)
         for size in (1, 2, 4):

@@ -47,8 +47,10 @@ def of_value(value: Any, deadline: int, begun: bytes = ZEROS) -> bytes:
         deadline: unix ms, 0 for none; only that there is one counts.
         begun: a digest to go on from.
     """
-    digest = chain(begun, STRING_TYPE.to_bytes(4))
-    digest = chain(digest, bytes(value))
+    if value.__class__ is bytes or value.__class__ is bytearray:
+        digest = chain(chain(begun, STRING_TYPE.to_bytes(4)), bytes(value))
+    else:
+        digest = value.digest(chain(begun, value.type_number.to_bytes(4)))
     return blend(digest, b"!!expire!!") if deadline else digest
 
 

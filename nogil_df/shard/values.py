@@ -1,7 +1,8 @@
 """What a stored value is to commands that do not care which type it has: its name, its encoding, a copy.
 
 Strings are `bytes`, or a `bytearray` once they were changed in place. Every other type is a class of ours
-that has `type_name`, `encoding` and `copy()` itself.
+that has `type_name`, `type_number`, `encoding`, `memory` (bytes), `copy()`, `digest(begun)` and
+`serialized_length` itself.
 """
 
 from __future__ import annotations
