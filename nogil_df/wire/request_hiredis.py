@@ -8,8 +8,10 @@ the rest:
 * A command that comes alone is read by hiredis and packed again: the bytes must be those that came.
 * A longer stretch must not hold a byte that begins a type which hiredis would hand out as bytes, or make
   room for. That is asked of the bytes, not of the structure (hiredis, like Redis, does not look whether a
-  CRLF follows an argument, so that a type can begin anywhere): a value may hold them, too.  Then the
-  commands are packed again and compared, or left to the strict parser, which is slower and never wrong.
+  CRLF follows an argument, so that a type can begin anywhere): a value may hold them, too.  Then it is
+  taken apart by lines (`nogil_df.wire.request_lines`); if that does not work out, as in a value with line
+  breaks, the commands are packed again and compared, or left to the strict parser, which is slower and
+  never wrong.
 * After every stretch comes a mark, the integer 0, which must come out of hiredis right behind it: the proof
   that the stretch ended with a command.  The reader of a thread is thus always between two commands when it
   is idle, and all connections of the thread share it.
@@ -27,6 +29,7 @@ from typing import TYPE_CHECKING, Any, Final
 import hiredis
 
 from nogil_df.wire.request import MAX_BULK, RequestEngine, RequestParser
+from nogil_df.wire.request_lines import LineReader
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -50,7 +53,7 @@ class _NotEnough:
 class HiredisEngine(RequestEngine):
     """The engine of one thread: its hiredis reader, too."""
 
-    __slots__ = ("feed", "gets", "pack")
+    __slots__ = ("feed", "gets", "lines", "pack")
 
     feed: Callable[[bytes], None]
     gets: Callable[[], Any]
@@ -59,6 +62,7 @@ class HiredisEngine(RequestEngine):
     def __init__(self, max_bulk: int = MAX_BULK) -> None:
         super().__init__(max_bulk)
         self.pack = hiredis.pack_command
+        self.lines = LineReader()
         self.reset()
 
     def parser(self, authenticated: bool = True) -> HiredisParser:
@@ -138,8 +142,10 @@ class HiredisParser(RequestParser):
             or 0x3E in data  # >
             or 0x7C in data  # |
             or data.find(b"*", 1) >= 0
-        ) and _HUGE_COUNT(data):
-            return None
+        ):
+            command: Any = self.engine.lines.command(data)
+            if command is not None or _HUGE_COUNT(data):
+                return command  # type: ignore[no-any-return]
         engine = self.engine
         engine.feed(data)
         try:
@@ -223,8 +229,10 @@ class HiredisParser(RequestParser):
             or 0x25 in stretch  # %
             or _ODD_STAR(stretch)
         )
-        if not plain and _HUGE_COUNT(stretch):
-            return None
+        if not plain:
+            commands = self.engine.lines.commands(stretch)
+            if commands is not None or _HUGE_COUNT(stretch):
+                return commands
         commands = self.engine.take(stretch)
         if commands is None:
             return None
