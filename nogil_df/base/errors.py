@@ -194,6 +194,9 @@ CATALOGUE: Final[dict[str, str]] = {
     "COUNT_NOT_POSITIVE": "ERR count should be greater than 0",
     "DELEX_NOT_STRING": "ERR Key should be of string type if conditions are specified",
     "LCS_MEMORY": "ERR Insufficient memory, transient memory for LCS exceeds proto-max-bulk-len",
+    # --- sets ---
+    "TOO_MANY_KEYS": "ERR Number of keys can't be greater than number of args",
+    "LIMIT_NEGATIVE": "ERR LIMIT can't be negative",
     # --- CLIENT ---
     "CLIENT_NAME": "ERR Client names cannot contain spaces, newlines or special characters.",
     "CLIENT_ATTRIBUTE": "ERR {0} cannot contain spaces, newlines or special characters.",

@@ -160,6 +160,7 @@ class ThreadState:
         self.slow_ns = min(thresholds)
         self.slow_log.set_limit(config.slowlog_max_len)
         self.proactor.shard.set_notify_mask(config.notify_keyspace_events)
+        self.proactor.shard.limits.follow(config)
 
     # Clients.
 

@@ -15,6 +15,7 @@ from typing import Any
 from nogil_df.base import keyspace_events as events
 from nogil_df.base.hashing import hash_key
 from nogil_df.shard.keyspace import Keyspace
+from nogil_df.shard.limits import EncodingLimits
 
 
 class Tick:
@@ -31,6 +32,7 @@ class Shard:
 
     Attributes:
         outgoing: keyspace events not yet collected: (class, event, key, database).
+        limits: up to what size collections count as small.
         notify_mask: event classes that anybody wants, 0 when notifications are off.
         dirty: writes since start; hits, misses, expired: counters as INFO shows them.
         garbage: tables taken out of service by a flush, freed in slices.
@@ -46,6 +48,7 @@ class Shard:
         "dbs",
         "hash_key",
         "stopwatch",
+        "limits",
         "outgoing",
         "notify_mask",
         "dirty",
@@ -71,6 +74,7 @@ class Shard:
         self.tick = Tick(now_ms)
         self.hash_key: Callable[[bytes], int] = hash_key
         self.stopwatch: Callable[[], int] = perf_counter_ns
+        self.limits = EncodingLimits()
         self.outgoing: list[tuple[int, bytes, bytes, int]] = []
         self.notify_mask = 0
         self.dirty = 0
