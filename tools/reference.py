@@ -25,6 +25,9 @@ BEGIN, END = "<!-- flags: begin -->", "<!-- flags: end -->"
 
 TITLES = {
     "string": "Strings",
+    "list": "Lists",
+    "set": "Sets",
+    "hash": "Hashes",
     "generic": "Keys",
     "transactions": "Transactions",
     "pubsub": "Publish and subscribe",

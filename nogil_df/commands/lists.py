@@ -81,10 +81,10 @@ def integer_from(text: bytes, least: int, complaint: ReplyError) -> int:
     """An argument that must be an integer from ``least`` up.
 
     Raises:
-        ReplyError: NOT_INTEGER, or ``complaint`` about an integer that is too small.
+        ReplyError: ``complaint``, whatever it is instead.
     """
-    number = integer(text)
-    if number < least:
+    number = parse_int(text)
+    if number is None or number < least:
         raise complaint
     return number
 
@@ -347,7 +347,9 @@ def cmd_lpos(session: Session, args: Args) -> tuple[bytes, bytes, int, int, int]
             raise ReplyError("SYNTAX")
         text = args[at + 1]
         if word == b"RANK":
-            rank = integer_from(text, -INT64_MAX, ReplyError("NOT_IN_RANGE", -INT64_MAX, INT64_MAX))
+            rank = integer(text)
+            if rank < -INT64_MAX:
+                raise ReplyError("NOT_IN_RANGE", -INT64_MAX, INT64_MAX)
             if rank == 0:
                 raise ReplyError("LPOS_RANK")
         elif word == b"COUNT":

@@ -156,8 +156,10 @@ class ListValue:
             taken = items[:count]
             del items[:count]
         else:
-            taken = items[: len(items) - count - 1 : -1] if count else []
-            del items[len(items) - count :]
+            rest = len(items) - count
+            taken = items[rest:]
+            taken.reverse()
+            del items[rest:]
         self.memory -= size_of(taken)
         return taken
 

@@ -13,7 +13,7 @@ SUBJECT_IS_REDIS = os.environ.get("DIFFERENTIAL_SUBJECT", "nogil-df") == "redis"
 # The servers under test: nogil-df with one and with three shard threads.
 SUBJECTS = ("redis",) if SUBJECT_IS_REDIS else ("threads1", "threads3")
 
-CAPABILITIES: frozenset[str] = frozenset({"core", "pubsub"})
+CAPABILITIES: frozenset[str] = frozenset({"core", "pubsub", "list"})
 
 # The real redis-server can all of it.
 ALL_CAPABILITIES = frozenset(
@@ -21,6 +21,7 @@ ALL_CAPABILITIES = frozenset(
         "core",
         "pubsub",
         "list",
+        "blocking",
         "hash",
         "set",
         "zset",
@@ -40,7 +41,11 @@ ALL_CAPABILITIES = frozenset(
 
 _FAMILIES: dict[str, str] = {
     "pubsub": "PUBLISH SUBSCRIBE PSUBSCRIBE UNSUBSCRIBE PUNSUBSCRIBE SSUBSCRIBE SPUBLISH PUBSUB",
-    "list": "LPUSH RPUSH LPOP LLEN LRANGE BLPOP BRPOP BLMOVE LMOVE RPOP",
+    "list": (
+        "LPUSH RPUSH LPUSHX RPUSHX LPOP RPOP LLEN LRANGE LINDEX LSET LINSERT LREM LTRIM LPOS LMOVE RPOPLPUSH "
+        "LMPOP"
+    ),
+    "blocking": "BLPOP BRPOP BLMOVE BRPOPLPUSH BLMPOP",
     "hash": "HSET HGET HGETALL HLEN",
     "set": "SADD SREM SMEMBERS SCARD",
     "zset": "ZADD ZRANGE ZCARD BZPOPMIN",

@@ -14,6 +14,7 @@ from tests.differential import (
     cases_connection,
     cases_expiry,
     cases_generic,
+    cases_lists,
     cases_server,
     cases_strings,
     cases_transactions,
@@ -23,7 +24,15 @@ from tests.differential.case import Case
 from tests.differential.runner import Way, run, ways
 from tests.servers import Server
 
-BOOKS = (cases_strings, cases_generic, cases_expiry, cases_connection, cases_transactions, cases_server)
+BOOKS = (
+    cases_strings,
+    cases_lists,
+    cases_generic,
+    cases_expiry,
+    cases_connection,
+    cases_transactions,
+    cases_server,
+)
 
 _ONE_THREAD = (Way(3, "single"), Way(2, "pipelined"))
 
