@@ -26,6 +26,7 @@ from nogil_df.commands.registry import all_rows
 from nogil_df.commands.session import Session
 from nogil_df.commands.spec import Row
 from nogil_df.runtime import Thread, make_threads
+from nogil_df.vll.transaction import serve_peers
 
 
 class SimulatedClient:
@@ -92,6 +93,9 @@ class SimulatedClient:
             self.closed = True
             self.thread.state.forget(self.session)
 
+    def watch_for_end(self) -> None:
+        """See `Transport`: `close` tells the session at once."""
+
     def check(self, now: float) -> None:
         """See `Transport`."""
 
@@ -130,6 +134,8 @@ class Simulation:
         self.options = options or Options()
         self._ids = itertools.count(1)
         self.threads = make_threads(self.options, self.clock, self, rows or all_rows(), shards)
+        for thread in self.threads:
+            thread.proactor.doze = self._turn_somebody
         self.clients: list[SimulatedClient] = []
         self.steps = 0
 
@@ -158,6 +164,17 @@ class Simulation:
                 actor.state.publish_events()
             actor.proactor.finish_turn()
         return True
+
+    def _turn_somebody(self) -> None:
+        """A thread waits on the spot for the answer of another: let one that has messages handle a batch."""
+        actors = [thread.proactor for thread in self.threads if thread.proactor.inbox]
+        assert actors, f"seed {self.seed}: a thread waits for an answer that nobody will give"
+        proactor = self.random.choice(actors)
+        if proactor.waits_for is not None:
+            serve_peers(proactor)
+        else:
+            proactor.drain(1)
+        proactor.finish_turn()
 
     def run(self, most: int = 1_000_000) -> None:
         """Step until everything is quiet.

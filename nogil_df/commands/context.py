@@ -33,6 +33,10 @@ Hop = tuple[dict[int, Work], bool]
 Steps = Generator[Any, Any, Any]
 
 
+class GaveWay(Exception):
+    """The urgent transaction had to let a more urgent one go first, and has had no effect."""
+
+
 class Everywhere:
     """A request to run ``function(proactor, argument)`` on every thread; not part of the transaction."""
 
@@ -65,6 +69,7 @@ class Context:
         db: the database that keys are looked up in.
         tx: the transaction whose hops these are.
         nested: runs inside another transaction (EXEC, a script), which concludes it.
+        slept, slept_at: nanoseconds it was blocked, and when it went to sleep.
     """
 
     __slots__ = (
@@ -81,6 +86,8 @@ class Context:
         "started",
         "answers",
         "missing",
+        "slept",
+        "slept_at",
     )
 
     def __init__(self, dispatcher: Dispatcher, session: Session, command: Command, args: list[bytes]) -> None:
@@ -97,6 +104,8 @@ class Context:
         self.started = 0
         self.answers: list[Any] = []
         self.missing = 0
+        self.slept = 0
+        self.slept_at = 0
 
     def shard_of(self, h: int) -> int:
         """The shard that owns a key's hash."""
@@ -207,6 +216,10 @@ class Context:
     def on_hop(self, results: dict[int, Any]) -> None:
         """The transaction brings the answers of a hop."""
         self.dispatcher.resume(self, results)
+
+    def on_gave_way(self) -> None:
+        """The urgent transaction had to let another go first."""
+        self.dispatcher.resume(self, GaveWay())
 
     def on_answer(self, thread: int, result: Any) -> None:
         """A thread answered `everywhere`."""

@@ -30,7 +30,8 @@ from typing import TYPE_CHECKING, Any
 from nogil_df.base.crash import log_crash
 from nogil_df.base.errors import ReplyError, unknown_command
 from nogil_df.commands import gate
-from nogil_df.commands.context import Alone, Context, Everywhere, collect
+from nogil_df.commands.blocking import Wait
+from nogil_df.commands.context import Alone, Context, Everywhere, GaveWay, collect
 from nogil_df.commands.spec import ALL_EXCLUSIVE, ALL_SHARED, KEYS, LOCAL, SINGLE, Command, Row
 from nogil_df.vll.engine import call, run_part
 from nogil_df.vll.part import GLOBAL_EXCLUSIVE, GLOBAL_SHARED, Part, Work
@@ -136,6 +137,7 @@ class Dispatcher:
         "squash_from",
         "squashed_hops",
         "squashed_commands",
+        "movers",
     )
 
     def __init__(
@@ -166,6 +168,7 @@ class Dispatcher:
             proactor.index,
             encoder.bulk_header,
             self.stopwatch,
+            shard.ready,
         )
         """What the inner loop needs, in one look-up: none of it ever changes."""
         self.no_batch: list[list[bytes]] = []
@@ -175,6 +178,8 @@ class Dispatcher:
         self.squash_from = 1
         self.squashed_hops = 0
         self.squashed_commands = 0
+        # Blocked commands of the server that move elements: a batch would get between them and their element.
+        self.movers = 0
 
     def reconfigure(self) -> None:
         """Take over what the configuration says about squashing; at the start and after every CONFIG SET."""
@@ -233,7 +238,7 @@ class Dispatcher:
 
     def _run(self, session: Session) -> None:
         """The inner loop; see the module's text. Leaves on the first command it can't run on the spot."""
-        commands, dbs, hash_key, locks, several, count, me, headers, clock = self.hot
+        commands, dbs, hash_key, locks, several, count, me, headers, clock, ready = self.hot
         batch = session.batch
         position = session.position
         db = dbs[session.db]
@@ -279,6 +284,8 @@ class Dispatcher:
                 else:
                     encode(value, proto, out)
                 position += 1
+                if ready:
+                    self.proactor.engine.blocking.serve(ready)
             else:
                 return
         finally:
@@ -341,10 +348,10 @@ class Dispatcher:
         """
         batch = session.batch
         position = session.position
-        if len(batch) - position < self.squash_from:
+        if len(batch) - position < self.squash_from or self.movers:
             limit = 1
         last = min(len(batch), position + (limit or self.squash_limit))
-        commands, _, hash_key, _, _, count, _, _, _ = self.hot
+        commands, _, hash_key, _, _, count = self.hot[:6]
         groups: dict[int, list[Item]] = {}
         run: list[Command] = []
         owners: list[int] = []
@@ -552,12 +559,10 @@ class Dispatcher:
     def _advance(self, context: Context, value: Any) -> bool:
         """Run the generator until it has to wait. True if it ended, with the reply in ``context.result``."""
         steps = context.steps
-        tx = context.tx
         assert steps is not None
-        assert tx is not None
         try:
             while True:
-                request = steps.send(value)
+                request = steps.throw(value) if value.__class__ is GaveWay else steps.send(value)
                 if request.__class__ is Everywhere:
                     self._ask_everyone(context, request)
                     return False
@@ -566,7 +571,9 @@ class Dispatcher:
                     if ran:
                         continue
                     return False
-                value = tx.hop(*request)
+                if request.__class__ is Wait:
+                    return False
+                value = context.tx.hop(*request)  # type: ignore[union-attr]
                 if value is None:
                     return False
         except StopIteration as stop:
@@ -575,10 +582,16 @@ class Dispatcher:
             context.result = error.with_traceback(None)
         except Exception:
             context.result = log_crash(context.command.full_name, sys.exc_info())
+        tx = context.tx
+        assert tx is not None
         tx.abort()
         tx.release()
         context.steps = None
         context.tx = None
+        shard = self.proactor.shard
+        if shard.ready:
+            # It ran inline; otherwise each shard has served its waiters when the last hop concluded.
+            shard.blocking.serve(shard.ready)
         return True
 
     def _ask_everyone(self, context: Context, request: Everywhere) -> None:
@@ -605,7 +618,7 @@ class Dispatcher:
         session.task = None
         if session.closed:
             return
-        elapsed = self.stopwatch() - context.started
+        elapsed = self.stopwatch() - context.started - context.slept
         try:
             self.reply(session, context.command, context.result, elapsed, context.args)
         except ReplyError as error:

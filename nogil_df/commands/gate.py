@@ -181,6 +181,8 @@ def _run_single(dispatcher: Dispatcher, session: Session, command: Command, args
     session.last_command = command.full_name
     started = dispatcher.stopwatch()
     value = command.op(shard.dbs[session.db], payload, h)  # type: ignore[misc]
+    if shard.ready:
+        proactor.engine.blocking.serve(shard.ready)
     dispatcher.reply(session, command, value, dispatcher.stopwatch() - started, args)
     session.position += 1
 

@@ -150,9 +150,9 @@ def clients(report: Report) -> Lines:
     yield "tracking_clients", 0
     yield "pubsub_clients", figures["subscribed"]
     yield "watching_clients", figures["watching"]
-    yield "clients_in_timeout_table", 0
+    yield "clients_in_timeout_table", figures["timeouts"]
     yield "total_watched_keys", figures["watched"]
-    yield "total_blocking_keys", 0
+    yield "total_blocking_keys", figures["blocking_keys"]
     yield "total_blocking_keys_on_nokey", 0
 
 

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
     from nogil_df.base.errors import ReplyError
+    from nogil_df.commands.blocking import Wait
     from nogil_df.commands.dispatch import Dispatcher
     from nogil_df.commands.spec import Command
     from nogil_df.shard.keyspace import WatchToken
@@ -36,6 +37,9 @@ class Transport(Protocol):
 
     def close(self, *, after_replies: bool) -> None:
         """End the connection, now or once the replies so far are sent."""
+
+    def watch_for_end(self) -> None:
+        """The command in flight may take for ever (it blocks): notice when the client goes away meanwhile."""
 
     def check(self, now: float) -> None:
         """The heartbeat: limits that depend on time. ``now`` is monotonic seconds."""
@@ -61,6 +65,7 @@ class Session:
         executing: how many commands the EXEC under way runs; -1 if none is.
         watching: (db, key) -> token left on the key's shard.
         pending: the single command in flight on another shard.
+        blocked: what the command in flight waits for, if it is a blocking one and asleep.
     """
 
     __slots__ = (
@@ -141,7 +146,7 @@ class Session:
         self.no_touch = False
         self.admin = False
         self.unix_socket = False
-        self.blocked = False
+        self.blocked: Wait | None = None
         # The multi-hop command in flight, if any: what a disconnect or CLIENT UNBLOCK has to end.
         self.task: Any = None
         self.shown: list[bytes] | None = None
@@ -187,9 +192,9 @@ class Session:
         Returns:
             False if no command of this session blocks.
         """
-        if not self.blocked:
+        if self.blocked is None:
             return False
-        self.task.unblock(error)
+        self.blocked.unblock(error)
         return True
 
     def push(self, value: Any) -> None:

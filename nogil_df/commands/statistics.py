@@ -211,7 +211,7 @@ def _core_counters(proactor: Proactor) -> dict[str, float]:
 
 def _look_at_clients(state: ThreadState, counts: dict[str, float], greatest: dict[str, int]) -> None:
     blocked = len(state.pausing.parked)
-    buffers = watching = watched = subscribed = 0
+    buffers = watching = watched = subscribed = timeouts = 0
     for session in state.sessions.values():
         figures = session.transport.describe()
         queued = figures.get("qbuf", 0)
@@ -219,12 +219,16 @@ def _look_at_clients(state: ThreadState, counts: dict[str, float], greatest: dic
         greatest["input_buffer"] = max(greatest["input_buffer"], queued)
         greatest["output_buffer"] = max(greatest["output_buffer"], unsent)
         buffers += queued + unsent
-        blocked += session.blocked
+        if session.blocked is not None:
+            blocked += 1
+            timeouts += session.blocked.timer is not None
         watching += bool(session.watching)
         watched += len(session.watching)
         subscribed += session.subscriptions > 0
     counts["client_memory"] = buffers + CLIENT_BYTES * len(state.sessions)
     counts["blocked"] = blocked
+    counts["timeouts"] = timeouts
+    counts["blocking_keys"] = sum(len(db.waiting) for db in state.proactor.shard.dbs)
     counts["watching"] = watching
     counts["watched"] = watched
     counts["subscribed"] = subscribed

@@ -176,6 +176,7 @@ class ThreadState:
         self.pausing.forget(session)
         self.drop_watches(session)
         session.queue = None
+        session.unblock(None)
 
     def drop_watches(self, session: Session) -> None:
         """Forget what a session watches."""
@@ -336,6 +337,9 @@ class _Gone:
 
     def close(self, *, after_replies: bool) -> None:
         """Closed already."""
+
+    def watch_for_end(self) -> None:
+        """It has ended."""
 
     def check(self, now: float) -> None:
         """Nothing to check."""

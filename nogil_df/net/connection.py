@@ -37,6 +37,9 @@ CHUNK = 64 * 1024
 BATCH = 256
 """Commands run in one turn for one connection: about half a millisecond."""
 
+READ_AHEAD = 1 << 20
+"""Unparsed bytes past which nothing more is read from a client whose command blocks."""
+
 HIGH_WATER = 32 << 20
 """Unsent bytes past which nothing more is read from a client, at first."""
 
@@ -182,6 +185,9 @@ class Connection:
             if self.queued:
                 # What was read before comes first; that is in this very turn.
                 return
+            if self.session.blocked is not None and not self.paused:
+                self._read_ahead()
+                return
             if self.session.busy or self.paused:
                 self._pause()
                 return
@@ -189,6 +195,31 @@ class Connection:
         elif not mask & WRITE:
             # Neither readable nor writable: hang-up or error while nothing was being read.
             self.drop()
+
+    def watch_for_end(self) -> None:
+        """See `Transport`."""
+        if self.paused and self.unsent_bytes <= self.high_water and self.parser.pending < READ_AHEAD:
+            self.paused = False
+            self._watch()
+
+    def _read_ahead(self) -> None:
+        """Read while a command blocks: that is how one hears that the client has gone. What comes is kept."""
+        try:
+            data = self.recv(CHUNK)
+        except OSError as error:
+            if not is_transient(error):
+                self.drop()
+            return
+        if not data:
+            self.drop()
+            return
+        self.bytes_in += len(data)
+        self.state.bytes_in += len(data)
+        self.state.reads += 1
+        self.parser.feed(data)
+        self.more = True
+        if self.parser.pending >= READ_AHEAD:
+            self._pause()
 
     def go_on(self) -> None:
         """Run the next batch of commands that were buffered when the last turn ended."""

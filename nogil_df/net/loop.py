@@ -25,6 +25,9 @@ if TYPE_CHECKING:
     from nogil_df.net.connection import Connection
     from nogil_df.vll.proactor import Proactor
 
+DOZE = 1.0
+"""Seconds that a thread which waits for a peer's answer sleeps at a stretch, should a wake-up get lost."""
+
 
 class Loop:
     """One thread's loop.
@@ -72,6 +75,7 @@ class Loop:
         self.now = proactor.clock.monotonic()
         poller.register(waker.fd, READ)
         proactor.wake = waker.wake
+        proactor.doze = self.doze
 
     def watch(self, fd: int, mask: int, handler: Callable[[int], None]) -> None:
         """Call ``handler(mask)`` whenever ``fd`` is ready."""
@@ -148,6 +152,14 @@ class Loop:
 
     def _woken(self, mask: int) -> None:
         self.waker.clear()
+
+    def doze(self) -> None:
+        """Sleep until a peer has something for this thread; sockets have to wait."""
+        proactor = self.proactor
+        proactor.sleeping = True
+        if not self.inbox:
+            self.waker.wait(DOZE)
+        proactor.sleeping = False
 
     def close(self) -> None:
         """Free descriptors once `run` has returned."""

@@ -97,10 +97,11 @@ class Waker:
     ``wake`` may be called from any thread; ``clear`` by the owner.
     """
 
-    __slots__ = ("_pair", "fd")
+    __slots__ = ("_alone", "_pair", "fd")
 
     def __init__(self, *, fallback: bool = False) -> None:
         self._pair: tuple[socket.socket, socket.socket] | None = None
+        self._alone: Poller | None = None
         if not fallback and hasattr(os, "eventfd"):
             self.fd = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
         else:
@@ -130,8 +131,18 @@ class Waker:
         except (BlockingIOError, OSError):
             return
 
+    def wait(self, timeout: float) -> None:
+        """Sleep until it is readable, at most ``timeout`` seconds, and make it unreadable."""
+        if self._alone is None:
+            self._alone = make_poller()
+            self._alone.register(self.fd, READ)
+        if self._alone.poll(timeout):
+            self.clear()
+
     def close(self) -> None:
         """Close the descriptors."""
+        if self._alone is not None:
+            self._alone.close()
         if self._pair is None:
             os.close(self.fd)
         else:

@@ -1,11 +1,11 @@
 """One database of one shard: the Dash table plus what Redis makes of it.
 
 Everything that reads or writes a key goes through here: hits and misses, lazy expiry, memory accounting,
-and the coda that every write ends with, ``changed``. The coda is where WATCH, keyspace events and (later)
-blocked clients and tracking hang: a command can't forget one of them.
+and the coda that every write ends with, ``changed``. The coda is where WATCH, keyspace events and blocked
+clients hang: a command can't forget one of them.
 
 Costs on the hot path are kept to one test when nobody watches: ``observed`` is false unless this database
-has a watched key or the shard has notifications on.
+has a watched key or a waiter, or the shard has notifications on.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from nogil_df.base import keyspace_events as events
 from nogil_df.base.errors import ReplyError
 from nogil_df.shard.dash import DashTable
-from nogil_df.shard.memory import record_size, value_size
+from nogil_df.shard.memory import own, record_size, value_size
 
 if TYPE_CHECKING:
     from nogil_df.shard.shard import Shard
@@ -38,11 +38,14 @@ class WatchToken:
 class Keyspace:
     """Database ``index`` of ``shard``.
 
-    Invariants: ``used`` is the sum of `record_size` over all records; `watched` has no empty lists;
-    ``observed`` is true if a write has anybody to tell.
+    Attributes:
+        waiting: who waits for a key, in the order they came; what a waiter is, the layer above knows.
+
+    Invariants: ``used`` is the sum of `record_size` over all records; `watched` and `waiting` have no empty
+    lists; ``observed`` is true if a write has anybody to tell.
     """
 
-    __slots__ = ("shard", "index", "table", "used", "watched", "observed")
+    __slots__ = ("shard", "index", "table", "used", "watched", "waiting", "observed")
 
     def __init__(self, shard: Shard, index: int) -> None:
         self.shard = shard
@@ -50,6 +53,7 @@ class Keyspace:
         self.table = DashTable(shard.tick, self._on_expired)
         self.used = 0
         self.watched: dict[bytes, list[WatchToken]] = {}
+        self.waiting: dict[bytes, list[Any]] = {}
         self.observed = False
 
     def __len__(self) -> int:
@@ -154,11 +158,12 @@ class Keyspace:
         """Mark watchers of ``key`` without an event (Redis's signalModifiedKey alone)."""
         if self.watched:
             self._spoil(key)
+        if self.waiting and key in self.waiting:
+            self.shard.ready[self.index, key] = None
 
     def tell(self, key: bytes, kind: int, event: bytes) -> None:
         """Tell watchers and listeners of a change; only worth calling while ``observed``. O(watchers)."""
-        if self.watched:
-            self._spoil(key)
+        self.touched(key)
         shard = self.shard
         if shard.notify_mask & kind:
             shard.notify(kind, event, key, self.index)
@@ -184,9 +189,25 @@ class Keyspace:
             del self.watched[key]
             self.refresh_observed()
 
+    def wait(self, key: bytes, waiter: Any, *, first: bool = False) -> None:
+        """Put a waiter at the end of a key's line, or at its head. O(1), at the head O(waiters)."""
+        line = self.waiting.setdefault(own(key), [])
+        line.insert(0 if first else len(line), waiter)
+        self.observed = True
+
+    def stop_waiting(self, key: bytes, waiter: Any) -> None:
+        """Undo `wait`; nothing happens if it does not wait. O(waiters of the key)."""
+        line = self.waiting.get(key)
+        if line is None or waiter not in line:
+            return
+        line.remove(waiter)
+        if not line:
+            del self.waiting[key]
+            self.refresh_observed()
+
     def refresh_observed(self) -> None:
-        """Recompute ``observed`` after notifications or watches changed."""
-        self.observed = bool(self.watched) or self.shard.notify_mask != 0
+        """Recompute ``observed`` after notifications, watches or waiters changed."""
+        self.observed = bool(self.watched) or bool(self.waiting) or self.shard.notify_mask != 0
 
     def flush(self) -> int:
         """Drop every key; watchers of keys that existed are marked. Returns how many keys there were.
@@ -212,6 +233,7 @@ class Keyspace:
                 if one.table.get(key, h) is not None or two.table.get(key, h) is not None:
                     for token in tokens:
                         token.dirty = True
+            self.shard.ready.update(dict.fromkeys((one.index, key) for key in one.waiting))
         self.table, other.table = other.table, self.table
         self.used, other.used = other.used, self.used
         self.table.on_expired = self._on_expired
@@ -239,3 +261,4 @@ class Keyspace:
         used = sum(record_size(key, value) for key, value, _ in self.table.items())
         assert used == self.used, f"db {self.index}: accounted {self.used}, found {used}"
         assert all(self.watched.values())
+        assert all(self.waiting.values())

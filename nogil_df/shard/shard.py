@@ -34,6 +34,9 @@ class Shard:
         outgoing: keyspace events not yet collected: (class, event, key, database).
         limits: up to what size collections count as small.
         notify_mask: event classes that anybody wants, 0 when notifications are off.
+        ready: keys (database, key) that somebody waits for and that changed; served when the command or the
+            transaction is over, so it is empty between two of them.
+        blocking: what serves them, hung here by the layer above.
         dirty: writes since start; hits, misses, expired: counters as INFO shows them.
         garbage: tables taken out of service by a flush, freed in slices.
         discarded: records that were in such tables since start.
@@ -51,6 +54,8 @@ class Shard:
         "limits",
         "outgoing",
         "notify_mask",
+        "ready",
+        "blocking",
         "dirty",
         "hits",
         "misses",
@@ -77,6 +82,8 @@ class Shard:
         self.limits = EncodingLimits()
         self.outgoing: list[tuple[int, bytes, bytes, int]] = []
         self.notify_mask = 0
+        self.ready: dict[tuple[int, bytes], None] = {}
+        self.blocking: Any = None
         self.dirty = 0
         self.hits = 0
         self.misses = 0

@@ -27,6 +27,12 @@ grant, and that one waits only for smaller ids itself.
 
 A single-shard command takes its id when it arrives here, if it needs one at all; it is the greatest this
 shard has seen, so such a command is never refused.
+
+**Urgent** parts are those of a blocked BLMOVE that is being served (`nogil_df.vll.blocking`): it holds the
+element's key, so nobody can steal it, and now needs the target too. Its id is negative, smaller than every
+ordinary one, so that it goes ahead of all who wait. It is never refused: whoever stands in its way with a
+grant is asked to give way, takes everything back if it has not begun to run, and comes again. That keeps the
+argument above: waiting is for smaller ids, for transactions that run and will end, or for some that give way.
 """
 
 from __future__ import annotations
@@ -36,6 +42,7 @@ from typing import TYPE_CHECKING, Any
 
 from nogil_df.base.crash import log_crash
 from nogil_df.base.errors import ReplyError
+from nogil_df.vll.blocking import Blocking
 from nogil_df.vll.locks import IntentLocks
 from nogil_df.vll.part import GLOBAL_EXCLUSIVE, NOT_GLOBAL, Part, Work, conflict
 from nogil_df.vll.txqueue import TxQueue
@@ -57,6 +64,7 @@ class Engine:
         "refused_total",
         "waited_total",
         "out_of_order_total",
+        "blocking",
     )
 
     def __init__(self, proactor: Proactor) -> None:
@@ -67,6 +75,7 @@ class Engine:
         self.refused_total = 0
         self.waited_total = 0
         self.out_of_order_total = 0
+        self.blocking = proactor.shard.blocking = Blocking(self)
 
     def is_free(self, part: Part) -> bool:
         """Whether nothing scheduled here wants a key of ``part`` in a conflicting way. O(keys)."""
@@ -94,7 +103,8 @@ class Engine:
         else:
             proactor.observe_tx_id(part.tx_id)
         granted = self._acquire(part)
-        if not granted and self._too_late(part):
+        urgent = part.tx_id < 0
+        if not granted and not urgent and self._too_late(part):
             self._release(part)
             self.refused_total += 1
             return REFUSED
@@ -102,7 +112,9 @@ class Engine:
         queue.insert(part)
         part.locked = True
         self.scheduled_total += 1
-        if granted or queue.parts[0] is part:
+        if urgent and not granted:
+            granted = self._make_way(part)
+        if granted or (queue.parts[0] is part and not urgent):
             part.granted = True
             if queue.parts[0] is not part:
                 self.out_of_order_total += 1
@@ -113,7 +125,12 @@ class Engine:
     def run(self, part: Part, work: Work, last: bool) -> Any:
         """Run one hop of a granted part. Returns the result, a ReplyError among others."""
         assert part.granted
-        result = call(work, self.proactor.shard)
+        shard = self.proactor.shard
+        result = call(work, shard)
+        if shard.ready:
+            # Waiters are served when the transaction concludes, not between its hops.
+            part.ready = {**(part.ready or {}), **shard.ready}
+            shard.ready.clear()
         if last:
             self.conclude(part)
         return result
@@ -123,7 +140,10 @@ class Engine:
         if part.tx_id:
             self.proactor.observe_tx_id(part.tx_id)
         if self.is_free(part):
-            self._answer(part, call(work, self.proactor.shard))
+            shard = self.proactor.shard
+            self._answer(part, call(work, shard))
+            if shard.ready:
+                self.blocking.serve(shard.ready)
             return True
         state = self.schedule(part)
         if state == GRANTED:
@@ -137,20 +157,69 @@ class Engine:
         if not part.locked:
             return
         self._leave(part)
-        queue = self.queue
-        while queue.parts:
-            head = queue.parts[0]
-            if head.granted:
+        if part.ready:
+            # Before anybody who queues for these keys: an element belongs to who waited for it.
+            self.blocking.serve(part.ready)
+        self._grant_next()
+
+    def _grant_next(self) -> None:
+        """Grant the head, and every urgent part that nothing stands in the way of any more."""
+        parts = self.queue.parts
+        at = 0
+        while at < len(parts):
+            part = parts[at]
+            urgent = part.tx_id < 0
+            if part.granted or (urgent and not self._is_clear(part)):
+                at += 1
+            elif not urgent and at:
                 return
-            head.granted = True
-            work = head.work
-            if work is None:
-                self.proactor.outboxes[head.origin].append((tell_granted, head.token, head.tx_id))
+            else:
+                part.granted = True
+                work = part.work
+                if work is None:
+                    self.proactor.outboxes[part.origin].append((tell_granted, part.token, part.tx_id))
+                    at += 1
+                else:
+                    part.work = None
+                    self._run_waiting(part, work)
+                    at = 0
+            if not urgent and at:
                 return
-            head.work = None
-            result = call(work, self.proactor.shard)
-            self._leave(head)
-            self._answer(head, result)
+
+    def _run_waiting(self, part: Part, work: Work) -> None:
+        """Run the only hop of a part that had to wait for its grant."""
+        shard = self.proactor.shard
+        result = call(work, shard)
+        self._leave(part)
+        self._answer(part, result)
+        if shard.ready:
+            self.blocking.serve(shard.ready)
+
+    def holder(self, fingerprint: int) -> Part | None:
+        """The part that writes a key now, or an urgent one that is next; None if there is none. O(queue)."""
+        for part in self.queue.parts:
+            if (part.granted or part.tx_id < 0) and (
+                part.scope == GLOBAL_EXCLUSIVE or fingerprint in part.exclusive
+            ):
+                return part
+        return None
+
+    def _is_clear(self, part: Part) -> bool:
+        """Whether an urgent part conflicts with nothing ahead of it and nothing granted. O(queue * keys)."""
+        for other in self.queue.parts:
+            if other is not part and (other.granted or other.tx_id < part.tx_id) and conflict(part, other):
+                return False
+        return True
+
+    def _make_way(self, part: Part) -> bool:
+        """Whether an urgent part may be granted at once; whoever stands in its way is asked to give way."""
+        if self._is_clear(part):
+            return True
+        outboxes = self.proactor.outboxes
+        for other in self.queue.parts:
+            if other.granted and other.tx_id > part.tx_id and conflict(part, other):
+                outboxes[other.origin].append((ask_to_give_way, other.token, other.tx_id))
+        return False
 
     def verify(self) -> None:
         """Check that intents and queue agree. Raises AssertionError. O(queue * keys)."""
@@ -167,7 +236,9 @@ class Engine:
         granted = [part for part in self.queue.parts if part.granted]
         for index, part in enumerate(granted):
             assert not any(conflict(part, other) for other in granted[:index]), "two grants in conflict"
-        assert not self.queue.parts or self.queue.parts[0].granted, "the head is not granted"
+        ordinary = [part for part in self.queue.parts if part.tx_id > 0]
+        if len(ordinary) == len(self.queue.parts):
+            assert not ordinary or ordinary[0].granted, "the head is not granted"
 
     def _too_late(self, part: Part) -> bool:
         """Whether a granted part with a greater id stands in the way."""
@@ -229,3 +300,8 @@ def deliver(proactor: Proactor, message: tuple[Any, ...]) -> None:
 def tell_granted(proactor: Proactor, message: tuple[Any, ...]) -> None:
     """Message handler on the coordinator: a part that had to wait may run now."""
     message[1].on_granted(message[2])
+
+
+def ask_to_give_way(proactor: Proactor, message: tuple[Any, ...]) -> None:
+    """Message handler on the coordinator: an urgent transaction needs a key that this one was granted."""
+    message[1].on_asked_to_give_way(message[2])

@@ -23,7 +23,8 @@ class Part:
     """Keys, lock state and waiting work of one transaction on one shard.
 
     Attributes:
-        tx_id: order in the queue; 0 until the transaction had to take one.
+        tx_id: order in the queue; 0 until the transaction had to take one; negative for an urgent one, see
+            `nogil_df.vll.engine`.
         origin: index of the coordinator's thread.
         token: what the coordinator gets back with each answer; opaque to the shard.
         shared, exclusive: fingerprints of the keys read only, and of those that may be written; disjoint.
@@ -31,9 +32,21 @@ class Part:
         granted: a promise that it may run at any time.
         locked: the intents are held and the part is in the queue.
         work: the only hop, if it came with the schedule and has to wait.
+        ready: (database, key) of keys with waiters that its hops changed so far; None if there are none.
     """
 
-    __slots__ = ("exclusive", "granted", "locked", "origin", "scope", "shared", "token", "tx_id", "work")
+    __slots__ = (
+        "exclusive",
+        "granted",
+        "locked",
+        "origin",
+        "ready",
+        "scope",
+        "shared",
+        "token",
+        "tx_id",
+        "work",
+    )
 
     def __init__(
         self, origin: int, token: Any, shared: Set[int], exclusive: Set[int], scope: int = NOT_GLOBAL
@@ -47,6 +60,7 @@ class Part:
         self.granted = False
         self.locked = False
         self.work: Work | None = None
+        self.ready: dict[tuple[int, bytes], None] | None = None
 
     def fresh(self) -> Part:
         """The same part without id or state. A part that was handed over is never used again."""

@@ -22,7 +22,8 @@ it. So publications travel apart, as notices: a thread hands its notices over be
 
 The same class runs under the selector loop (one proactor a thread) and under the simulated scheduler of
 the tests (N proactors on one thread, a seeded choice of who drains next): a seam laid on purpose. What
-differs is ``wake``: the loop writes to an eventfd, the simulation does nothing.
+differs is ``wake`` and ``doze``: the loop writes to an eventfd and polls it, the simulation does nothing and
+turns somebody else.
 
 Rejected: ``queue.Queue`` (a mutex and a condition variable on each put), futures (an object and a callback
 a command), asyncio (a task switch costs more than the command it carries).
@@ -64,6 +65,9 @@ class Proactor:
         "peers",
         "sleeping",
         "wake",
+        "doze",
+        "waits_for",
+        "put_off",
         "tx_clock",
         "service",
         "messages_handled",
@@ -86,6 +90,11 @@ class Proactor:
         self.peers: list[Proactor] = [self]
         self.sleeping = False
         self.wake: Callable[[], None] = _no_wake
+        # Returns when the inbox may hold something; the loop's, or the simulation's.
+        self.doze: Callable[[], None] = _no_wake
+        # The transaction this thread waits for on the spot, and messages that wait for the end of that.
+        self.waits_for: Any = None
+        self.put_off: list[Message] = []
         # Lamport clock of transaction ids, see `next_tx_id`.
         self.tx_clock = 0
         # What the upper layers hang on a thread: the dispatcher with its tables, sessions, config view.

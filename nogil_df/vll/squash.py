@@ -26,12 +26,18 @@ if TYPE_CHECKING:
     from nogil_df.vll.proactor import Message, Proactor
 
 _NO_KEYS: frozenset[int] = frozenset()
+_NEVER = ()
 
 Item = tuple[Callable[..., Any], Any, int, bool]
 
 
 def run_items(shard: Shard, argument: tuple[int, int, list[Item]]) -> list[Any]:
-    """A hop's work: run items in order.
+    """A hop's work: run items of one transaction, in order. For arguments and result see `run_batch`."""
+    return _run_items(shard, argument, _NEVER)
+
+
+def run_batch(shard: Shard, argument: tuple[int, int, list[Item]]) -> list[Any]:
+    """A hop's work: run items that are commands of their own, in order; each of them may serve waiters.
 
     Args:
         argument: (index of the coordinator's thread, database, items).
@@ -40,6 +46,10 @@ def run_items(shard: Shard, argument: tuple[int, int, list[Item]]) -> list[Any]:
         One result an item; a ReplyError where one failed, the others run all the same. Then how long all of
         them ran, in nanoseconds: what the coordinator could measure itself would be mostly waiting.
     """
+    return _run_items(shard, argument, shard.ready)
+
+
+def _run_items(shard: Shard, argument: tuple[int, int, list[Item]], ready: Any) -> list[Any]:
     started = shard.stopwatch()
     origin, index, items = argument
     foreign = origin != shard.index
@@ -55,6 +65,8 @@ def run_items(shard: Shard, argument: tuple[int, int, list[Item]]) -> list[Any]:
             append(error.with_traceback(None))
         except Exception:
             append(log_crash(op.__qualname__, sys.exc_info()))
+        if ready:
+            shard.blocking.serve_between()
     append(shard.stopwatch() - started)
     return results
 
@@ -77,11 +89,13 @@ def run_alone(proactor: Proactor, message: Message) -> None:
     _, origin, token, db, items = message
     engine = proactor.engine
     if not engine.locks.table:
-        result = call((run_items, (origin, db, items)), proactor.shard)
+        result = call((run_batch, (origin, db, items)), proactor.shard)
         proactor.outboxes[origin].append((deliver, token, proactor.index, result))
+        if proactor.shard.ready:
+            engine.blocking.serve(proactor.shard.ready)
         return
     part = Part(origin, token, *fingerprints(items))
-    engine.schedule_run(part, (run_items, (origin, db, items)))
+    engine.schedule_run(part, (run_batch, (origin, db, items)))
 
 
 def run_one(proactor: Proactor, message: Message) -> None:
@@ -105,5 +119,7 @@ def run_one(proactor: Proactor, message: Message) -> None:
         result = error.with_traceback(None)
     except Exception:
         result = log_crash(op.__qualname__, sys.exc_info())
+    if shard.ready:
+        engine.blocking.serve(shard.ready)
     answer = [result, shard.stopwatch() - started]
     proactor.outboxes[origin].append((deliver, token, proactor.index, answer))

@@ -10,6 +10,10 @@ One object a transaction, living on the thread that owns the client's connection
                 shard schedules and runs in ONE message, then the local work runs. One round trip.
 otherwise       a round to be granted everywhere, then a round for each hop. The last hop concludes.
 
+An **urgent** transaction takes over a part that a shard made for it (see `nogil_df.vll.blocking`). It is
+never refused; while it is not granted everywhere a more urgent one may ask it to give way, and its owner is
+told.
+
 A shard refuses when it can't keep the order (see `nogil_df.vll.engine`); then everything is taken back and
 tried again under a new, greater id. Work that ran is never taken back: only scheduling is refused.
 
@@ -18,10 +22,12 @@ The answers of a hop come together as ``{shard: result}``; results may be ReplyE
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, cast
 
-from nogil_df.vll.engine import GRANTED, REFUSED, call, deliver
+from nogil_df.vll.blocking import rejoin, stop_waiting
+from nogil_df.vll.engine import GRANTED, REFUSED, call, deliver, run_part
 from nogil_df.vll.part import Part, Work
+from nogil_df.vll.squash import run_alone, run_one
 
 if TYPE_CHECKING:
     from collections.abc import Set
@@ -29,7 +35,7 @@ if TYPE_CHECKING:
     from nogil_df.shard.shard import Shard
     from nogil_df.vll.proactor import Message, Proactor
 
-NEW, INLINE, COMBINED, SCHEDULING, RUNNING, READY, DONE = range(7)
+NEW, INLINE, COMBINED, SCHEDULING, RUNNING, READY, TAKEN_OVER, DONE = range(8)
 
 
 class HopOwner(Protocol):
@@ -37,6 +43,13 @@ class HopOwner(Protocol):
 
     def on_hop(self, results: dict[int, Any]) -> None:
         """``results``: what each shard's work returned."""
+
+
+class UrgentOwner(HopOwner, Protocol):
+    """Who owns an urgent transaction."""
+
+    def on_gave_way(self) -> None:
+        """It was asked to give way before it had begun, and did."""
 
 
 class Transaction:
@@ -99,6 +112,45 @@ class Transaction:
         for shard in range(self.proactor.count):
             self.parts[shard] = Part(origin, self, _NOTHING, _NOTHING, scope)
 
+    def take_over(self, home: int, part: Part, shard: int, keys: Set[int]) -> None:
+        """Make this an urgent transaction: ``part`` holds a key on ``home``, ``keys`` on ``shard`` are
+        needed.
+
+        The part stays `home`'s: should this transaction give way, whoever owns it gives that part back.
+        """
+        self.tx_id = part.tx_id
+        self.parts[home] = part
+        urgent = self.parts[shard] = Part(self.proactor.index, self, _NOTHING, keys)
+        urgent.tx_id = part.tx_id
+        self.state = TAKEN_OVER
+
+    def hop_now(self, works: dict[int, Work]) -> dict[int, Any]:
+        """A hop, not the last, that is waited for on the spot; for code that can't be suspended.
+
+        Meanwhile the thread serves what other threads ask of its shard (two that wait for each other would
+        never end otherwise); everything else waits for the next turn. Nothing that we hold can be touched by
+        that: others who want it queue. Only for a transaction that is inline or has its grants already.
+        """
+        results = self.hop(works, False)
+        if results is not None:
+            return results
+        owner, latch = self.owner, Latch()
+        self.owner = latch
+        proactor = self.proactor
+        proactor.waits_for = self
+        while not latch.done:
+            proactor.finish_turn()
+            if proactor.inbox:
+                serve_peers(proactor)
+            else:
+                proactor.doze()
+        proactor.waits_for = None
+        if proactor.put_off:
+            proactor.inbox.appendleft(proactor.put_off)
+            proactor.put_off = []
+        self.owner = owner
+        return latch.results
+
     def hop(self, works: dict[int, Work], last: bool) -> dict[int, Any] | None:
         """Run work on shards that this transaction has keys on.
 
@@ -122,13 +174,15 @@ class Transaction:
         self.results = {}
         if state == NEW:
             return self._begin()
+        if state == TAKEN_OVER:
+            return self._begin_urgent()
         return self._run_everywhere()
 
     def abort(self) -> None:
         """End a transaction whose coordinator gives up between hops. Idempotent."""
         if self.state == READY:
             for shard, part in self.parts.items():
-                self._post(shard, (_conclude, part))
+                self._post(shard, (conclude_part, part))
         self.state = DONE
 
     def release(self) -> None:
@@ -136,7 +190,7 @@ class Transaction:
         self.parts = {}
         self.works = {}
         self.results = {}
-        self.owner = _NOBODY
+        self.owner = NOBODY
 
     def _may_run_inline(self) -> bool:
         parts = self.parts
@@ -170,6 +224,21 @@ class Transaction:
         self.state = SCHEDULING
         for shard in remote:
             self._post(shard, (_schedule, parts[shard]))
+        return self._run_if_granted()
+
+    def _begin_urgent(self) -> dict[int, Any] | None:
+        """Schedule what is not granted yet, under the id there is."""
+        self.state = SCHEDULING
+        me = self.proactor.index
+        new = [(shard, part) for shard, part in self.parts.items() if not part.granted]
+        self.ungranted = 0
+        self.waiting = len(new)
+        for shard, part in new:
+            if shard == me:
+                self.waiting -= 1
+                self.ungranted += self.proactor.engine.schedule(part) != GRANTED
+            else:
+                self._post(shard, (_schedule, part))
         return self._run_if_granted()
 
     def _run_if_granted(self) -> dict[int, Any] | None:
@@ -225,7 +294,7 @@ class Transaction:
             self.ungranted += 1
         if self.waiting:
             return
-        self._tell(self._try_again() if self.refused else self._run_if_granted())
+        self._tell(self._take_back() if self.refused else self._run_if_granted())
 
     def on_granted(self, tx_id: int) -> None:
         """A part that had to wait may run now; one of an earlier, cancelled attempt does not count."""
@@ -235,11 +304,40 @@ class Transaction:
         if not self.refused:
             self._tell(self._run_if_granted())
 
+    def on_asked_to_give_way(self, tx_id: int) -> None:
+        """An urgent transaction needs a key of ours; whoever has begun to run goes on, and ends soon."""
+        if tx_id != self.tx_id:
+            return
+        if self.state == COMBINED:
+            for shard, part in self.parts.items():
+                if shard != self.proactor.index:
+                    self._post(shard, (_recall, part))
+        elif self.state == SCHEDULING and not self.refused:
+            # Answers to come first: what is not there yet can't be taken back.
+            self.refused = True
+            if not self.waiting:
+                self._tell(self._take_back())
+
+    def _take_back(self) -> dict[int, Any] | None:
+        if self.tx_id > 0:
+            return self._try_again()
+        self._give_way(cast("UrgentOwner", self.owner))
+        return None
+
+    def _give_way(self, owner: UrgentOwner) -> None:
+        """Leave the shards but home, and tell the owner, who gives the home part back."""
+        for shard, part in self.parts.items():
+            if part.token is self:
+                self._post(shard, (conclude_part, part))
+        self.parts = {}
+        self.state = DONE
+        owner.on_gave_way()
+
     def _try_again(self) -> dict[int, Any] | None:
         """Take everything back and come again with a new id."""
         for shard, part in self.parts.items():
             if part.tx_id:
-                self._post(shard, (_conclude, part))
+                self._post(shard, (conclude_part, part))
                 self.parts[shard] = part.fresh()
         return self._begin()
 
@@ -255,6 +353,21 @@ class Transaction:
             proactor.outboxes[shard].append(message)
 
 
+class Latch:
+    """Keeps the answers of a hop that somebody waits for on the spot."""
+
+    __slots__ = ("done", "results")
+
+    def __init__(self) -> None:
+        self.done = False
+        self.results: dict[int, Any] = {}
+
+    def on_hop(self, results: dict[int, Any]) -> None:
+        """The answers are complete."""
+        self.results = results
+        self.done = True
+
+
 class _Nobody:
     """Owner of a transaction that is over."""
 
@@ -264,7 +377,7 @@ class _Nobody:
         raise AssertionError("an answer to a transaction that is over")
 
 
-_NOBODY = _Nobody()
+NOBODY = _Nobody()
 _NOTHING: frozenset[int] = frozenset()
 
 
@@ -299,8 +412,29 @@ def _run(proactor: Proactor, message: Message) -> None:
     proactor.outboxes[part.origin].append((deliver, part.token, proactor.index, result))
 
 
-def _conclude(proactor: Proactor, message: Message) -> None:
+def conclude_part(proactor: Proactor, message: Message) -> None:
+    """``(conclude_part, part)``: a part is over, or taken back."""
     proactor.engine.conclude(message[1])
+
+
+def serve_peers(proactor: Proactor) -> None:
+    """Handle one batch of the inbox of a thread that waits on the spot: see `Transaction.hop_now`."""
+    for message in proactor.inbox.popleft():
+        handler = message[0]
+        if handler in SHARD_SIDE or (handler is deliver and message[1] is proactor.waits_for):
+            handler(proactor, message)
+        else:
+            proactor.put_off.append(message)
+
+
+def _recall(proactor: Proactor, message: Message) -> None:
+    """A combined schedule and run is wanted back; too late if it ran, and then its answer is on the way."""
+    part = message[1]
+    if part.locked and not part.granted:
+        part.work = None
+        proactor.engine.conclude(part)
+        answer = (_scheduled, part.token, proactor.index, REFUSED, proactor.seen_tx_id())
+        proactor.outboxes[part.origin].append(answer)
 
 
 # ... and on the coordinator's.
@@ -308,3 +442,20 @@ def _conclude(proactor: Proactor, message: Message) -> None:
 
 def _scheduled(proactor: Proactor, message: Message) -> None:
     message[1].on_scheduled(*message[2:])
+
+
+SHARD_SIDE = frozenset(
+    (
+        run_part,
+        run_alone,
+        run_one,
+        stop_waiting,
+        rejoin,
+        _schedule,
+        _schedule_run,
+        _run,
+        conclude_part,
+        _recall,
+    )
+)
+"""Handlers that concern nothing but the shard of the thread they run on."""
