@@ -147,6 +147,7 @@ class ConfigView:
     tcp_keepalive: int
     tcp_nodelay: bool
     timeout: int
+    tx_queue_warning_len: int
     zset_max_listpack_entries: int
     zset_max_listpack_value: int
 

@@ -376,6 +376,14 @@ class Options:
     restricted_commands: tuple[str, ...] = flag(
         (), "WORDS", _COMMANDS, "commands that only the admin port accepts"
     )
+    tx_queue_warning_len: int = flag(
+        96,
+        "int",
+        _COMMANDS,
+        "transactions waiting on one shard past which the log warns; 0: never",
+        low=0,
+        mutable=True,
+    )
     multi_exec_squash: bool = flag(
         True, "bool", _COMMANDS, "run the commands of EXEC with one hop per shard", mutable=True
     )

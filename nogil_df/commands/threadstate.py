@@ -11,6 +11,7 @@ from collections import deque
 from typing import TYPE_CHECKING, Any
 
 from nogil_df.base import keyspace_events as events
+from nogil_df.base import log
 from nogil_df.base.errors import ReplyError, prefix
 from nogil_df.commands import latency, slowlog
 from nogil_df.commands.latency import COMMAND, EXPIRE_CYCLE, FAST_COMMAND, LatencyMonitor
@@ -36,6 +37,9 @@ BUSY_BEAT = 0.1
 
 IDLE_SWEEP = 1.0
 """Seconds between looks for idle clients, while `timeout` is set."""
+
+QUEUE_WARNING = 1.0
+"""Seconds between two warnings of a long transaction queue."""
 
 SAMPLES = 16
 """Samples that the instantaneous figures are averaged over, as in Redis."""
@@ -108,6 +112,7 @@ class ThreadState:
         "extra",
         "_last_idle_sweep",
         "_last_sweep",
+        "_next_warning",
     )
 
     def __init__(self, proactor: Proactor, config: ConfigView, server: Any) -> None:
@@ -147,6 +152,7 @@ class ThreadState:
         # Room for the state of command families, by name.
         self.extra: dict[str, Any] = {}
         self._last_sweep = self._last_idle_sweep = self.started_at
+        self._next_warning = self.started_at
         self.reconfigure()
 
     def reconfigure(self) -> None:
@@ -273,11 +279,24 @@ class ThreadState:
             self._sample(now)
             for session in list(self.slow_readers):
                 session.transport.check(now)
+            self._look_at_queue(now)
         if self.config.timeout and now - self._last_idle_sweep >= IDLE_SWEEP:
             self._last_idle_sweep = now
             self._close_idle(now - self.config.timeout)
         self.has_more_work = more
         self.next_beat = now + self._beat_interval(more)
+
+    def _look_at_queue(self, now: float) -> None:
+        """Warn of a transaction queue that grows: much conflict, or a transaction that does not end. O(1)."""
+        queue = self.proactor.engine.queue
+        limit = self.config.tx_queue_warning_len
+        if limit and len(queue) > limit and now >= self._next_warning:
+            self._next_warning = now + QUEUE_WARNING
+            head = queue.parts[0]
+            log.warning(
+                f"The transaction queue of shard {self.proactor.index} is long: {len(queue)} wait; its head is"
+                f" {head.tx_id} of thread {head.origin}, {'granted' if head.granted else 'waiting'}"
+            )
 
     def _beat_interval(self, more: bool) -> float:
         if more:
