@@ -21,7 +21,7 @@ from nogil_df.base.sizes import parse_size
 from nogil_df.commands import populate
 from nogil_df.commands.spec import ALL_EXCLUSIVE, Row, multi
 from nogil_df.shard import digest
-from nogil_df.shard.values import encoding, reference_count
+from nogil_df.shard.values import LONGEST_INTEGER, encoding, reference_count
 from nogil_df.vll.part import GLOBAL_SHARED
 from nogil_df.wire.values import OK, BigNumber, Raw, Simple, Verbatim
 
@@ -123,7 +123,7 @@ def op_object(db: Keyspace, key: bytes, h: int) -> bytes:
     return b"Value at:0x%x refcount:%d encoding:%b serializedlength:%d lru:%d lru_seconds_idle:%d" % (
         id(value),
         reference_count(value),
-        encoding(value),
+        encoding(value, db.shard.limits),
         serialized_length(value),
         used,
         idle,
@@ -138,8 +138,8 @@ def serialized_length(value: Any) -> int:
     if value.__class__ is not bytes and value.__class__ is not bytearray:
         length: int = value.serialized_length
         return length
-    if encoding(value) == b"int":
-        number = int(value)
+    number = parse_int(value) if len(value) <= LONGEST_INTEGER else None
+    if number is not None and value.__class__ is bytes:
         for size in (1, 2, 4):
             if -(1 << 8 * size - 1) <= number < 1 << 8 * size - 1:
                 return 1 + size
@@ -161,7 +161,7 @@ def op_sdslen(db: Keyspace, key: bytes, h: int) -> bytes:
     value = db.table.look(key, h)
     if value is None:
         raise ReplyError("NO_SUCH_KEY")
-    if not isinstance(value, bytes | bytearray) or encoding(value) == b"int":
+    if not isinstance(value, bytes | bytearray) or encoding(value, db.shard.limits) == b"int":
         raise ReplyError("NOT_SDS")
     # A bytearray may own more than it shows; what its allocation has beyond that is in none of the figures.
     allocated = value.__sizeof__()

@@ -55,7 +55,7 @@ def _counts_uses(context: Context) -> bool:
 def op_encoding(db: Keyspace, key: bytes, h: int) -> bytes | None:
     """The value's encoding. O(1)."""
     value = db.table.look(key, h)
-    return None if value is None else encoding(value)
+    return None if value is None else encoding(value, db.shard.limits)
 
 
 def op_refcount(db: Keyspace, key: bytes, h: int) -> int | None:

@@ -2,7 +2,7 @@
 
 Our values have one form each, whatever their size; these bounds only decide which encoding OBJECT ENCODING
 and its kin report. A shard has an object of its own, because values look at it on every write, and takes the
-figures over from the configuration of its thread (`set-max-*`, `hash-max-*`).
+figures over from the configuration of its thread (`set-max-*`, `hash-max-*`, `list-max-*`).
 """
 
 from __future__ import annotations
@@ -14,11 +14,15 @@ if TYPE_CHECKING:
 
 
 class EncodingLimits:
-    """The bounds of one shard: the most entries, and the most bytes of one of them. Redis's defaults."""
+    """The bounds of one shard: the most entries, and the most bytes of one of them. Redis's defaults.
+
+    `list_max_listpack_size` is the most entries of a list, or, if it is negative, a code for the most bytes.
+    """
 
     __slots__ = (
         "hash_max_listpack_entries",
         "hash_max_listpack_value",
+        "list_max_listpack_size",
         "set_max_intset_entries",
         "set_max_listpack_entries",
         "set_max_listpack_value",
@@ -27,6 +31,7 @@ class EncodingLimits:
     def __init__(self) -> None:
         self.hash_max_listpack_entries = 512
         self.hash_max_listpack_value = 64
+        self.list_max_listpack_size = -2
         self.set_max_intset_entries = 512
         self.set_max_listpack_entries = 128
         self.set_max_listpack_value = 64

@@ -87,11 +87,6 @@ class ListValue:
     def __len__(self) -> int:
         return len(self.items)
 
-    @property
-    def encoding(self) -> bytes:
-        """What Redis's OBJECT ENCODING says under the default `list-max-listpack-size`. O(min(n, 4096))."""
-        return self.encoding_within(-2)
-
     def encoding_within(self, limit: int) -> bytes:
         """What Redis's OBJECT ENCODING says under a `list-max-listpack-size`. O(min(n, listpack entries)).
 

@@ -7,9 +7,13 @@ that has `type_name`, `type_number`, `encoding`, `memory` (bytes), `copy()`, `di
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from nogil_df.base.numbers import parse_int
+from nogil_df.shard.lists import ListValue
+
+if TYPE_CHECKING:
+    from nogil_df.shard.limits import EncodingLimits
 
 EMBEDDED_LIMIT = 44
 """Longest string that Redis stores together with its object header ("embstr")."""
@@ -34,14 +38,16 @@ def type_name(value: Any) -> bytes:
     return name
 
 
-def encoding(value: Any) -> bytes:
-    """The encoding that Redis would report for the value. O(1)."""
+def encoding(value: Any, limits: EncodingLimits) -> bytes:
+    """The encoding that Redis would report for the value. O(1); O(length) for a list of at most some KB."""
     if value.__class__ is bytes:
         if len(value) <= LONGEST_INTEGER and parse_int(value) is not None:
             return b"int"
         return b"embstr" if len(value) <= EMBEDDED_LIMIT else b"raw"
     if value.__class__ is bytearray:
         return b"raw"
+    if value.__class__ is ListValue:
+        return value.encoding_within(limits.list_max_listpack_size)
     name: bytes = value.encoding
     return name
 
