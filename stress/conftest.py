@@ -1,17 +1,22 @@
-"""How long a scenario runs, and the server it runs against."""
+"""How long the suites run, the servers they run against, and the report of figures at the end."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Callable, Iterator
 
 import pytest
 
 from tests.servers import NogilServer, Server
 
+Note = Callable[[str, Counter[str]], None]
+
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """`--seconds`: the length of each scenario."""
+    """`--seconds`: the length of each scenario on a real server; `--seeds`: of each on a simulated one."""
     parser.addoption("--seconds", type=float, default=20.0, help="how long each scenario runs")
+    parser.addoption("--seeds", type=int, default=300, help="how many seeds each simulated scenario plays")
+    parser.addoption("--first-seed", type=int, default=0, help="the first of these seeds")
 
 
 @pytest.fixture
@@ -21,8 +26,42 @@ def seconds(pytestconfig: pytest.Config) -> float:
     return value
 
 
-@pytest.fixture(params=[1, 2, 4], ids="threads{}".format)
+@pytest.fixture
+def seeds(pytestconfig: pytest.Config) -> range:
+    """The seeds of a simulated scenario."""
+    first: int = pytestconfig.getoption("--first-seed")
+    count: int = pytestconfig.getoption("--seeds")
+    return range(first, first + count)
+
+
+@pytest.fixture(params=[1, 2, 4], ids="threads{}".format, scope="module")
 def server(request: pytest.FixtureRequest) -> Iterator[Server]:
-    """A nogil-df of its own for the scenario, with 1, 2 and 4 shard threads."""
+    """A nogil-df of its own for the module, with 1, 2 and 4 shard threads."""
     with NogilServer(threads=request.param) as started:
         yield started
+
+
+@pytest.fixture
+def note(request: pytest.FixtureRequest) -> Note:
+    """Keeps figures of a run for the report: a title, and numbers by name."""
+
+    def keep(title: str, figures: Counter[str]) -> None:
+        request.node.user_properties.append(("figures", (title, dict(figures))))
+
+    return keep
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Tell what was done; properties of tests come from other processes too (pytest-xdist)."""
+    notes = [
+        value
+        for report in terminalreporter.stats.get("passed", [])
+        for name, value in report.user_properties
+        if name == "figures"
+    ]
+    if notes:
+        terminalreporter.section("figures")
+    for title, figures in sorted(notes):
+        terminalreporter.write_line(f"{title}:")
+        line = ", ".join(f"{name} {count:,}" for name, count in sorted(figures.items()))
+        terminalreporter.write_line(f"    {line}")

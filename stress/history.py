@@ -11,9 +11,9 @@ processes of a machine), a count of events for simulated ones.
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable, Iterator
+from collections.abc import Hashable, Iterable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 
 class _Any:
@@ -80,6 +80,13 @@ def by_key(operations: Iterable[Operation]) -> dict[Hashable, list[Operation]]:
     return parts
 
 
+class Stamped(Protocol):
+    """What has two moments: an `Operation`, or a transaction (`stress.cycles`)."""
+
+    called: int
+    returned: int | None
+
+
 class Journal:
     """The operations of one client, stamped by whoever carries them.
 
@@ -99,11 +106,8 @@ class Journal:
         self._generation = 0
         self.client = (player, 0)
         self.operations: list[Operation] = []
-        self._unsent: list[Operation] = []
+        self._unsent: list[Stamped] = []
         self._answered_at = 0
-
-    def __iter__(self) -> Iterator[Operation]:
-        return iter(self.operations)
 
     def call(self, name: str, key: Hashable, *args: Any) -> Operation:
         """Announce an operation that the next request contains."""
@@ -112,19 +116,28 @@ class Journal:
         self._unsent.append(operation)
         return operation
 
+    def announce(self, item: Stamped) -> None:
+        """Announce something else that is to be stamped; its owner keeps it."""
+        self._unsent.append(item)
+
     def end(self, operation: Operation, result: Any) -> None:
         """The reply that was answered last tells what came of `operation`."""
         operation.returned = self._answered_at
         operation.result = result
 
-    def end_without_effect(self, operation: Operation) -> None:
-        """The reply says that the operation did not take place (EXEC after a broken WATCH): forget it."""
-        self.operations.remove(operation)
+    def close(self, item: Stamped) -> None:
+        """The reply that was answered last is that of `item`."""
+        item.returned = self._answered_at
+
+    def forget(self, operation: Operation) -> None:
+        """The reply says that `operation` did not take place at all, as EXEC after a broken WATCH."""
+        at = next(at for at in reversed(range(len(self.operations))) if self.operations[at] is operation)
+        del self.operations[at]
 
     def sent(self, now: int) -> None:
         """The announced operations go out; `now` was read before."""
-        for operation in self._unsent:
-            operation.called = now
+        for item in self._unsent:
+            item.called = now
         self._unsent.clear()
 
     def answered(self, now: int) -> None:
@@ -133,7 +146,6 @@ class Journal:
 
     def reconnect(self) -> None:
         """The connection is gone; what follows is another client's."""
+        assert not self._unsent, "announced, but never sent"
         self._generation += 1
         self.client = (self._player, self._generation)
-        self.operations = [one for one in self.operations if one not in self._unsent]
-        self._unsent.clear()
