@@ -19,7 +19,9 @@ from tests.servers import Server
 
 Event = tuple[bytes, bytes]
 
-_SEVERAL_KEYS = (b"MSET", b"MSETNX", b"DEL", b"UNLINK", b"RENAME", b"RENAMENX", b"EXEC", b"MGET", b"COPY")
+_SEVERAL_KEYS = frozenset(
+    b"MSET MSETNX DEL UNLINK RENAME RENAMENX EXEC MGET COPY LMOVE RPOPLPUSH BLMOVE BRPOPLPUSH".split()
+)
 _MARKER = b"__marker__"
 
 # One script a line of events; steps are numbered in what is compared.
@@ -90,6 +92,59 @@ SCRIPTS: dict[str, list[str | Step]] = {
     "discard": ["MULTI", "SET k v", "DISCARD"],
     "errors": ["INCRBY k abc", "SET k v EX 0", "SET s x", "INCR s", "SETRANGE s -1 x", "EXPIRE s x"],
     "binary key": [r'SET "\x00\xff" v', r'DEL "\x00\xff"'],
+    "list ends": [
+        "RPUSH l a",
+        "LPUSH l b c",
+        "RPUSHX l d",
+        "LPUSHX l e",
+        "LPUSHX none e",
+        "LPOP l",
+        "RPOP l",
+        "LPOP l 2",
+        "LPOP l 0",
+        "RPOP l 10",
+        "RPOP l",
+        "RPUSH l a",
+        "LPOP l",
+        "RPUSH l a b",
+        "LPOP l 2",
+    ],
+    "lists in place": [
+        "RPUSH l a b c a b c",
+        "LSET l 0 x",
+        "LSET l 10 x",
+        "LINSERT l BEFORE b y",
+        "LINSERT l BEFORE none y",
+        "LREM l 1 none",
+        "LREM l 1 b",
+        "LTRIM l 0 -1",
+        "LTRIM l 1 0",
+        "LTRIM l 0 -1",
+        "RPUSH l a a",
+        "LREM l 0 a",
+    ],
+    "lists read": [
+        "RPUSH l a",
+        "LLEN l",
+        "LRANGE l 0 -1",
+        "LINDEX l 0",
+        "LPOS l a",
+        "LLEN none",
+        "LPOS none a",
+    ],
+    "list moves": [
+        "RPUSH l a b c",
+        "LMOVE l m LEFT RIGHT",
+        "RPOPLPUSH l m",
+        "LMOVE l l LEFT RIGHT",
+        "LMOVE l m RIGHT RIGHT",
+        "LMOVE l m LEFT LEFT",
+        "RPOPLPUSH none m",
+        "LMPOP 2 none m LEFT COUNT 2",
+        "LMPOP 2 none m RIGHT COUNT 2",
+        "LMPOP 2 none m RIGHT COUNT 2",
+    ],
+    "lists under other names": ["RPUSH l a", "COPY l m", "RENAME l n", "MOVE n 1", "DEL m"],
     "collections": ["RPUSH l a", "SET l v", "HSET h f v", "DEL h", "SADD s m", "RENAME s l", "COPY l m"],
 }
 CLASSES = ("KEA", "KA", "EA", "KEg", "K$", "KEx", "E$g", "KEAnm", "KEm", "KEn", "A", "KEl")
@@ -160,7 +215,7 @@ def test_events_of_everything(script: str, protocol: int, reference: Server, sub
 
 @pytest.mark.parametrize("classes", CLASSES)
 @pytest.mark.parametrize(
-    "script", ["set with ttl", "getex", "counters", "reads", "rename", "copy", "del", "expired"]
+    "script", ["set with ttl", "getex", "counters", "reads", "rename", "copy", "del", "expired", "lists read"]
 )
 def test_events_of_chosen_classes(script: str, classes: str, reference: Server, subject: Server) -> None:
     _compare(script, classes, 2, reference, subject)

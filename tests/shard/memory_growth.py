@@ -2,7 +2,8 @@
 
     python -m tests.shard.memory_growth KEY VALUE DEADLINES KIND
 
-KEY and VALUE are sizes in bytes, DEADLINES 0 or 1, KIND bytes or bytearray. Prints three numbers: accounted
+KEY and VALUE are sizes in bytes, DEADLINES 0 or 1, KIND bytes, bytearray, or listN: a list of N elements of
+that size, pushed one by one. Prints three numbers: accounted
 growth, growth by the sum of MEMORY USAGE, resident growth. A first fill warms the process up, so that memory
 it has in stock does not count; the figures are of the second one.
 """
@@ -15,6 +16,7 @@ from collections.abc import Callable
 
 from nogil_df.commands.memory_commands import op_usage
 from nogil_df.shard.keyspace import Keyspace
+from nogil_df.shard.lists import ListValue
 from nogil_df.shard.shard import Shard
 
 NOW = 1_700_000_000_000
@@ -41,15 +43,23 @@ def main() -> None:
     """See the module's text."""
     key_size, value_size = int(sys.argv[1]), int(sys.argv[2])
     ttl = sys.argv[3] == "1"
-    kind = bytearray if sys.argv[4] == "bytearray" else bytes
+    kind = sys.argv[4]
+    elements = int(kind.removeprefix("list")) if kind.startswith("list") else 0
     shard = Shard(0, 1, 16, NOW)
     db = shard.dbs[0]
 
     def make(number: int) -> object:
+        if elements:
+            pushed = ListValue([])
+            for place in range(elements):
+                pushed.push([b"%0*d" % (value_size, place)], left=place % 2 == 0)
+            return pushed
         value = b"%0*d" % (value_size, number)
-        return value if kind is bytes else bytearray(value)
+        return value if kind == "bytes" else bytearray(value)
 
     each = key_size + value_size + 150
+    if elements:
+        each = key_size + 200 + elements * (value_size + 70)
     first, second = WARM_UP // each, (WARM_UP + MEASURED) // each
     fill(db, 0, first, key_size, make, ttl)
     used, real = shard.used, resident()

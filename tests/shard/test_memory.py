@@ -45,6 +45,14 @@ def growth(*arguments: object) -> tuple[int, int, int]:
         (16, 20_000, 0, "bytes"),
         (16, 300_000, 0, "bytes"),
         (16, 200, 0, "bytearray"),
+        (16, 16, 0, "list1"),
+        (16, 16, 0, "list4"),
+        (16, 100, 0, "list20"),
+        (16, 16, 0, "list60"),
+        (16, 16, 0, "list70"),
+        (16, 16, 0, "list1000"),
+        (16, 4, 0, "list3000"),
+        (16, 3000, 0, "list10"),
     ],
 )
 def test_accounts_are_close_to_what_the_process_grows_by(
