@@ -198,6 +198,20 @@ CATALOGUE: Final[dict[str, str]] = {
     # --- sets ---
     "TOO_MANY_KEYS": "ERR Number of keys can't be greater than number of args",
     "LIMIT_NEGATIVE": "ERR LIMIT can't be negative",
+    # --- hashes ---
+    "HASH_NOT_INTEGER": "ERR hash value is not an integer",
+    "HASH_NOT_FLOAT": "ERR hash value is not a float",
+    "VALUE_NAN_OR_INF": "ERR value is NaN or Infinity",
+    "FIELDS_MISSING": "ERR Mandatory argument FIELDS is missing or not at the right position",
+    "FIELDS_MISMATCH": "ERR The `numfields` parameter must match the number of arguments",
+    "BAD_NUMFIELDS": "ERR Number of fields must be a positive integer",
+    "NUMFIELDS_NOT_POSITIVE": "ERR Parameter `numFields` should be greater than 0",
+    "NEGATIVE_EXPIRE": "ERR invalid expire time, must be >= 0",
+    "MISSING_EXPIRE": "ERR missing expire time",
+    "HSETEX_NUMFIELDS": "ERR invalid number of fields",
+    "HSETEX_ONE_TIME": ("ERR Only one of EX, PX, EXAT, PXAT or KEEPTTL arguments can be specified"),
+    "HSETEX_ONE_CONDITION": "ERR Only one of FXX or FNX arguments can be specified",
+    "UNKNOWN_ARGUMENT": "ERR unknown argument: {0}",
     # --- CLIENT ---
     "CLIENT_NAME": "ERR Client names cannot contain spaces, newlines or special characters.",
     "CLIENT_ATTRIBUTE": "ERR {0} cannot contain spaces, newlines or special characters.",

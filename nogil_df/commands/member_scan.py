@@ -26,6 +26,7 @@ class Request(NamedTuple):
     """What a traversal was asked for.
 
     Attributes:
+        most: members after which a call ends.
         pattern: what members have to match; None for all.
         values: whether HSCAN is to answer values beside the fields.
         error: what is wrong with the options; Redis only says so if the key is there.
@@ -33,7 +34,7 @@ class Request(NamedTuple):
 
     key: bytes
     cursor: int
-    count: int = DEFAULT_COUNT
+    most: int = DEFAULT_COUNT
     pattern: bytes | None = None
     values: bool = True
     error: ReplyError | None = None
@@ -69,7 +70,7 @@ def _parse_options(request: Request, words: Args, novalues: bool) -> Request:
                 raise ReplyError("NOT_INTEGER")
             if count < 1:
                 raise ReplyError("SYNTAX")
-            request = request._replace(count=count)
+            request = request._replace(most=count)
         else:
             request = request._replace(pattern=None if operand == b"*" else operand)
         at += 2
@@ -86,7 +87,7 @@ def traverse(request: Request, step: Step) -> tuple[int, list[bytes]]:
         (next cursor, 0 at the end; the members that match).
     """
     cursor = request.cursor
-    most = request.count
+    most = request.most
     found: list[bytes] = []
     for _ in range(most * STEPS_PER_MEMBER):
         cursor, members = step(cursor)

@@ -33,7 +33,7 @@ def read_set(db: Keyspace, key: bytes, h: int) -> SetValue | None:
     value = db.table.get(key, h)
     if value.__class__ is SetValue:
         db.shard.hits += 1
-        return value  # type: ignore[no-any-return]
+        return value
     if value is None:
         db.find(key, h)
         return None
@@ -50,7 +50,7 @@ def set_to_change(db: Keyspace, key: bytes, h: int) -> SetValue | None:
         raise ReplyError("WRONGTYPE")
     if table.cut_version:
         table.before_change(key, h)
-    return value  # type: ignore[no-any-return]
+    return value
 
 
 # Adding and removing.
@@ -141,10 +141,10 @@ def erase_if_empty(db: Keyspace, key: bytes, h: int, value: Any) -> None:
 # Reading.
 
 
-def op_smembers(db: Keyspace, args: Args, h: int) -> Members:
+def op_smembers(db: Keyspace, args: Args, h: int) -> list[bytes]:
     """All members. O(members)."""
     value = read_set(db, args[1], h)
-    return Members([] if value is None else value.ordered())
+    return [] if value is None else value.ordered()
 
 
 def op_sismember(db: Keyspace, args: Args, h: int) -> int:
@@ -321,6 +321,7 @@ TABLE: tuple[Row, ...] = (
         2,
         "readonly",
         op=op_smembers,
+        encode="set_of_bulks",
         acl="@read @set @slow",
         since="1.0.0",
         group="set",

@@ -23,7 +23,6 @@ from nogil_df.commands.sets import add_members, erase_if_empty, read_set, set_to
 from nogil_df.commands.spec import Row, multi
 from nogil_df.shard.memory import own
 from nogil_df.shard.sets import SetValue
-from nogil_df.wire.values import Members
 
 if TYPE_CHECKING:
     from nogil_df.commands.context import Context, Steps
@@ -130,17 +129,17 @@ def move_here(shard: Shard, argument: tuple[Place, Place, bytes]) -> int:
 
 def cmd_sinter(context: Context, args: Args) -> Steps:
     """SINTER key [key ...]: what all sets have in common."""
-    return Members(list((yield from _read(context, INTER, args[1:], last=True))))
+    return list((yield from _read(context, INTER, args[1:], last=True)))
 
 
 def cmd_sunion(context: Context, args: Args) -> Steps:
     """SUNION key [key ...]: what is in any of the sets."""
-    return Members(list((yield from _read(context, UNION, args[1:], last=True))))
+    return list((yield from _read(context, UNION, args[1:], last=True)))
 
 
 def cmd_sdiff(context: Context, args: Args) -> Steps:
     """SDIFF key [key ...]: what is in the first set and in none of the others."""
-    return Members(list((yield from _read(context, DIFF, args[1:], last=True))))
+    return list((yield from _read(context, DIFF, args[1:], last=True)))
 
 
 def cmd_sinterstore(context: Context, args: Args) -> Steps:
@@ -304,6 +303,7 @@ def _algebra(name: str, run: object, summary: str, complexity: str) -> Row:
         -2,
         "readonly",
         run=run,  # type: ignore[arg-type]
+        encode="set_of_bulks",
         keys=(1, -1, 1),
         key_flags="RO ACCESS",
         acl="@read @set @slow",

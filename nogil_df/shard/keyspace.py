@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING, Any
 from nogil_df.base import keyspace_events as events
 from nogil_df.base.errors import ReplyError
 from nogil_df.shard.dash import DashTable
+from nogil_df.shard.field_deadlines import FieldExpiry
+from nogil_df.shard.hashes import HashValue
 from nogil_df.shard.memory import own, record_size, value_size
 
 if TYPE_CHECKING:
@@ -45,13 +47,14 @@ class Keyspace:
     lists; ``observed`` is true if a write has anybody to tell.
     """
 
-    __slots__ = ("shard", "index", "table", "used", "watched", "waiting", "observed")
+    __slots__ = ("shard", "index", "table", "used", "field_expiry", "watched", "waiting", "observed")
 
     def __init__(self, shard: Shard, index: int) -> None:
         self.shard = shard
         self.index = index
         self.table = DashTable(shard.tick, self._on_expired)
         self.used = 0
+        self.field_expiry = FieldExpiry()
         self.watched: dict[bytes, list[WatchToken]] = {}
         self.waiting: dict[bytes, list[Any]] = {}
         self.observed = False
@@ -123,6 +126,8 @@ class Keyspace:
                 self.shard.notify(events.NEW, b"new", key, self.index)
         else:
             self.used += value_size(value) - value_size(old)
+        if value.__class__ is HashValue and value.deadlines is not None:
+            self.field_expiry.note(self, key, value.deadlines, moved=True)
 
     def erase(self, key: bytes, h: int) -> Any:
         """Remove a key. Returns its value or None. O(1), apart from freeing a big value."""
@@ -222,6 +227,7 @@ class Keyspace:
         self.shard.discard(self.table)
         self.table = DashTable(self.shard.tick, self._on_expired)
         self.used = 0
+        self.field_expiry = FieldExpiry()
         return count
 
     def swap(self, other: Keyspace) -> None:
@@ -236,6 +242,7 @@ class Keyspace:
             self.shard.ready.update(dict.fromkeys((one.index, key) for key in one.waiting))
         self.table, other.table = other.table, self.table
         self.used, other.used = other.used, self.used
+        self.field_expiry, other.field_expiry = other.field_expiry, self.field_expiry
         self.table.on_expired = self._on_expired
         other.table.on_expired = other._on_expired
 

@@ -156,7 +156,8 @@ class MemberIndex:
         assert len(self.buckets) == self.low + 1 + self.split
         assert self.split <= self.low or not self.low
         found = [member for bucket in self.buckets for member in bucket]
-        assert len(found) == self.count and set(found) == set(members)
+        assert len(found) == self.count
+        assert set(found) == set(members)
         assert max(map(len, self.buckets)) <= self.widest
         for at, bucket in enumerate(self.buckets):
             for member in bucket:

@@ -205,7 +205,7 @@ class SetValue:
 
     def scan(self, cursor: int) -> tuple[int, list[bytes]]:
         """One step of a traversal: see `MemberIndex.scan`; a small set comes in one step."""
-        index = self.indexed()
+        index = self.indexed() if self.encoding is HASHTABLE else None
         return (0, self.ordered()) if index is None else index.scan(cursor)
 
     def copy(self) -> SetValue:

@@ -11,6 +11,7 @@ float               ``,x``                      bulk string
 bool                ``#t`` ``#f``               ``:1`` ``:0``
 list, tuple         ``*n``
 dict, Pairs         ``%n``                      array of keys and values
+Rows                ``*n`` of ``*2``            array of keys and values
 set, frozenset      ``~n``                      array
 Members             ``~n``                      array
 Verbatim            ``=n txt:``                 bulk string
@@ -43,6 +44,7 @@ from nogil_df.wire.values import (
     Pairs,
     Push,
     Raw,
+    Rows,
     Simple,
     Verbatim,
 )
@@ -103,6 +105,7 @@ class ReplyEncoder:
             Members: self._members2,
             dict: self._dict2,
             Pairs: self._pairs2,
+            Rows: self._pairs2,
             Push: self._push2,
             Verbatim: self._verbatim2,
             BigNumber: self._big_number2,
@@ -119,6 +122,7 @@ class ReplyEncoder:
             Members: self._members3,
             dict: self._dict3,
             Pairs: self._pairs3,
+            Rows: self._rows3,
             Push: self._push3,
             Verbatim: self._verbatim3,
             BigNumber: self._big_number3,
@@ -202,6 +206,35 @@ class ReplyEncoder:
         else:
             self.encode(value, proto, out)
 
+    def bulks(self, values: Any, proto: int, out: list[bytes]) -> None:
+        """Append a list of bulk strings and nulls as an array; anything else as `encode` does."""
+        if values.__class__ is list:
+            self.array_of_bulks(values, proto, out)
+        else:
+            self.encode(values, proto, out)
+
+    def map_of_bulks(self, values: Any, proto: int, out: list[bytes]) -> None:
+        """Append a flat list of keys and values, all bytes, as a map; anything else as `encode` does."""
+        if values.__class__ is not list:
+            self.encode(values, proto, out)
+            return
+        if proto == 2:
+            self._array_header(len(values), out)
+        else:
+            out.append(b"%%%d\r\n" % (len(values) // 2))
+        self._bulks(values, out)
+
+    def set_of_bulks(self, values: Any, proto: int, out: list[bytes]) -> None:
+        """Append a list of bytes as a set; anything else as `encode` does."""
+        if values.__class__ is not list:
+            self.encode(values, proto, out)
+            return
+        if proto == 2:
+            self._array_header(len(values), out)
+        else:
+            out.append(b"~%d\r\n" % len(values))
+        self._bulks(values, out)
+
     # --- both protocols ---
 
     def _array_header(self, length: int, out: list[bytes]) -> None:
@@ -221,6 +254,12 @@ class ReplyEncoder:
 
     def _raw(self, value: Raw, out: list[bytes]) -> None:
         out.append(value.data)
+
+    def _bulks(self, values: list[bytes], out: list[bytes]) -> None:
+        header = self.bulk_header
+        for value in values:
+            length = len(value)
+            out += (header[length] if length < 4096 else b"$%d\r\n" % length, value, b"\r\n")
 
     def _items(self, values: Iterable[object], out: list[bytes], handlers: _Handlers) -> None:
         for value in values:
@@ -256,7 +295,7 @@ class ReplyEncoder:
         self._array_header(2 * len(value), out)
         self._flat(value.items(), out, self._handlers[0])
 
-    def _pairs2(self, value: Pairs, out: list[bytes]) -> None:
+    def _pairs2(self, value: Pairs | Rows, out: list[bytes]) -> None:
         self._array_header(2 * len(value.items), out)
         self._flat(value.items, out, self._handlers[0])
 
@@ -302,6 +341,10 @@ class ReplyEncoder:
     def _pairs3(self, value: Pairs, out: list[bytes]) -> None:
         out.append(b"%%%d\r\n" % len(value.items))
         self._flat(value.items, out, self._handlers[1])
+
+    def _rows3(self, value: Rows, out: list[bytes]) -> None:
+        self._array_header(len(value.items), out)
+        self._items(value.items, out, self._handlers[1])
 
     def _push3(self, value: Push, out: list[bytes]) -> None:
         out.append(b">%d\r\n" % len(value.items))

@@ -106,6 +106,15 @@ class Pairs:
         self.items = items
 
 
+class Rows:
+    """Pairs that RESP3 shows as arrays of two; RESP2: a flat array."""
+
+    __slots__ = ("items",)
+
+    def __init__(self, items: Sequence[tuple[object, object]]) -> None:
+        self.items = items
+
+
 class Members:
     """A set given as a sequence: for members that cannot be hashed, or whose order says something."""
 
