@@ -33,9 +33,12 @@ class LineReader:
         lines = data.split(b"\r\n")
         args = lines[2::2]
         try:
-            if self._counts[lines[0]] == len(args) and not lines.pop():
-                if lines[1::2] == list(map(self._header, map(len, args))):
-                    return args
+            if (
+                self._counts[lines[0]] == len(args)
+                and not lines.pop()
+                and lines[1::2] == list(map(self._header, map(len, args)))
+            ):
+                return args
         except (KeyError, IndexError):
             pass
         return None
@@ -47,7 +50,8 @@ class LineReader:
             return None
         try:
             width = 2 * self._counts[lines[0]] + 1
-            if lines[::width].count(lines[0]) * width == len(lines):
+            # A column costs as much as a command; one of them is the shorter list.
+            if width * width < 2 * len(lines) and lines[::width].count(lines[0]) * width == len(lines):
                 return self._of_one_length(lines, width)
             return self._of_any_length(lines)
         except (KeyError, IndexError):
