@@ -1,0 +1,105 @@
+"""Bugs for a server: each takes one of its guarantees away. What finds them is worth something."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator
+from typing import Any
+
+import pytest
+
+from nogil_df.commands import transactions
+from nogil_df.vll import engine, squash, transaction
+from nogil_df.vll.engine import Engine
+from nogil_df.vll.part import Part
+from nogil_df.vll.transaction import NO_WORK, Transaction
+
+Plant = Callable[[pytest.MonkeyPatch], None]
+
+
+def dropped_intent(patch: pytest.MonkeyPatch) -> None:
+    """Intents are written down, but whoever comes is told that nobody else wants the key."""
+    acquire = Engine._acquire
+
+    def always(self: Engine, part: Part) -> bool:
+        acquire(self, part)
+        return True
+
+    patch.setattr(Engine, "_acquire", always)
+
+
+def ignored_intents(patch: pytest.MonkeyPatch) -> None:
+    """What needs no second hop runs at once, whatever intents there are."""
+    patch.setattr(Engine, "is_free", lambda self, part: True)
+
+
+def early_grant(patch: pytest.MonkeyPatch) -> None:
+    """Who has to wait for smaller ids is told that it need not."""
+    schedule = Engine.schedule
+
+    def grant(self: Engine, part: Part) -> int:
+        state = schedule(self, part)
+        if state != engine.WAITING:
+            return state
+        part.granted = True
+        return engine.GRANTED
+
+    patch.setattr(Engine, "schedule", grant)
+
+
+def forgotten_refusal(patch: pytest.MonkeyPatch) -> None:
+    """Who comes too late, behind a grant with a greater id, waits instead of coming again."""
+    patch.setattr(Engine, "_too_late", lambda self, part: False)
+
+
+def early_run(patch: pytest.MonkeyPatch) -> None:
+    """Each shard runs its share of a last hop as soon as its own queue allows, before others are granted."""
+    begin = Transaction._begin
+
+    def run_everywhere(self: Transaction) -> Any:
+        if not self.last:
+            return begin(self)
+        self.tx_id = self.proactor.next_tx_id()
+        self.state = transaction.RUNNING
+        self.waiting = len(self.parts)
+        for shard, part in self.parts.items():
+            part.tx_id = self.tx_id
+            self.proactor.post(shard, (transaction._schedule_run, part, self.works.get(shard, NO_WORK)))
+        return None
+
+    patch.setattr(Transaction, "_begin", run_everywhere)
+    forgotten_refusal(patch)
+
+
+def unlocked_squash(patch: pytest.MonkeyPatch) -> None:
+    """A squashed batch takes no intents, so its shares run whenever they arrive."""
+    nothing: frozenset[int] = frozenset()
+    for module in (squash, _module("nogil_df.commands.dispatch")):
+        patch.setattr(module, "fingerprints", lambda items: (nothing, nothing))
+
+
+def reordered_batch(patch: pytest.MonkeyPatch) -> None:
+    """The share of a squashed batch runs from its last command to its first."""
+    run = squash.run_items
+
+    def backwards(shard: Any, argument: tuple[int, int, list[squash.Item]]) -> list[Any]:
+        origin, db, items = argument
+        *results, time = run(shard, (origin, db, items[::-1]))
+        return [*results[::-1], time]
+
+    for module in (squash, _module("nogil_df.commands.dispatch"), transactions):
+        if hasattr(module, "run_items"):
+            patch.setattr(module, "run_items", backwards)
+
+
+def deaf_watch(patch: pytest.MonkeyPatch) -> None:
+    """EXEC does not look whether a watched key has changed."""
+
+    def unchanged(context: Any, watching: Any) -> Generator[Any, Any, bool]:
+        yield from ()
+        return False
+
+    patch.setattr(transactions, "_watched_changed", unchanged)
+
+
+def _module(name: str) -> Any:
+    return __import__(name, fromlist=[""])
