@@ -154,6 +154,16 @@ CATALOGUE: Final[dict[str, str]] = {
         "connection, otherwise you need to set this option in the configuration file, and then restart the "
         "server."
     ),
+    # --- scripts ---
+    "NO_SCRIPTS": "ERR this server has no Lua: scripts need the Python package lupa, and the GIL forced off",
+    "SCRIPT_ARGUMENTS": "ERR Lua redis lib command arguments must be strings or integers",
+    "SCRIPT_UNKNOWN_COMMAND": "ERR Unknown Redis command called from script",
+    "SCRIPT_ARITY": "ERR Wrong number of args calling Redis command from script",
+    "SCRIPT_READ_ONLY": "ERR Write commands are not allowed from read-only scripts.",
+    "SCRIPT_UNDECLARED": "ERR Script attempted to access a key that it did not declare",
+    "SCRIPT_COMPILE": "ERR Error compiling script (new function): {0}",
+    "SCRIPT_TOO_MANY_KEYS": "ERR Number of keys can't be greater than number of args",
+    "SCRIPT_NEGATIVE_KEYS": "ERR Number of keys can't be negative",
     # --- transactions ---
     "EXECABORT": "EXECABORT Transaction discarded because of previous errors.",
     "EXECABORT_REASON": "EXECABORT Transaction discarded because of: {0}",

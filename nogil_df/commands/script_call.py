@@ -1,0 +1,200 @@
+"""`redis.call`: the commands of one run of a script, carried out on the spot.
+
+A script runs on one thread from its first instruction to its last, under intents that its transaction holds.
+A command on a key of this thread's shard is a plain function call, as in the dispatcher; one on another
+shard's key is a synchronous hop of the script's transaction (`Transaction.hop_now`).
+
+The commands see a session of the thread's own: what a script SELECTs ends with it, and nothing of a client,
+who may live on another thread, is touched.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from nogil_df.base.errors import ReplyError
+from nogil_df.commands.context import Alone, Context, Everywhere
+from nogil_df.commands.spec import KEYS, LOCAL, NOTHING, Command
+from nogil_df.vll.engine import call
+from nogil_df.wire.values import OK
+
+if TYPE_CHECKING:
+    from collections.abc import Set
+
+    from nogil_df.commands.session import Session
+    from nogil_df.commands.threadstate import ThreadState
+    from nogil_df.vll.transaction import Transaction
+
+
+class ScriptCall:
+    """One run of a script: what its `redis.call` reaches, and what it has done so far.
+
+    Args:
+        state: of the thread that it runs on.
+        session: what the commands see.
+        locked: fingerprints of the keys it may touch; None for all.
+        read_only: commands that write are refused.
+        tx: the transaction whose hops reach other shards; None if all it may touch is here.
+
+    Attributes:
+        wrote: a command that may write was called.
+    """
+
+    __slots__ = (
+        "_commands",
+        "_count",
+        "_dbs",
+        "_hash_key",
+        "_me",
+        "locked",
+        "read_only",
+        "session",
+        "state",
+        "tx",
+        "wrote",
+    )
+
+    def __init__(
+        self,
+        state: ThreadState,
+        session: Session,
+        locked: Set[int] | None,
+        read_only: bool,
+        tx: Transaction | None,
+    ) -> None:
+        proactor = state.proactor
+        self.state = state
+        self.session = session
+        self.locked = locked
+        self.read_only = read_only
+        self.tx = tx
+        self.wrote = False
+        self._commands = state.dispatcher.commands
+        self._dbs = proactor.shard.dbs
+        self._hash_key = proactor.shard.hash_key
+        self._count = proactor.count
+        self._me = proactor.index
+
+    def call(self, args: list[bytes]) -> Any:
+        """Run one command. Returns its reply value. See `nogil_df.scripting.runtime.Running`."""
+        command: Any = self._commands[args[0]]
+        if command is None:
+            raise ReplyError("SCRIPT_UNKNOWN_COMMAND")
+        argc = len(args)
+        if not command.least <= argc <= command.most:
+            raise ReplyError("SCRIPT_ARITY")
+        if command.subcommands:
+            command = _subcommand(command, args)
+        if "noscript" in command.flags:
+            raise ReplyError("NOT_FROM_SCRIPT")
+        if command.is_write:
+            if self.read_only:
+                raise ReplyError("SCRIPT_READ_ONLY")
+            self.wrote = True
+        command.record(1, 0)
+        try:
+            if command.is_single(args):
+                value = self._single(command, args, argc)
+            elif command.kind == LOCAL:
+                value = command.run(self.session, args)
+            else:
+                value = self._multi(command, args)
+        except ReplyError as error:
+            value = error.with_traceback(None)
+        if value is True and command.plain_ok:
+            return OK
+        if value.__class__ is ReplyError:
+            command.failed += 1
+            self.state.count_error(value)
+        return value
+
+    def _single(self, command: Command, args: list[bytes], argc: int) -> Any:
+        cmd = None if argc == command.plain_with else command.cmd
+        payload = args if cmd is None else cmd(self.session, args)
+        h = self._hash_key(args[1])
+        locked = self.locked
+        if locked is not None and h not in locked:
+            raise ReplyError("SCRIPT_UNDECLARED")
+        shard = (h >> 32) % self._count
+        db = self.session.db
+        if shard == self._me:
+            return command.op(self._dbs[db], payload, h)  # type: ignore[misc]
+        work = (_run_at, (command.op, db, payload, h))
+        return self._hop({shard: work})[shard]
+
+    def _multi(self, command: Command, args: list[bytes]) -> Any:
+        """Drive a multi-hop command to its end."""
+        if self.locked is not None:
+            self._check_keys(command, args)
+        context = Context(self.state.dispatcher, self.session, command, args)
+        context.nested = True
+        context.tx = self.tx
+        steps = command.run(context, args)  # type: ignore[misc]
+        value: Any = None
+        try:
+            while True:
+                value = self._answer(steps.send(value))
+        except StopIteration as stop:
+            return stop.value
+
+    def _check_keys(self, command: Command, args: list[bytes]) -> None:
+        assert self.locked is not None
+        hash_key = self._hash_key
+        declared = all(hash_key(args[index]) in self.locked for index in command.key_indexes(args))
+        if not declared or command.row.scope not in (KEYS, NOTHING):
+            raise ReplyError("SCRIPT_UNDECLARED")
+
+    def _answer(self, request: Any) -> Any:
+        """What a multi-hop command's generator is sent for one of its requests."""
+        if request.__class__ is Everywhere:
+            return self._everywhere(request)
+        if request.__class__ is Alone:
+            return self._hop({request.shard: request.work})[request.shard]
+        return self._hop(request[0])
+
+    def _everywhere(self, request: Everywhere) -> list[Any]:
+        if self._count > 1:
+            raise ReplyError("NOT_FROM_SCRIPT")
+        return [request.function(self.state.proactor, request.argument)]
+
+    def _hop(self, works: dict[int, Any]) -> dict[int, Any]:
+        me = self._me
+        if len(works) == 1 and me in works:
+            return {me: call(works[me], self.state.proactor.shard)}
+        if not works:
+            return {}
+        if self.tx is None:
+            raise ReplyError("SCRIPT_UNDECLARED")
+        return self.tx.hop_now(works)
+
+    def acl_check(self, args: list[bytes]) -> bool:
+        """Whether the user may run a command: there is one user, who may run all that there are."""
+        if self._commands[args[0]] is None:
+            raise ReplyError("ERR", "Invalid command passed to redis.acl_check_cmd()")
+        return True
+
+    def set_protocol(self, protocol: int) -> None:
+        """See `nogil_df.scripting.runtime.Running`."""
+        self.session.proto = protocol
+
+    def on_tick(self) -> bool:
+        """See `nogil_df.scripting.runtime.Running`."""
+        return False
+
+
+def _subcommand(command: Command, args: list[bytes]) -> Command:
+    if len(args) == 1:
+        return command
+    child = command.subcommands.get(args[1].upper())
+    if child is None:
+        raise ReplyError("SCRIPT_UNKNOWN_COMMAND")
+    if not child.least <= len(args) <= child.most:
+        raise ReplyError("SCRIPT_ARITY")
+    return child
+
+
+def _run_at(shard: Any, argument: tuple[Any, int, Any, int]) -> Any:
+    op, db, payload, h = argument
+    from nogil_df.shard.memory import own
+
+    return op(shard.dbs[db], own(payload), h)

@@ -1,0 +1,464 @@
+"""EVAL, EVALSHA, their read-only twins, and SCRIPT.
+
+A script is atomic: it runs on one thread, from its first instruction to its last, under the intents of its
+transaction. Which thread and which intents depends on what reading it tells (`nogil_df.scripting.declared`):
+
+- it touches no keys but KEYS, and these live on one shard: it runs there, as the one hop of a transaction of
+  these keys; on this very thread that is a plain function call. Scripts on other keys run beside it;
+- it touches no keys but KEYS, on several shards: it runs on the coordinator's thread under the intents of
+  these keys, and what it calls elsewhere is a synchronous hop;
+- anything else: the same as a global transaction. So a script that makes up its keys' names works as under
+  Redis; it just keeps everybody waiting, as every script does there.
+
+Scripts are known to all threads by SHA-1; see `nogil_df.commands.script_cache`.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from nogil_df.base.errors import ReplyError
+from nogil_df.base.numbers import parse_int
+from nogil_df.commands.context import Context, Steps
+from nogil_df.commands.script_cache import Script, ScriptCache, sha1
+from nogil_df.commands.script_call import ScriptCall
+from nogil_df.commands.session import Session
+from nogil_df.commands.spec import ALL_EXCLUSIVE, ALL_SHARED, Row, container, local, multi
+from nogil_df.commands.threadstate import GONE
+from nogil_df.scripting.runtime import CompileError, Runtime, ScriptFailure, is_available
+from nogil_df.scripting.source import HeaderError, read_header
+from nogil_df.vll.part import GLOBAL_EXCLUSIVE, GLOBAL_SHARED
+from nogil_df.vll.transaction import NO_WORK
+from nogil_df.wire.values import OK
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from nogil_df.commands.threadstate import ThreadState
+    from nogil_df.shard.shard import Shard
+    from nogil_df.vll.proactor import Message, Proactor
+    from nogil_df.vll.transaction import Transaction
+
+Args = list[bytes]
+
+
+class Scripting:
+    """What one thread needs for scripts; ``of`` finds or makes it.
+
+    Attributes:
+        cache: the scripts that are known.
+        runtime: this thread's Lua; None before its first script.
+        depth: scripts that run now, one inside the other's waiting.
+    """
+
+    __slots__ = ("_sessions", "cache", "depth", "runtime", "state")
+
+    def __init__(self, state: ThreadState) -> None:
+        self.state = state
+        self.cache = ScriptCache()
+        self.runtime: Runtime | None = None
+        self.depth = 0
+        self._sessions: list[Session] = []
+
+    @staticmethod
+    def of(state: ThreadState) -> Scripting:
+        """The thread's own. O(1)."""
+        extra = state.extra
+        if "scripting" not in extra:
+            extra["scripting"] = Scripting(state)
+        found: Scripting = extra["scripting"]
+        return found
+
+    def lua(self) -> Runtime:
+        """The thread's runtime, made now if this is the first script.
+
+        Raises:
+            ReplyError NO_SCRIPTS: there is no Lua.
+        """
+        if self.runtime is None:
+            if not is_available():
+                raise ReplyError("NO_SCRIPTS")
+            self.runtime = Runtime(MEMORY_LIMIT)
+        return self.runtime
+
+    def session(self, db: int) -> Session:
+        """What the commands of a script see; each script that runs now has its own."""
+        if self.depth == len(self._sessions):
+            self._sessions.append(Session(0, self.state.dispatcher, GONE))
+        session = self._sessions[self.depth]
+        session.db = db
+        session.proto = 2
+        return session
+
+    def compiled(self, script: Script) -> Any:
+        """A script's Lua function. Raises CompileError. O(1) but for the first time."""
+        if script.function is None:
+            script.function = self.lua().compile(script.body[script.header.length :])
+        return script.function
+
+    def learn(self, body: bytes, *, loaded: bool) -> Script:
+        """Add a script to the caches of all threads, unless it is there.
+
+        Raises:
+            ReplyError: it is no script.
+        """
+        cache = self.cache
+        if body in cache.by_body:
+            script = cache.by_body[body]
+            if script.loaded or not loaded:
+                return script
+        else:
+            script = self._made(body, loaded)
+            try:
+                self.compiled(script)
+            except CompileError as error:
+                raise ReplyError("SCRIPT_COMPILE", error.args[0]) from None
+        cache.add(script)
+        proactor = self.state.proactor
+        for thread in range(proactor.count):
+            if thread != proactor.index:
+                proactor.notify(thread, (learn_script, body, loaded))
+        return cache.by_sha[script.sha]
+
+    def _made(self, body: bytes, loaded: bool) -> Script:
+        try:
+            header = read_header(body)
+        except HeaderError as error:
+            raise ReplyError("ERR", error.args[0]) from None
+        return Script(sha1(body), body, header, False, loaded)
+
+    def told(self, body: bytes, loaded: bool) -> None:
+        """Another thread learned a script. O(text)."""
+        if body not in self.cache.by_body or loaded:
+            self.cache.add(self._made(b"%b" % body, loaded))
+
+
+MEMORY_LIMIT = 1 << 30
+"""Bytes that the scripts of one thread may hold."""
+
+
+def learn_script(proactor: Proactor, message: Message) -> None:
+    """Notice: another thread learned a script."""
+    Scripting.of(proactor.service).told(message[1], message[2])
+
+
+def flush_scripts(proactor: Proactor, message: Message) -> None:
+    """Notice: SCRIPT FLUSH on another thread."""
+    Scripting.of(proactor.service).cache.flush()
+
+
+class Plan:
+    """What one EVAL is about to do.
+
+    Attributes:
+        script, keys, arguments: what to run with what.
+        read_only: its commands may not write.
+    """
+
+    __slots__ = ("arguments", "keys", "read_only", "script")
+
+    def __init__(self, script: Script, keys: Args, arguments: Args, read_only: bool) -> None:
+        self.script = script
+        self.keys = keys
+        self.arguments = arguments
+        self.read_only = read_only
+
+
+def count_keys(args: Sequence[bytes]) -> int:
+    """``numkeys`` of EVAL and its kin: the third argument. O(1).
+
+    Raises:
+        ReplyError: it is no number, or there are not so many arguments.
+    """
+    count = parse_int(args[2])
+    if count is None:
+        raise ReplyError("NOT_INTEGER")
+    if count > len(args) - 3:
+        raise ReplyError("SCRIPT_TOO_MANY_KEYS")
+    if count < 0:
+        raise ReplyError("SCRIPT_NEGATIVE_KEYS")
+    return count
+
+
+def find_keys(args: Sequence[bytes]) -> list[int]:
+    """Positions of the keys. O(keys)."""
+    return list(range(3, 3 + count_keys(args)))
+
+
+def make_plan(state: ThreadState, command: str, args: Args) -> Plan:
+    """Find out what an EVAL or EVALSHA is to run.
+
+    Raises:
+        ReplyError: it can't run.
+    """
+    scripting = Scripting.of(state)
+    count = count_keys(args)
+    if command.startswith("EVALSHA"):
+        sha = args[1] if args[1] in scripting.cache.by_sha else args[1].lower()
+        if sha not in scripting.cache.by_sha:
+            raise ReplyError("NOSCRIPT")
+        script = scripting.cache.by_sha[sha]
+    else:
+        script = scripting.learn(args[1], loaded=False)
+    scripting.cache.used(script)
+    header = script.header
+    read_only = command.endswith("_RO")
+    if read_only and not header.is_compatible and not header.no_writes:
+        raise ReplyError("ERR", "Can not execute a script with write flag using *_ro command.")
+    return Plan(script, args[3 : 3 + count], args[3 + count :], read_only or header.no_writes)
+
+
+def lock_eval(context: Context, tx: Transaction, args: Args) -> None:
+    """Lock what the script may touch: see the module's text."""
+    state = context.dispatcher.state
+    context.result = plan = make_plan(state, context.command.name, args)
+    proactor = context.proactor
+    if proactor.count == 1 and not proactor.engine.locks.table:
+        tx.run_inline()
+    elif plan.script.declared:
+        keys = fingerprints(context, plan.keys)
+        tx.lock_keys(keys, {}) if plan.read_only else tx.lock_keys({}, keys)
+    else:
+        tx.lock_everything(GLOBAL_SHARED if plan.read_only else GLOBAL_EXCLUSIVE)
+
+
+def fingerprints(context: Context, keys: Sequence[bytes]) -> dict[int, set[int]]:
+    """Fingerprints of keys, by shard. O(keys)."""
+    hash_key = context.proactor.shard.hash_key
+    count = context.proactor.count
+    found: dict[int, set[int]] = {}
+    for key in keys:
+        h = hash_key(key)
+        found.setdefault((h >> 32) % count, set()).add(h)
+    return found
+
+
+def cmd_eval(context: Context, args: Args) -> Steps:
+    """Run a script where it belongs."""
+    plan = (
+        make_plan(context.dispatcher.state, context.command.name, args) if context.nested else context.result
+    )
+    session = context.session
+    me = context.proactor.index
+    locked: set[int] | None = None
+    if plan.script.declared:
+        owned = fingerprints(context, plan.keys)
+        locked = set().union(*owned.values())
+        if len(owned) <= 1 and owned.keys() != {me}:
+            home = next(iter(owned), me)
+            argument = (
+                plan.script.body,
+                plan.keys,
+                plan.arguments,
+                context.db,
+                session.proto,
+                plan.read_only,
+                locked,
+            )
+            results = yield from context.hop({home: (op_eval, argument)} if owned else {}, last=True)
+            if owned:
+                return results[home]
+    elif context.proactor.count > 1:
+        # An empty hop: granted everywhere when it is over.
+        yield from context.hop({me: NO_WORK})
+    return run_script(context.dispatcher.state, plan, context.db, session.proto, locked, context.tx)
+
+
+def op_eval(shard: Shard, argument: tuple[Any, ...]) -> Any:
+    """On the shard that holds all keys of a script: run it."""
+    body, keys, arguments, db, protocol, read_only, locked = argument
+    state = shard.blocking.engine.proactor.service
+    scripting = Scripting.of(state)
+    if body not in scripting.cache.by_body:
+        scripting.told(body, False)
+    plan = Plan(scripting.cache.by_body[body], keys, arguments, read_only)
+    return run_script(state, plan, db, protocol, locked, None)
+
+
+def run_script(
+    state: ThreadState,
+    plan: Plan,
+    db: int,
+    protocol: int,
+    locked: set[int] | None,
+    tx: Transaction | None,
+) -> Any:
+    """Run a script on this thread, which holds the intents that it needs.
+
+    Args:
+        db, protocol: of the client.
+        locked: the fingerprints it may touch; None for all.
+        tx: for hops to other shards.
+
+    Returns:
+        The reply value.
+
+    Raises:
+        ReplyError: the script ended in an error.
+    """
+    scripting = Scripting.of(state)
+    function = scripting.compiled(plan.script)
+    run = ScriptCall(state, scripting.session(db), locked, plan.read_only, tx)
+    scripting.depth += 1
+    try:
+        return scripting.lua().run(function, run, protocol, plan.keys, plan.arguments)
+    except ScriptFailure as failure:
+        raise failed(failure, plan.script.sha) from None
+    finally:
+        scripting.depth -= 1
+
+
+def failed(failure: ScriptFailure, name: bytes) -> ReplyError:
+    """A script's error as its client sees it: with the name of the script, and the place if it is known."""
+    text = failure.text
+    if failure.source is not None:
+        text += b" script: %b, on %b:%d." % (name, failure.source, failure.line or 0)
+    return ReplyError("RAW", text)
+
+
+# SCRIPT.
+
+
+def cmd_script_load(session: Session, args: Args) -> Any:
+    """Learn a script for good."""
+    return Scripting.of(session.dispatcher.state).learn(args[2], loaded=True).sha
+
+
+def cmd_script_exists(session: Session, args: Args) -> Any:
+    """Which scripts are known."""
+    known = Scripting.of(session.dispatcher.state).cache.by_sha
+    return [int(sha.lower() in known) for sha in args[2:]]
+
+
+def cmd_script_flush(session: Session, args: Args) -> Any:
+    """Forget all scripts, on all threads."""
+    if len(args) > 3 or (len(args) == 3 and args[2].upper() not in (b"SYNC", b"ASYNC")):
+        raise ReplyError("ERR", "SCRIPT FLUSH only support SYNC|ASYNC option")
+    proactor = session.dispatcher.proactor
+    for thread in range(proactor.count):
+        if thread != proactor.index:
+            proactor.notify(thread, (flush_scripts,))
+    Scripting.of(session.dispatcher.state).cache.flush()
+    return OK
+
+
+def cmd_script_show(session: Session, args: Args) -> Any:
+    """A script's text."""
+    known = Scripting.of(session.dispatcher.state).cache.by_sha
+    sha = args[2].lower()
+    if sha not in known:
+        raise ReplyError("NOSCRIPT")
+    return known[sha].body
+
+
+def cmd_script_debug(session: Session, args: Args) -> Any:
+    """The debugger of Redis is not there; switching it off is fine."""
+    mode = args[2].upper()
+    if mode == b"NO":
+        return OK
+    if mode in (b"YES", b"SYNC"):
+        raise ReplyError("ERR", "the Lua debugger is not supported")
+    raise ReplyError("ERR", "Use SCRIPT DEBUG YES/SYNC/NO")
+
+
+def _eval(name: str, syntax: str, summary: str, since: str, **rest: Any) -> Row:
+    read_only = name.endswith("_RO")
+    flags = "movablekeys no_mandatory_keys noscript skip_monitor stale"
+    return multi(
+        name,
+        -3,
+        flags + " readonly" if read_only else flags,
+        run=cmd_eval,
+        scope=ALL_SHARED if read_only else ALL_EXCLUSIVE,
+        lock=lock_eval,
+        find_keys=find_keys,
+        acl="@scripting @slow",
+        since=since,
+        group="scripting",
+        syntax=f"{syntax} numkeys [key [key ...]] [arg [arg ...]]",
+        summary=summary,
+        complexity="That of the script",
+        key_flags="RO ACCESS" if read_only else "RW ACCESS UPDATE",
+        **rest,
+    )
+
+
+def _script(
+    name: str,
+    arity: int,
+    run: Callable[..., Any],
+    summary: str,
+    since: str,
+    flags: str,
+    syntax: str = "",
+    **rest: Any,
+) -> Row:
+    return local(
+        f"SCRIPT {name}",
+        arity,
+        flags,
+        run=run,
+        acl="@scripting @slow",
+        since=since,
+        group="scripting",
+        syntax=syntax,
+        summary=summary,
+        **rest,
+    )
+
+
+TABLE: tuple[Row, ...] = (
+    _eval("EVAL", "script", "Runs a Lua script.", "2.6.0"),
+    _eval("EVALSHA", "sha1", "Runs a Lua script that the server knows, by its SHA-1.", "2.6.0"),
+    _eval("EVAL_RO", "script", "Runs a Lua script that writes nothing.", "7.0.0"),
+    _eval("EVALSHA_RO", "sha1", "Runs a Lua script that the server knows and that writes nothing.", "7.0.0"),
+    container(
+        "SCRIPT",
+        -2,
+        "",
+        _script(
+            "LOAD",
+            3,
+            cmd_script_load,
+            "Keeps a script for EVALSHA.",
+            "2.6.0",
+            "noscript stale",
+            "script",
+            complexity="O(N) where N is the length of the script",
+        ),
+        _script(
+            "EXISTS",
+            -3,
+            cmd_script_exists,
+            "Tells which scripts the server knows.",
+            "2.6.0",
+            "noscript",
+            "sha1 [sha1 ...]",
+            complexity="O(N) where N is the number of scripts asked for",
+        ),
+        _script(
+            "FLUSH",
+            -2,
+            cmd_script_flush,
+            "Forgets all scripts.",
+            "2.6.0",
+            "noscript",
+            "[<ASYNC|SYNC>]",
+            complexity="O(N) where N is the number of scripts known",
+        ),
+        _script("SHOW", 3, cmd_script_show, "Returns the text of a script.", "8.0.0", "noscript", "sha1"),
+        _script(
+            "DEBUG",
+            3,
+            cmd_script_debug,
+            "Sets the mode of the debugger, which can only be off.",
+            "3.2.0",
+            "noscript",
+            "<YES|SYNC|NO>",
+        ),
+        acl="@slow",
+        since="2.6.0",
+        group="scripting",
+        summary="A container for the commands about scripts.",
+    ),
+)

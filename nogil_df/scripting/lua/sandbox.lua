@@ -1,0 +1,814 @@
+-- The world that scripts live in: their globals, `redis`, and the functions through which Python runs them.
+--
+-- Called once for each runtime, with one table of Python functions, `host`. They raise nothing: a Python exception
+-- would reach the script as a Python object. No Python function is handed to a script either, only closures over it.
+--
+-- Scripts may change nothing that outlives them. PUC Lua has no read-only tables, so a script gets an empty table
+-- in place of each library, with the real one behind `__index`; `rawset` and its like look whether a table is one
+-- of these (`behind`). The real globals are emptied, so that not even a function that lost its environment finds
+-- anything there.
+--
+-- Returns a table of functions for Python.
+
+local host = ...
+
+local collectgarbage, error, getmetatable, next, pairs, pcall, rawget, rawset, select, setfenv, setmetatable, type =
+  collectgarbage, error, getmetatable, next, pairs, pcall, rawget, rawset, select, setfenv, setmetatable, type
+local loadstring, tostring, tonumber, xpcall = loadstring, tostring, tonumber, xpcall
+local getinfo, sethook = debug.getinfo, debug.sethook
+local byte, find, format, gmatch, gsub, sub =
+  string.byte, string.find, string.format, string.gmatch, string.gsub, string.sub
+local concat, floor = table.concat, math.floor
+local insert, remove, sort = table.insert, table.remove, table.sort
+local create, resume = coroutine.create, coroutine.resume
+
+local invoke, sha1hex, log, tick = host.invoke, host.sha1hex, host.log, host.tick
+local soft_limit = host.soft_limit
+
+local READONLY = "Attempt to modify a readonly table"
+local OWN_SOURCE = getinfo(1, "S").source
+-- Instructions between two looks at the clock: about a millisecond.
+local HOOK_COUNT = 100000
+
+-- Read-only tables.
+
+local behind = setmetatable({}, { __mode = "k" })
+
+local function deny()
+  error(READONLY, 2)
+end
+
+local function protect(real)
+  local face = {}
+  behind[face] = real
+  local shown = {}
+  behind[shown] = { __index = face }
+  setmetatable(shown, { __index = behind[shown], __newindex = deny, __metatable = false })
+  setmetatable(face, { __index = real, __newindex = deny, __metatable = shown })
+  return face
+end
+
+-- Globals that scripts see: `globals` is what is behind their `_G`.
+
+local globals = {}
+setmetatable(globals, {
+  __index = function(_, name)
+    error("Script attempted to access nonexistent global variable '" .. tostring(name) .. "'", 2)
+  end,
+})
+local environment = protect(globals)
+
+for name in gmatch("assert error getmetatable ipairs rawequal select tonumber tostring type unpack _VERSION", "[%w_]+") do
+  globals[name] = _G[name]
+end
+globals._G = environment
+
+local function copy(library, names)
+  local chosen = {}
+  for name in gmatch(names, "%w+") do
+    chosen[name] = library[name]
+  end
+  return chosen
+end
+
+local function wrong(position, name, expected, given)
+  error("bad argument #" .. position .. " to '" .. name .. "' (" .. expected .. " expected, got " .. given .. ")", 3)
+end
+
+function globals.pairs(t)
+  local real = behind[t]
+  if real then
+    return next, real, nil
+  end
+  if type(t) ~= "table" then
+    wrong(1, "pairs", "table", t == nil and "nil" or type(t))
+  end
+  return next, t, nil
+end
+
+function globals.next(t, key)
+  if type(t) ~= "table" then
+    wrong(1, "next", "table", t == nil and "nil" or type(t))
+  end
+  return next(behind[t] or t, key)
+end
+
+function globals.rawget(t, key)
+  if type(t) ~= "table" then
+    wrong(1, "rawget", "table", t == nil and "nil" or type(t))
+  end
+  return rawget(behind[t] or t, key)
+end
+
+function globals.rawset(t, key, value)
+  if behind[t] then
+    error(READONLY, 0)
+  end
+  if type(t) ~= "table" then
+    wrong(1, "rawset", "table", t == nil and "nil" or type(t))
+  end
+  return rawset(t, key, value)
+end
+
+function globals.setmetatable(t, meta)
+  if behind[t] then
+    error(READONLY, 0)
+  end
+  if type(t) ~= "table" then
+    wrong(1, "setmetatable", "table", t == nil and "nil" or type(t))
+  end
+  if meta ~= nil and type(meta) ~= "table" then
+    wrong(2, "setmetatable", "nil or table", type(meta))
+  end
+  if getmetatable(t) ~= nil and rawget(getmetatable(t), "__metatable") ~= nil then
+    error("cannot change a protected metatable", 2)
+  end
+  return setmetatable(t, meta)
+end
+
+local collections = { collect = true, count = true, step = true }
+
+function globals.collectgarbage(option, argument)
+  option = option or "collect"
+  if collections[option] then
+    return collectgarbage(option, tonumber(argument) or 0)
+  end
+  -- Stopping or tuning the collector would concern every script to come.
+  return 0
+end
+
+function globals.gcinfo()
+  return floor(collectgarbage("count"))
+end
+
+-- Errors that are tables with a field `err` are seen as that text, as in Redis.
+local function plain_error(ok, ...)
+  if not ok then
+    local problem = ...
+    if type(problem) == "table" then
+      local text = rawget(problem, "err")
+      if type(text) == "string" or type(text) == "number" then
+        return false, tostring(text)
+      end
+    end
+  end
+  return ok, ...
+end
+
+function globals.pcall(...)
+  if select("#", ...) == 0 then
+    error("bad argument #1 to 'pcall' (value expected)", 2)
+  end
+  return plain_error(pcall(...))
+end
+
+globals.xpcall = xpcall
+
+-- Code is text: Lua's virtual machine trusts bytecode, and so must not get any.
+local function load_text(code, name)
+  if byte(code, 1) == 27 then
+    code = " " .. code
+  end
+  local chunk, problem = loadstring(code, name)
+  if chunk then
+    return setfenv(chunk, environment)
+  end
+  return nil, problem
+end
+
+function globals.loadstring(code, name)
+  if type(code) == "number" then
+    code = tostring(code)
+  end
+  if type(code) ~= "string" then
+    wrong(1, "loadstring", "string", code == nil and "no value" or type(code))
+  end
+  return load_text(code, name ~= nil and tostring(name) or code)
+end
+
+function globals.load(reader, name)
+  if type(reader) ~= "function" then
+    wrong(1, "load", "function", reader == nil and "no value" or type(reader))
+  end
+  local pieces = {}
+  while true do
+    local piece = reader()
+    if piece == nil or piece == "" then
+      break
+    end
+    if type(piece) ~= "string" then
+      return nil, "reader function must return a string"
+    end
+    pieces[#pieces + 1] = piece
+  end
+  return load_text(concat(pieces), name ~= nil and tostring(name) or "=(load)")
+end
+
+-- Libraries of Lua itself.
+
+local real_string = copy(string,
+  "byte char dump find format gfind gmatch gsub len lower match rep reverse sub upper")
+globals.string = protect(real_string)
+
+local real_table = copy(table, "concat foreach foreachi getn maxn setn")
+
+function real_table.insert(t, ...)
+  if behind[t] then
+    error(READONLY, 0)
+  end
+  if type(t) ~= "table" then
+    wrong(1, "insert", "table", t == nil and "nil" or type(t))
+  end
+  local count = select("#", ...)
+  if count == 1 then
+    t[#t + 1] = ...
+  elseif count == 2 then
+    local position, value = ...
+    if not tonumber(position) then
+      wrong(2, "insert", "number", position == nil and "nil" or type(position))
+    end
+    insert(t, position, value)
+  else
+    error("wrong number of arguments to 'insert'", 2)
+  end
+end
+
+function real_table.remove(t, ...)
+  if behind[t] then
+    error(READONLY, 0)
+  end
+  if type(t) ~= "table" then
+    wrong(1, "remove", "table", t == nil and "nil" or type(t))
+  end
+  return remove(t, ...)
+end
+
+function real_table.sort(t, ...)
+  if behind[t] then
+    error(READONLY, 0)
+  end
+  if type(t) ~= "table" then
+    wrong(1, "sort", "table", t == nil and "nil" or type(t))
+  end
+  return sort(t, ...)
+end
+
+globals.table = protect(real_table)
+
+local real_math = copy(math, "abs acos asin atan atan2 ceil cos cosh deg exp floor fmod frexp huge ldexp log log10 "
+  .. "max min mod modf pi pow rad sin sinh sqrt tan tanh")
+
+-- drand48's generator, which is Redis's, begun where drand48 begins: the first script of a runtime draws the numbers
+-- that the first one of a Redis server draws. 48 bits, in two halves, as a double holds 53.
+local random_high, random_low = 0x1234AB, 0xCD330E
+
+local function seed_random(seed)
+  seed = seed % 4294967296
+  random_high = floor(seed / 256)
+  random_low = (seed % 256) * 65536 + 0x330E
+end
+
+function real_math.random(...)
+  -- x = x * 0x5DEECE66D + 0xB; every product is below 2^48, so it is exact.
+  local low = random_low * 0xECE66D + 0xB
+  random_high = (random_high * 0xECE66D + random_low * 0x5DE + floor(low / 16777216)) % 16777216
+  random_low = low % 16777216
+  local r = (random_high * 128 + floor(random_low / 131072)) % 2147483647 / 2147483647
+  local count = select("#", ...)
+  if count == 0 then
+    return r
+  end
+  local from, to = ...
+  if count == 1 then
+    from, to = 1, tonumber(from) and floor(tonumber(from)) or wrong(1, "random", "number", type(from))
+    if to < 1 then
+      error("bad argument #1 to 'random' (interval is empty)", 2)
+    end
+  elseif count == 2 then
+    from = tonumber(from) and floor(tonumber(from)) or wrong(1, "random", "number", type(from))
+    to = tonumber(to) and floor(tonumber(to)) or wrong(2, "random", "number", type(to))
+    if to < from then
+      error("bad argument #2 to 'random' (interval is empty)", 2)
+    end
+  else
+    error("wrong number of arguments", 2)
+  end
+  return floor(r * (to - from + 1)) + from
+end
+
+function real_math.randomseed(seed)
+  if not tonumber(seed) then
+    wrong(1, "randomseed", "number", seed == nil and "no value" or type(seed))
+  end
+  seed_random(floor(tonumber(seed)))
+end
+
+globals.math = protect(real_math)
+globals.os = protect(copy(os, "clock"))
+
+-- A hook belongs to one coroutine: each new one gets its own, or a loop in it could never be ended.
+local hook
+
+local function hooked(f)
+  local co = create(f)
+  sethook(co, hook, "", HOOK_COUNT)
+  return co
+end
+
+local real_coroutine = copy(coroutine, "resume running status yield")
+
+function real_coroutine.create(f)
+  if type(f) ~= "function" then
+    error("bad argument #1 to 'create' (Lua function expected)", 2)
+  end
+  return hooked(f)
+end
+
+local function resumed(ok, ...)
+  if ok then
+    return ...
+  end
+  local problem = ...
+  error(problem, type(problem) == "string" and 3 or 0)
+end
+
+function real_coroutine.wrap(f)
+  if type(f) ~= "function" then
+    error("bad argument #1 to 'wrap' (Lua function expected)", 2)
+  end
+  local co = hooked(f)
+  return function(...)
+    return resumed(resume(co, ...))
+  end
+end
+
+globals.coroutine = protect(real_coroutine)
+
+-- All strings share one metatable.
+do
+  local meta = getmetatable("")
+  local shown = protect({ __index = globals.string })
+  meta.__index = real_string
+  meta.__metatable = shown
+end
+
+-- `redis`.
+
+local redis = {}
+
+-- What Python tells beside a plain value, as the second result of a call whose first one is nil.
+local STATUS, ERROR = 1, 2
+
+local function failed(text, counted)
+  local problem = { err = text }
+  if counted then
+    problem.ignore_error_stats_update = true
+  end
+  return problem
+end
+
+local function memory_is_short()
+  if collectgarbage("count") > soft_limit then
+    collectgarbage("collect")
+    return collectgarbage("count") > soft_limit
+  end
+end
+
+function redis.call(...)
+  if collectgarbage("count") > soft_limit and memory_is_short() then
+    error("not enough memory", 0)
+  end
+  local reply, kind, text, counted = invoke(...)
+  if kind == nil then
+    return reply
+  elseif kind == STATUS then
+    return { ok = text }
+  end
+  error(failed(text, counted), 0)
+end
+
+function redis.pcall(...)
+  if collectgarbage("count") > soft_limit and memory_is_short() then
+    error("not enough memory", 0)
+  end
+  local reply, kind, text, counted = invoke(...)
+  if kind == nil then
+    return reply
+  elseif kind == STATUS then
+    return { ok = text }
+  end
+  return failed(text, counted)
+end
+
+local function fail(text)
+  error({ err = "ERR " .. text }, 0)
+end
+
+function redis.error_reply(...)
+  local text = ...
+  if select("#", ...) ~= 1 or type(text) ~= "string" then
+    return { err = "ERR wrong number or type of arguments" }
+  end
+  if byte(text, 1) == 45 then
+    text = sub(text, 2)
+  elseif not find(text, " ", 1, true) then
+    text = "ERR " .. text
+  end
+  return { err = text }
+end
+
+function redis.status_reply(...)
+  local text = ...
+  if select("#", ...) ~= 1 or type(text) ~= "string" then
+    return { err = "ERR wrong number or type of arguments" }
+  end
+  return { ok = text }
+end
+
+function redis.sha1hex(...)
+  if select("#", ...) ~= 1 then
+    fail("wrong number of arguments")
+  end
+  local text = ...
+  if type(text) ~= "string" and type(text) ~= "number" then
+    return sha1hex("")
+  end
+  return sha1hex(tostring(text))
+end
+
+redis.LOG_DEBUG, redis.LOG_VERBOSE, redis.LOG_NOTICE, redis.LOG_WARNING = 0, 1, 2, 3
+
+function redis.log(...)
+  local count = select("#", ...)
+  if count < 2 then
+    fail("redis.log() requires two arguments or more.")
+  end
+  local level = ...
+  if not tonumber(level) then
+    fail("First argument must be a number (log level).")
+  end
+  level = tonumber(level)
+  if level < 0 or level > 3 then
+    fail("Invalid debug level.")
+  end
+  local words = {}
+  for position = 2, count do
+    local word = select(position, ...)
+    if type(word) == "string" or type(word) == "number" then
+      words[#words + 1] = tostring(word)
+    end
+  end
+  log(floor(level), concat(words, " "))
+end
+
+-- The protocol of replies inside the script, and for what it returns: 2 or 3.
+local protocol = 2
+
+function redis.setresp(...)
+  if select("#", ...) ~= 1 then
+    fail("redis.setresp() requires one argument.")
+  end
+  local wanted = tonumber((...))
+  if wanted ~= 2 and wanted ~= 3 then
+    fail("RESP version must be 2 or 3.")
+  end
+  protocol = wanted
+  host.set_protocol(wanted)
+end
+
+function redis.acl_check_cmd(...)
+  if select("#", ...) == 0 then
+    fail("Please specify at least one argument for this redis lib call")
+  end
+  local allowed, problem = host.acl_check(...)
+  if problem then
+    fail(problem)
+  end
+  return allowed
+end
+
+-- Replication of effects is all there is; these are for scripts that choose.
+redis.REPL_NONE, redis.REPL_AOF, redis.REPL_SLAVE, redis.REPL_REPLICA, redis.REPL_ALL = 0, 1, 2, 2, 3
+
+function redis.set_repl(...)
+  if select("#", ...) ~= 1 then
+    fail("redis.set_repl() requires two arguments.")
+  end
+  local wanted = tonumber((...)) or 0
+  if wanted < 0 or wanted > 3 or wanted ~= floor(wanted) then
+    fail("Invalid replication flags. Use REPL_AOF, REPL_REPLICA, REPL_ALL or REPL_NONE.")
+  end
+end
+
+function redis.replicate_commands()
+  return true
+end
+
+-- There is no debugger: a breakpoint is passed, and what is printed for it is not shown.
+function redis.breakpoint()
+  return false
+end
+
+function redis.debug() end
+
+redis.REDIS_VERSION = host.version
+redis.REDIS_VERSION_NUM = host.version_number
+globals.redis = protect(redis)
+
+-- What scripts return, as RESP.
+
+local format_double = host.format_double
+local MAX_DEPTH = 200 -- as Redis: nested deeper than this is an error in the reply
+
+local function one_line(text)
+  return (gsub(text, "[\r\n]", " "))
+end
+
+local write
+
+local function write_pairs(items, out, client)
+  -- The count is known only afterwards.
+  local place = #out + 1
+  out[place] = ""
+  local count = 0
+  for key, value in next, items do
+    count = count + 1
+    write(key, out, client, 1)
+    write(value, out, client, 1)
+  end
+  out[place] = client == 2 and "*" .. count * 2 .. "\r\n" or "%" .. count .. "\r\n"
+end
+
+local function write_set(items, out, client)
+  local place = #out + 1
+  out[place] = ""
+  local count = 0
+  for key in next, items do
+    count = count + 1
+    write(key, out, client, 1)
+  end
+  out[place] = (client == 2 and "*" or "~") .. count .. "\r\n"
+end
+
+local function text_of(value)
+  local kind = type(value)
+  if kind == "string" then
+    return value
+  elseif kind == "number" then
+    return tostring(value)
+  end
+end
+
+local function write_table(t, out, client, depth)
+  if depth > MAX_DEPTH then
+    out[#out + 1] = "-ERR reached lua stack limit\r\n"
+    return
+  end
+  local text = rawget(t, "err")
+  if type(text) == "string" then
+    out[#out + 1] = "-" .. one_line(byte(text, 1) == 45 and sub(text, 2) or text) .. "\r\n"
+    return
+  end
+  text = rawget(t, "ok")
+  if type(text) == "string" then
+    out[#out + 1] = "+" .. one_line(text) .. "\r\n"
+    return
+  end
+  local value = rawget(t, "double")
+  if type(value) == "number" then
+    local digits = format_double(value)
+    out[#out + 1] = client == 3 and "," .. digits .. "\r\n" or "$" .. #digits .. "\r\n" .. digits .. "\r\n"
+    return
+  end
+  value = rawget(t, "map")
+  if type(value) == "table" then
+    return write_pairs(value, out, client)
+  end
+  value = rawget(t, "set")
+  if type(value) == "table" then
+    return write_set(value, out, client)
+  end
+  value = rawget(t, "big_number")
+  if type(value) == "string" then
+    value = one_line(value)
+    out[#out + 1] = client == 3 and "(" .. value .. "\r\n" or "$" .. #value .. "\r\n" .. value .. "\r\n"
+    return
+  end
+  value = rawget(t, "verbatim_string")
+  if type(value) == "table" then
+    local body, kind = text_of(rawget(value, "string")), text_of(rawget(value, "format"))
+    if body and kind then
+      if client == 3 then
+        kind = sub(kind .. "   ", 1, 3)
+        out[#out + 1] = "=" .. #body + 4 .. "\r\n" .. kind .. ":" .. body .. "\r\n"
+      else
+        out[#out + 1] = "$" .. #body .. "\r\n" .. body .. "\r\n"
+      end
+      return
+    end
+  end
+  local place = #out + 1
+  out[place] = ""
+  local count = 0
+  while true do
+    value = rawget(t, count + 1)
+    if value == nil then
+      break
+    end
+    count = count + 1
+    if type(value) == "string" then
+      out[#out + 1] = "$" .. #value .. "\r\n" .. value .. "\r\n"
+    else
+      write(value, out, client, depth + 1)
+    end
+  end
+  out[place] = "*" .. count .. "\r\n"
+end
+
+function write(value, out, client, depth)
+  local kind = type(value)
+  if kind == "string" then
+    out[#out + 1] = "$" .. #value .. "\r\n" .. value .. "\r\n"
+  elseif kind == "number" then
+    out[#out + 1] = format(":%d\r\n", value)
+  elseif kind == "boolean" then
+    if protocol == 3 then
+      out[#out + 1] = client == 3 and (value and "#t\r\n" or "#f\r\n") or (value and ":1\r\n" or ":0\r\n")
+    elseif value then
+      out[#out + 1] = ":1\r\n"
+    else
+      out[#out + 1] = client == 3 and "_\r\n" or "$-1\r\n"
+    end
+  elseif kind == "table" then
+    write_table(behind[value] or value, out, client, depth)
+  else
+    out[#out + 1] = client == 3 and "_\r\n" or "$-1\r\n"
+  end
+end
+
+-- Kinds of results that Python gets beside plain values.
+local RESP, FAILURE = 3, 4
+
+local function reply_to(value, client)
+  local kind = type(value)
+  if kind == "string" or kind == "number" or value == nil then
+    return value
+  elseif kind == "boolean" and protocol == 2 then
+    return value
+  elseif kind == "table" then
+    local text = rawget(value, "err")
+    if type(text) == "string" then
+      return ERROR, text, rawget(value, "ignore_error_stats_update") == true
+    end
+    text = rawget(value, "ok")
+    if type(text) == "string" then
+      return STATUS, text
+    end
+  elseif kind ~= "boolean" then
+    return nil
+  end
+  local out = {}
+  write(value, out, client, 1)
+  return RESP, concat(out)
+end
+
+-- Running.
+
+local killed = false
+
+local function stop()
+  error({ err = "ERR Script killed by user with SCRIPT KILL." }, 0)
+end
+
+function hook()
+  if killed or tick() then
+    -- From here on at every line: a script that catches the error gets no further.
+    killed = true
+    sethook(hook, "l")
+    stop()
+  end
+end
+
+sethook(hook, "", HOOK_COUNT)
+
+local function locate(problem)
+  local level = 2
+  local info = getinfo(level, "Sl")
+  while info and (info.what == "C" or info.source == OWN_SOURCE) do
+    level = level + 1
+    info = getinfo(level, "Sl")
+  end
+  if type(problem) ~= "table" then
+    problem = { err = "ERR " .. tostring(problem) }
+  end
+  if info and not behind[problem] then
+    rawset(problem, "source", info.source)
+    rawset(problem, "line", info.currentline)
+  end
+  return problem
+end
+
+local function run_with(chunk, client, keys, arguments)
+  local outer_keys, outer_arguments = rawget(globals, "KEYS"), rawget(globals, "ARGV")
+  local outer_protocol = protocol
+  globals.KEYS, globals.ARGV = keys, arguments
+  protocol = 2
+  local ok, value = xpcall(chunk, locate)
+  globals.KEYS, globals.ARGV = outer_keys, outer_arguments
+  if killed then
+    killed = false
+    sethook(hook, "", HOOK_COUNT)
+  end
+  if ok then
+    -- What is written depends on the protocol, so that one is put back later.
+    local made, kind, more, counted = pcall(reply_to, value, client)
+    protocol = outer_protocol
+    if not made then
+      return FAILURE, "ERR " .. tostring(kind)
+    elseif more == nil then
+      return kind
+    end
+    return kind, more, counted
+  end
+  protocol = outer_protocol
+  if type(value) ~= "table" then
+    -- Not even the handler could run.
+    return FAILURE, "ERR " .. tostring(value)
+  end
+  local text = rawget(value, "err")
+  if type(text) ~= "string" then
+    text = "ERR unknown error"
+  end
+  return FAILURE, text, rawget(value, "source"), rawget(value, "line"),
+    rawget(value, "ignore_error_stats_update") == true
+end
+
+local function run(chunk, client, count, ...)
+  local given = select("#", ...)
+  if count == given then
+    return run_with(chunk, client, { ... }, {})
+  elseif count == 0 then
+    return run_with(chunk, client, {}, { ... })
+  end
+  local all, keys, arguments = { ... }, {}, {}
+  for position = 1, count do
+    keys[position] = all[position]
+  end
+  for position = count + 1, given do
+    arguments[position - count] = all[position]
+  end
+  return run_with(chunk, client, keys, arguments)
+end
+
+local function compile(code, name)
+  if byte(code, 1) == 27 then
+    code = " " .. code
+  end
+  local chunk, problem = loadstring(code, name)
+  if chunk then
+    return setfenv(chunk, environment)
+  end
+  return nil, problem
+end
+
+local function extend(list, at, ...)
+  for position = 1, select("#", ...) do
+    list[at + position] = (select(position, ...))
+  end
+end
+
+local function list(...)
+  return { ... }
+end
+
+local function tagged(name, value)
+  return { [name] = value }
+end
+
+local function set_item(t, key, value)
+  t[key] = value
+end
+
+-- Nothing is left where a function without an environment of its own would look.
+local anchor = { "debug" } -- lupa asks the globals for this name; the string must not have to be made then
+local real_globals = _G
+for name in pairs(real_globals) do
+  rawset(real_globals, name, nil)
+end
+
+return {
+  anchor = anchor,
+  behind = behind,
+  compile = compile,
+  environment = environment,
+  extend = extend,
+  globals = globals,
+  list = list,
+  protect = protect,
+  run = run,
+  run_with = run_with,
+  set_item = set_item,
+  tagged = tagged,
+  memory = function() return collectgarbage("count") * 1024 end,
+  collect = function() collectgarbage("collect") end,
+}
