@@ -12,6 +12,7 @@ A step that needs more than an exact comparison on the first connection is wrapp
     silent("CLIENT REPLY OFF") no reply is due
     closes("QUIT")            a reply, then the server closes; closed() when it closes without a reply
     until("EXISTS k", ":0")   repeat the command until the reply is this (time passes, no sleeping)
+    blocked(1)                wait until connection 1 is blocked by its command
     args(b"SET", b"k", data)  a command as bytes, where quoting would hide what is meant
 
 In arguments `{id1}`, `{addr1}` and `{laddr1}` stand for the client id and addresses of connection 1, and
@@ -60,7 +61,10 @@ _NOT_IN_MULTI = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One command of a script. `wait` says what comes back: reply, none, eof, closes, receive or until."""
+    """One command of a script.
+
+    `wait` says what comes back: reply, none, eof, closes, receive, until or blocked.
+    """
 
     args: tuple[bytes, ...]
     tolerance: compare.Tolerance = compare.exact
@@ -208,6 +212,11 @@ def until(line: Line, want: str) -> Step:
     kind, rest = want[0], want[1:].encode()
     value: object = int(rest) if kind == ":" else (rest or None)
     return replace(step(line), wait="until", want=Reply(kind, value))
+
+
+def blocked(client: int) -> Step:
+    """Go on when this connection, not number 0, waits in a blocking command."""
+    return Step((b"CLIENT", b"LIST", b"ID", b"{id%d}" % client), compare.exact, 0, "blocked")
 
 
 def table(

@@ -20,6 +20,7 @@ UNTIL_TIMEOUT = 10.0
 
 _PLACEHOLDER = re.compile(rb"\{(?:(id|addr|laddr)(\d)|(s|ms)([+-]\d+))\}")
 _ID = re.compile(rb"\{id(\d)\}")
+_BLOCKED = re.compile(rb" flags=\w*b")
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +97,8 @@ class Player:
             return Reply("eof", connection.read_until_close())
         if step.wait == "until":
             return self._until(connection, step)
+        if step.wait == "blocked":
+            return self._until_blocked(connection, step)
         if step.wait != "receive":
             connection.send_raw(encode(self.command(step)))
         if step.wait == "none":
@@ -114,6 +117,14 @@ class Player:
         while (reply := connection.execute(*command)) not in wanted and time.monotonic() < deadline:
             pass
         return reply
+
+    def _until_blocked(self, connection: Connection, step: Step) -> Reply:
+        command = self.command(step)
+        deadline = time.monotonic() + UNTIL_TIMEOUT
+        while not (found := _BLOCKED.search(connection.execute(*command).value)):
+            if time.monotonic() > deadline:
+                break
+        return Reply("blocked", bool(found))
 
     def script(self, case: Case, style: str) -> list[Reply]:
         """Every reply of a script, in the style asked for."""
