@@ -202,17 +202,17 @@ def optional_count(args: Args) -> int | None:
     """The count that SRANDMEMBER and its like may be given; None for none.
 
     Raises:
-        ReplyError: SYNTAX, NOT_INTEGER, or NOT_IN_RANGE for a count that could not be negated.
+        ReplyError: SYNTAX, NOT_INTEGER, NOT_IN_RANGE for a count that could not be negated.
     """
     if len(args) == 2:
         return None
+    if len(args) > 3:
+        raise ReplyError("SYNTAX")
     count = parse_int(args[2])
     if count is None:
         raise ReplyError("NOT_INTEGER")
     if count < -INT64_MAX:
         raise ReplyError("NOT_IN_RANGE", -INT64_MAX, INT64_MAX)
-    if len(args) > 3:
-        raise ReplyError("SYNTAX")
     return count
 
 
@@ -233,7 +233,7 @@ def op_srandmember(db: Keyspace, payload: tuple[bytes, int | None], h: int) -> A
     elif count < 0:
         answer = [value.random(random) for _ in range(-count)]
     elif count >= len(value):
-        answer = Members(value.ordered())
+        answer = value.ordered()
     else:
         answer = value.sample(count, random)
     db.resized(before, value.memory)
@@ -247,9 +247,7 @@ def cmd_spop(session: Session, args: Args) -> tuple[bytes, int | None]:
     if len(args) > 3:
         raise ReplyError("SYNTAX")
     count = parse_int(args[2])
-    if count is None:
-        raise ReplyError("NOT_POSITIVE")
-    if count < 0:
+    if count is None or count < 0:
         raise ReplyError("NOT_POSITIVE")
     return args[1], count
 

@@ -13,7 +13,7 @@ SUBJECT_IS_REDIS = os.environ.get("DIFFERENTIAL_SUBJECT", "nogil-df") == "redis"
 # The servers under test: nogil-df with one and with three shard threads.
 SUBJECTS = ("redis",) if SUBJECT_IS_REDIS else ("threads1", "threads3")
 
-CAPABILITIES: frozenset[str] = frozenset({"core", "pubsub", "list"})
+CAPABILITIES: frozenset[str] = frozenset({"core", "pubsub", "list", "set", "hash"})
 
 # The real redis-server can all of it.
 ALL_CAPABILITIES = frozenset(
@@ -46,8 +46,14 @@ _FAMILIES: dict[str, str] = {
         "LMPOP"
     ),
     "blocking": "BLPOP BRPOP BLMOVE BRPOPLPUSH BLMPOP",
-    "hash": "HSET HGET HGETALL HLEN",
-    "set": "SADD SREM SMEMBERS SCARD",
+    "hash": (
+        "HSET HSETNX HMSET HGET HMGET HGETALL HDEL HEXISTS HLEN HSTRLEN HKEYS HVALS HINCRBY HINCRBYFLOAT "
+        "HRANDFIELD HSCAN"
+    ),
+    "set": (
+        "SADD SREM SMEMBERS SISMEMBER SMISMEMBER SCARD SMOVE SPOP SRANDMEMBER SINTER SUNION SDIFF "
+        "SINTERSTORE SUNIONSTORE SDIFFSTORE SINTERCARD SSCAN"
+    ),
     "zset": "ZADD ZRANGE ZCARD BZPOPMIN",
     "stream": "XADD XREAD XLEN",
     "bitmap": "SETBIT GETBIT BITCOUNT BITOP BITPOS BITFIELD BITFIELD_RO",

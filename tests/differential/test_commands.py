@@ -14,8 +14,10 @@ from tests.differential import (
     cases_connection,
     cases_expiry,
     cases_generic,
+    cases_hashes,
     cases_lists,
     cases_server,
+    cases_sets,
     cases_strings,
     cases_transactions,
 )
@@ -26,6 +28,8 @@ from tests.servers import Server
 
 BOOKS = (
     cases_strings,
+    cases_sets,
+    cases_hashes,
     cases_lists,
     cases_generic,
     cases_expiry,
