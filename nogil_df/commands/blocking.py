@@ -64,16 +64,18 @@ class Wait:
     Attributes:
         waiter: what stands in the lines.
         tx: the urgent transaction, once a shard has claimed the waiter.
+        early: the answer of a shard that served before the others had the waiter in their lines.
         late: the time was up while it was claimed.
     """
 
-    __slots__ = ("context", "late", "timer", "tx", "waiter")
+    __slots__ = ("context", "early", "late", "timer", "tx", "waiter")
 
     def __init__(self, context: Context) -> None:
         self.context = context
         self.waiter: Waiter | None = None
         self.timer: Timer | None = None
         self.tx: Transaction | None = None
+        self.early: tuple[bytes, Any] | None = None
         self.late = False
 
     def begin(self, seconds: float) -> None:
@@ -82,6 +84,9 @@ class Wait:
         session = context.session
         session.blocked = self
         session.transport.watch_for_end()
+        if session.sink:
+            # What the client asked before this command has its replies now.
+            session.transport.send_soon()
         context.slept_at = context.dispatcher.stopwatch()
         if seconds and self.timer is None:
             state = context.dispatcher.state
@@ -95,6 +100,9 @@ class Wait:
 
     def _wake(self, answer: Any) -> None:
         context = self.context
+        if context.session.blocked is None:
+            self.early = answer
+            return
         context.session.blocked = None
         context.slept += context.dispatcher.stopwatch() - context.slept_at
         context.dispatcher.resume(context, answer)
@@ -251,8 +259,13 @@ def _sleep(
     token.waiter = waiter
     try:
         while True:
-            token.begin(seconds)
-            answer = yield token
+            if token.early is None:
+                if context.session.closed and waiter.take_ticket():
+                    return None
+                token.begin(seconds)
+                answer = yield token
+            else:
+                answer, token.early = token.early, None
             if answer is None:
                 return None
             if answer.__class__ is ReplyError:

@@ -25,6 +25,7 @@ class Operation:
 
     Attributes:
         sent, answered: steps of the simulation; `answered` is NEVER for what got no reply.
+        asleep: the step by which it was known to wait, for a blocking command that did.
         reply: as `plain` gives it.
     """
 
@@ -33,6 +34,7 @@ class Operation:
     atomic: bool = False
     sent: int = NEVER
     answered: int = NEVER
+    asleep: int = NEVER
     reply: Any = None
 
     def lines(self) -> list[list[bytes]]:
@@ -75,6 +77,16 @@ class Recorder:
         """Queue a pipeline."""
         self._pipelines[client].append(list(operations))
         self.clients[client].send(*[line for operation in operations for line in operation.lines()])
+
+    def note_sleepers(self) -> None:
+        """Note of the clients that wait at this step that they do. O(clients)."""
+        for number, client in enumerate(self.clients):
+            if client.session.blocked is not None:
+                lines = client.session.position
+                for operation in self._flying[number]:
+                    lines -= len(operation.lines())
+                    if not lines:
+                        operation.asleep = min(operation.asleep, self.simulation.steps)
 
     def _sent(self, number: int, client: SimulatedClient) -> None:
         operations = self._pipelines[number].pop(0)
