@@ -29,7 +29,7 @@ from typing import TYPE_CHECKING, Any
 
 from nogil_df.base.crash import log_crash
 from nogil_df.base.errors import ReplyError, unknown_command
-from nogil_df.commands import gate
+from nogil_df.commands import bulk, gate
 from nogil_df.commands.blocking import Wait
 from nogil_df.commands.context import Alone, Context, Everywhere, GaveWay, collect
 from nogil_df.commands.spec import ALL_EXCLUSIVE, ALL_SHARED, KEYS, LOCAL, SINGLE, Command, Row
@@ -245,11 +245,14 @@ class Dispatcher:
         out = session.out
         append = out.append
         proto = session.proto
+        left = len(batch) - position
+        if left > 3 and not locks and bulk.run_pipeline(self, session):
+            return
         command: Command | None = None
         argc = -1
         begun = position
         started = clock()
-        session.commands_run += len(batch) - position
+        session.commands_run += left
         try:
             for args in batch[position:] if position else batch:
                 found = commands[args[0]]
@@ -475,14 +478,19 @@ class Dispatcher:
         for shard, found in results.items():
             # A shard whose work broke as a whole answers one error for all.
             answers[shard] = repeat(found) if found.__class__ is ReplyError else iter(found)
-        self._encode_batch(session, run, task.owners, answers, share)
+        self.encode_batch(session, run, task.owners, answers, share)
         if session.special or session.shown is not None:
             gate.after_reply(session)
         self.go_on(session)
 
-    def _encode_batch(
+    def encode_batch(
         self, session: Session, run: list[Command], owners: list[int], answers: Any, share: int
     ) -> None:
+        """Encode the replies of ``run``, which come from ``answers[owner]``, and count the commands.
+
+        Args:
+            share: nanoseconds that each of them took.
+        """
         out = session.out
         append = out.append
         proto = session.proto
@@ -530,6 +538,8 @@ class Dispatcher:
         """Start a multi-hop command."""
         if command.subcommands:
             command = gate.subcommand(command, args)
+        if command.quick is not None and command.quick(self, session, command, args):
+            return
         session.last_command = command.full_name
         context = Context(self, session, command, args)
         context.started = self.stopwatch()

@@ -9,13 +9,14 @@ redis-server 7.0): unknown command, arity, login, not in MULTI, subscribe mode, 
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING
+from itertools import chain
+from typing import TYPE_CHECKING, Any
 
 from nogil_df.base import log
 from nogil_df.base.crash import log_crash
 from nogil_df.base.errors import ReplyError, text, unknown_command, unknown_subcommand
 from nogil_df.commands.session import REPLY_ON, REPLY_SKIP, REPLY_SKIP_NEXT
-from nogil_df.commands.spec import LOCAL, Command
+from nogil_df.commands.spec import LOCAL, NOT_QUEUED, Command
 from nogil_df.wire.values import QUEUED
 
 if TYPE_CHECKING:
@@ -32,8 +33,6 @@ _HTTP = frozenset([b"POST", b"HOST:"])
 _SUBSCRIBED = frozenset(
     "SUBSCRIBE SSUBSCRIBE UNSUBSCRIBE SUNSUBSCRIBE PSUBSCRIBE PUNSUBSCRIBE PING QUIT RESET".split()
 )
-# What is carried out at once inside MULTI instead of being queued.
-_NOT_QUEUED = frozenset("EXEC DISCARD MULTI WATCH QUIT RESET".split())
 
 
 def subcommand(command: Command, args: list[bytes]) -> Command:
@@ -54,6 +53,8 @@ def subcommand(command: Command, args: list[bytes]) -> Command:
 
 def run_carefully(dispatcher: Dispatcher, session: Session) -> None:
     """Run the command at ``session.position`` after looking at it; answers whatever is wrong with it."""
+    if session.queue is not None and _queue_plainly(dispatcher, session):
+        return
     args = session.batch[session.position]
     _begin_reply(session)
     try:
@@ -62,7 +63,7 @@ def run_carefully(dispatcher: Dispatcher, session: Session) -> None:
             session.unmute()
             dispatcher.state.pausing.park(session)
             return
-        if session.queue is not None and command.name not in _NOT_QUEUED:
+        if session.queue is not None and command.name not in NOT_QUEUED:
             _queue(session, command, args)
         else:
             _run(dispatcher, session, command, args)
@@ -138,6 +139,45 @@ def _check_subscribed(session: Session, command: Command) -> None:
         raise ReplyError("SUBSCRIBED", command.full_name)
 
 
+def _queue_plainly(dispatcher: Dispatcher, session: Session) -> bool:
+    """MULTI: queue the commands at ``session.position`` that need no closer look. False if there is none."""
+    if (
+        dispatcher.gated
+        or not session.authenticated
+        or session.reply_mode != REPLY_ON
+        or session.monitor
+        or (session.proto == 2 and session.subscriptions)
+    ):
+        return False
+    queue = session.queue
+    assert queue is not None
+    commands = dispatcher.commands
+    begin = session.position
+    name: bytes | None = None
+    plain: list[list[bytes]] = []
+    for args in session.batch[begin:]:
+        if args[0] != name:
+            command: Any = commands[args[0]]
+            if command is None or not command.queueable:
+                break
+            name = args[0]
+            least = command.least
+            most = command.most
+        if not least <= len(args) <= most:
+            break
+        queue.append((command, args))
+        plain.append(args)
+    if not plain:
+        return False
+    if len(queue) == len(plain):
+        session.queued_bytes = 0
+    session.queued_bytes += sum(map(len, chain.from_iterable(plain)))
+    session.position = begin + len(plain)
+    session.out.append(b"+QUEUED\r\n" * len(plain))
+    _check_queued_bytes(dispatcher, session)
+    return True
+
+
 def _queue(session: Session, command: Command, args: list[bytes]) -> None:
     """MULTI: keep the command for EXEC, within the limit on what a client may have waiting."""
     queue = session.queue
@@ -147,13 +187,18 @@ def _queue(session: Session, command: Command, args: list[bytes]) -> None:
     session.queued_bytes += sum(map(len, args))
     queue.append((command, args))
     session.position += 1
-    dispatcher = session.dispatcher
-    if session.queued_bytes > dispatcher.config.client_query_buffer_limit:
-        log.warning(f"Closing client that queued too much inside MULTI: {session.address}")
-        dispatcher.state.query_limit_disconnects += 1
-        session.transport.close(after_replies=False)
-        return
-    dispatcher.encoder.encode(QUEUED, session.proto, session.out)
+    if not _check_queued_bytes(session.dispatcher, session):
+        session.dispatcher.encoder.encode(QUEUED, session.proto, session.out)
+
+
+def _check_queued_bytes(dispatcher: Dispatcher, session: Session) -> bool:
+    """Whether the client has more queued than it may, and is cut off."""
+    if session.queued_bytes <= dispatcher.config.client_query_buffer_limit:
+        return False
+    log.warning(f"Closing client that queued too much inside MULTI: {session.address}")
+    dispatcher.state.query_limit_disconnects += 1
+    session.transport.close(after_replies=False)
+    return True
 
 
 def _run(dispatcher: Dispatcher, session: Session, command: Command, args: list[bytes]) -> None:

@@ -34,6 +34,9 @@ LOCAL, SINGLE, MULTI = 0, 1, 2
 # How a MULTI command locks: its keys, nothing, or everything.
 KEYS, NOTHING, ALL_SHARED, ALL_EXCLUSIVE = "keys", "nothing", "all-shared", "all-exclusive"
 
+NOT_QUEUED = frozenset("EXEC DISCARD MULTI WATCH QUIT RESET".split())
+"""What is carried out at once inside MULTI."""
+
 NO_KEYS = (0, 0, 0)
 BUCKETS = 64
 """Latency histogram: bucket i counts commands of 2^(i-1) to 2^i - 1 nanoseconds."""
@@ -56,6 +59,12 @@ class Row:
         plain_with: with exactly so many arguments ``cmd`` would return them as they are, so it is not called.
         single_with: the number of arguments, name included, with which a MULTI command has one key and runs
             by ``cmd`` and ``op`` as SINGLE; 0 for never.
+        many, many_with: ``op`` for many keys at once (see `nogil_df.vll.columns`). Of a SINGLE command: for a
+            run of calls with exactly ``many_with`` arguments, name included. Of a MULTI command: for all its
+            keys; ``op`` is then what runs for one of them.
+        quick: a shorter way to run a MULTI command, for what it mostly is:
+            ``quick(dispatcher, session, command, args)`` does it all, or nothing and returns False.
+        gather: the reply of a MULTI command with ``many``, made of the results by key; None: their list.
         find_keys: positions of keys where they can't be told by first/last/step (movable keys):
             ``find_keys(args) -> indexes``.
         key_flags: Redis's key-spec flags, for COMMAND INFO and GETKEYSANDFLAGS, such as "RW ACCESS UPDATE".
@@ -83,6 +92,10 @@ class Row:
     scope: str = KEYS
     single_with: int = 0
     plain_with: int = 0
+    many: Callable[..., list[Any]] | None = None
+    many_with: int = 0
+    quick: Callable[..., bool] | None = None
+    gather: Callable[[list[Any]], Any] | None = None
     find_keys: Callable[[Sequence[bytes]], list[int]] | None = None
     key_flags: str = ""
     lock: Callable[..., None] | None = None
@@ -138,6 +151,7 @@ class Command:
 
     Attributes:
         least, most: bounds on the number of arguments, name included.
+        queueable: inside MULTI it is queued, whatever its arguments are.
         is_write: may change data (flag ``write``): takes exclusive intents, copies what it stores.
         gated: must not run when the session or the thread is in an unusual state without being looked at
             first; see `nogil_df.commands.dispatch`.
@@ -158,6 +172,11 @@ class Command:
         "cmd",
         "op",
         "run",
+        "many",
+        "many_with",
+        "quick",
+        "gather",
+        "queueable",
         "encode",
         "plain_ok",
         "is_write",
@@ -188,6 +207,10 @@ class Command:
         self.cmd = row.cmd
         self.op = row.op
         self.run = row.run
+        self.many = row.many
+        self.many_with = row.many_with
+        self.quick = row.quick
+        self.gather = row.gather
         self.encode: Callable[..., None] | None = None
         # True means +OK, so that the dispatcher can write it without a call.
         self.plain_ok = row.encode == "ok_or_null"
@@ -199,6 +222,7 @@ class Command:
         self.subcommands = {
             child.name.split(" ", 1)[1].encode(): Command(child, self) for child in row.subcommands
         }
+        self.queueable = not (row.subcommands or row.name in NOT_QUEUED or "no_multi" in self.flags)
         self.calls = 0
         self.nanoseconds = 0
         self.rejected = 0

@@ -30,6 +30,7 @@ from nogil_df.commands.string_options import (
     parse_getex,
     parse_set,
 )
+from nogil_df.commands.strings_many import many_get, many_set
 from nogil_df.shard.memory import value_size
 
 if TYPE_CHECKING:
@@ -391,6 +392,8 @@ TABLE: tuple[Row, ...] = (
         2,
         "readonly fast",
         op=op_get,
+        many=many_get,
+        many_with=2,
         encode="bulk_or_null",
         acl="@read @string @fast",
         since="1.0.0",
@@ -406,6 +409,8 @@ TABLE: tuple[Row, ...] = (
         cmd=cmd_set,
         plain_with=3,
         op=op_set,
+        many=many_set,
+        many_with=3,
         encode="ok_or_null",
         acl="@write @string @slow",
         since="1.0.0",

@@ -6,13 +6,15 @@ to be asked everywhere before anything is written.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from nogil_df.base.errors import ReplyError
 from nogil_df.base.numbers import parse_int
+from nogil_df.commands.bulk import run_keys
 from nogil_df.commands.spec import Row, multi
 from nogil_df.commands.string_options import ALWAYS, XX, deadline_of, parse_msetex
 from nogil_df.commands.strings import copied, op_set, set_expiry, store
+from nogil_df.commands.strings_many import many_set, many_value_or_none
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -39,6 +41,16 @@ def op_value_or_none(db: Keyspace, key: bytes, h: int) -> bytes | None:
     if value.__class__ is bytes:
         return value
     return bytes(value) if value.__class__ is bytearray else None
+
+
+def op_mget_one(db: Keyspace, args: Args, h: int) -> bytes | None:
+    """MGET of one key, ``args[1]``. O(1)."""
+    return op_value_or_none(db, args[1], h)
+
+
+def all_stored(results: list[Any]) -> bool:
+    """The reply of MSET."""
+    return True
 
 
 def cmd_mset(context: Context, args: Args) -> Steps:
@@ -141,6 +153,9 @@ TABLE: tuple[Row, ...] = (
         -2,
         "readonly fast",
         run=cmd_mget,
+        op=op_mget_one,
+        many=many_value_or_none,
+        quick=run_keys,
         keys=(1, -1, 1),
         acl="@read @string @fast",
         since="1.0.0",
@@ -156,6 +171,10 @@ TABLE: tuple[Row, ...] = (
         -3,
         "write denyoom",
         run=cmd_mset,
+        op=op_set,
+        many=many_set,
+        quick=run_keys,
+        gather=all_stored,
         keys=(1, -1, 2),
         encode="ok_or_null",
         acl="@write @string @slow",

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 from nogil_df.base.crash import log_crash
 from nogil_df.base.errors import ReplyError
+from nogil_df.commands.bulk import run_exec
 from nogil_df.commands.context import Context, Steps
 from nogil_df.commands.dispatch import add_keys
 from nogil_df.commands.spec import (
@@ -296,6 +297,7 @@ TABLE: tuple[Row, ...] = (
         1,
         "noscript loading stale skip_slowlog",
         run=cmd_exec,
+        quick=run_exec,
         scope=KEYS,
         lock=lock_exec,
         acl="@slow @transaction",

@@ -126,6 +126,11 @@ class DashTable:
         self.expiring = 0
         """How many records have a deadline."""
 
+    @property
+    def directory(self) -> tuple[list[Entry], int]:
+        """The directory and its shift, for `dash_many`; stale after any call that may insert or remove."""
+        return self._directory, self._shift
+
     # -- one record ----------------------------------------------------------------------------------------
 
     def get(self, key: bytes, h: int) -> Any:

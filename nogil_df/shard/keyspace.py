@@ -69,16 +69,17 @@ class Keyspace:
             The stored value or None; an expired record is erased and counts as absent.
         """
         value = self.table.get(key, h)
-        self._count_read(key, value)
+        self.count_read(key, value)
         return value
 
     def look(self, key: bytes, h: int) -> Any:
         """As `find`, for commands that tell about a key (TTL, TYPE): does not count as a use of it. O(1)."""
         value = self.table.look(key, h)
-        self._count_read(key, value)
+        self.count_read(key, value)
         return value
 
-    def _count_read(self, key: bytes, value: Any) -> None:
+    def count_read(self, key: bytes, value: Any) -> None:
+        """Count a hit or a miss, as `find` does. O(1)."""
         shard = self.shard
         if value is None:
             shard.misses += 1

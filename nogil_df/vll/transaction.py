@@ -25,6 +25,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from nogil_df.vll.blocking import rejoin, stop_waiting
+from nogil_df.vll.columns import run_columns_alone
 from nogil_df.vll.engine import GRANTED, REFUSED, call, deliver, run_part
 from nogil_df.vll.part import Part, Work
 from nogil_df.vll.squash import run_alone, run_one
@@ -449,6 +450,7 @@ SHARD_SIDE = frozenset(
         run_part,
         run_alone,
         run_one,
+        run_columns_alone,
         stop_waiting,
         rejoin,
         _schedule,

@@ -130,7 +130,8 @@ def test_every_command_on_a_simulated_server() -> None:
     assert grown < 1500, f"{grown} blocks more after 300 turns of four clients: {blocks}"
 
 
-def test_crashes(capfd: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.parametrize("by_columns", [False, True])
+def test_crashes(capfd: pytest.CaptureFixture[str], by_columns: bool) -> None:
     """Not even a bug in a command leaves one: neither at home nor on another shard nor in a transaction."""
 
     def crash(db: object, payload: object, h: int) -> None:
@@ -139,10 +140,13 @@ def test_crashes(capfd: pytest.CaptureFixture[str]) -> None:
         except KeyError:
             raise ZeroDivisionError from None
 
+    def crash_many(db: object, hashes: object, keys: object, values: object, foreign: bool) -> None:
+        crash(db, keys, 0)
+
     rows = [row for row in all_rows() if row.name in ("GET", "SET", "MULTI", "EXEC", "MGET")]
     for at, row in enumerate(rows):
         if row.name == "GET":
-            rows[at] = replace(row, op=crash)
+            rows[at] = replace(row, op=crash, many=crash_many, many_with=2 * by_columns)
     simulation = Simulation(1, 3, rows=rows)
     client = simulation.client(0)
     gc.collect()
