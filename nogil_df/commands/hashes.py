@@ -86,6 +86,10 @@ def op_hset(db: Keyspace, args: Args, h: int) -> int:
     key = args[1]
     table = db.table
     value = table.get(key, h)
+    if value is None:
+        created = _begin_hash(db, key, h, args[2:])
+        db.changed(key, events.HASH, b"hset")
+        return created
     if len(args) != 4 or value.__class__ is not HashValue or value.deadlines is not None:
         return set_fields(db, key, h, args[2:])
     field = args[2]
@@ -135,13 +139,23 @@ def set_fields(db: Keyspace, key: bytes, h: int, pairs: Args) -> int:
     return created
 
 
+def _begin_hash(db: Keyspace, key: bytes, h: int, pairs: Args) -> int:
+    """Make a hash at a key that is not there; how many fields it has. O(fields given)."""
+    limits = db.shard.limits
+    value = HashValue(limits)
+    value.expect(len(pairs) // 2, limits)
+    for field, new in zip(pairs[::2], pairs[1::2], strict=True):
+        value.set(field, new, limits)
+    db.put(key, h, value)
+    return len(value.fields)
+
+
 def store_fields(db: Keyspace, key: bytes, h: int, pairs: Args, *, keep_deadlines: bool = False) -> int:
     """`set_fields` without telling anybody."""
     value = hash_to_change(db, key, h)
-    limits = db.shard.limits
-    is_new = value is None
     if value is None:
-        value = HashValue(limits)
+        return _begin_hash(db, key, h, pairs)
+    limits = db.shard.limits
     before = value.memory
     value.expect(len(pairs) // 2, limits)
     created = 0
@@ -149,10 +163,7 @@ def store_fields(db: Keyspace, key: bytes, h: int, pairs: Args, *, keep_deadline
         created += value.set(field, new, limits)
         if value.deadlines is not None and not keep_deadlines:
             value.persist(field)
-    if is_new:
-        db.put(key, h, value)
-    else:
-        db.resized(before, value.memory)
+    db.resized(before, value.memory)
     return created
 
 

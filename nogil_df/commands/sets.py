@@ -61,6 +61,8 @@ def op_sadd(db: Keyspace, args: Args, h: int) -> int:
     key = args[1]
     table = db.table
     value = table.get(key, h)
+    if value is None:
+        return _begin_set(db, key, h, args[2:])
     if len(args) == 3 and value.__class__ is SetValue:
         member = args[2]
         members = value.members
@@ -85,6 +87,19 @@ def op_sadd(db: Keyspace, args: Args, h: int) -> int:
     return add_members(db, key, h, args[2:])
 
 
+def _begin_set(db: Keyspace, key: bytes, h: int, given: Args) -> int:
+    """Make a set of members at a key that is not there; how many there are. O(members given)."""
+    limits = db.shard.limits
+    value = SetValue.begin(given[0], len(given), limits)
+    members = value.members
+    for member in given:
+        if member not in members:
+            value.add(member, limits)
+    db.put(key, h, value)
+    db.changed(key, events.SET, b"sadd")
+    return len(members)
+
+
 def add_members(db: Keyspace, key: bytes, h: int, given: Args) -> int:
     """Add members to the set at a key, which is made if need be; how many are new. O(members given).
 
@@ -92,23 +107,18 @@ def add_members(db: Keyspace, key: bytes, h: int, given: Args) -> int:
         ReplyError WRONGTYPE.
     """
     value = set_to_change(db, key, h)
-    limits = db.shard.limits
     if value is None:
-        value = SetValue.begin(given[0], len(given), limits)
-        for member in given:
-            if member not in value.members:
-                value.add(member, limits)
-        added = len(value)
-        db.put(key, h, value)
-    else:
-        before = value.memory
-        size = len(value)
-        value.expect(len(given), limits)
-        for member in given:
-            if member not in value.members:
-                value.add(member, limits)
-        added = len(value) - size
-        db.resized(before, value.memory)
+        return _begin_set(db, key, h, given)
+    limits = db.shard.limits
+    members = value.members
+    before = value.memory
+    size = len(members)
+    value.expect(len(given), limits)
+    for member in given:
+        if member not in members:
+            value.add(member, limits)
+    added = len(members) - size
+    db.resized(before, value.memory)
     if added:
         db.changed(key, events.SET, b"sadd")
     return added

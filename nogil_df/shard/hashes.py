@@ -65,11 +65,22 @@ class HashValue:
         fields: field -> value; never empty while it is stored.
         memory: bytes it takes, its fields and values included.
         room, longest: see the module's text; ``room`` is 0 when every new field must go through `set`.
+        fits: fields that Python's dict has places for.
         index: the index, if one was asked for.
         deadlines: deadlines of fields, if there ever were any.
     """
 
-    __slots__ = ("deadlines", "encoding", "fields", "index", "longest", "memory", "room", "table_size")
+    __slots__ = (
+        "deadlines",
+        "encoding",
+        "fields",
+        "fits",
+        "index",
+        "longest",
+        "memory",
+        "room",
+        "table_size",
+    )
 
     type_name = b"hash"
     type_number = 4
@@ -79,9 +90,10 @@ class HashValue:
         self.encoding = LISTPACK
         self.index: MemberIndex | None = None
         self.deadlines: FieldDeadlines | None = None
-        self.table_size = EMPTY
-        self.memory = VALUE_OVERHEAD + EMPTY
-        self.room = 0
+        self.table_size = SMALLEST
+        self.memory = VALUE_OVERHEAD + SMALLEST
+        self.fits = GROWTH[0]
+        self.room = min(GROWTH[0], limits.hash_max_listpack_entries)
         self.longest = limits.hash_max_listpack_value
 
     def __len__(self) -> int:
@@ -110,22 +122,25 @@ class HashValue:
         if self.index is not None:
             self.index.add(field)
             self.memory += BYTES_PER_MEMBER
-        self._measure(limits)
+        if len(fields) > self.fits:
+            self._measure(limits)
         return True
 
     def _to_hashtable(self) -> None:
         self.encoding = HASHTABLE
         self.longest = ANY_LENGTH
+        self.room = 0 if self.index is not None else self.fits
 
     def _measure(self, limits: EncodingLimits) -> None:
         """Account for Python's dict, and find out how long nothing needs to be looked at."""
         size = getsizeof(self.fields)
         self.memory += size - self.table_size
         self.table_size = size
+        self.fits = GROWTH[bisect_left(GROWTH, len(self.fields))]
         if self.index is not None:
             self.room = 0
             return
-        self.room = GROWTH[bisect_left(GROWTH, len(self.fields))]
+        self.room = self.fits
         if self.encoding is not HASHTABLE:
             self.room = min(self.room, limits.hash_max_listpack_entries)
             self.longest = limits.hash_max_listpack_value
@@ -143,6 +158,7 @@ class HashValue:
         self.memory -= 2 * BYTES_OVERHEAD + len(field) + len(value)
         # The place in Python's dict stays taken until the dict is made anew.
         self.room -= 1
+        self.fits -= 1
         if self.index is not None:
             self.index.remove(field)
             self.memory -= BYTES_PER_MEMBER
@@ -232,7 +248,7 @@ class HashValue:
             copied.fields[b"%b" % field] = b"%b" % value
         copied.encoding = self.encoding
         copied.index = None
-        copied.room = 0
+        copied.fits = copied.room = 0
         copied.longest = self.longest
         copied.table_size = getsizeof(copied.fields)
         index = BYTES_PER_MEMBER * len(self.fields) if self.index is not None else 0
@@ -268,8 +284,8 @@ class HashValue:
             self.deadlines.verify(fields)
 
 
-EMPTY: Final = getsizeof(Fields())
-"""A dict that never held anything."""
+SMALLEST: Final = getsizeof(Fields({b"": b""}))
+"""A dict of up to `GROWTH[0]` fields; a stored hash is never empty."""
 
 VALUE_OVERHEAD: Final = getsizeof(HashValue.__new__(HashValue)) + 2 * ROUNDING
 """The value object and what the allocator adds to it and to Python's dict."""

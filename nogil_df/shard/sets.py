@@ -56,6 +56,8 @@ def _growth() -> tuple[int, ...]:
 
 
 GROWTH: Final = _growth()
+FITS_EMPTY: Final = GROWTH[0] - 1
+EMPTY: Final = getsizeof(set())
 
 
 class SetValue:
@@ -65,10 +67,11 @@ class SetValue:
         members: who belongs to it; never empty while it is stored.
         memory: bytes it takes, its members included.
         room, longest: see the module's text; ``room`` is 0 when every addition must go through `add`.
+        fits: members that Python's table has places for.
         index: the index, if one was asked for.
     """
 
-    __slots__ = ("encoding", "index", "longest", "members", "memory", "room", "table_size")
+    __slots__ = ("encoding", "fits", "index", "longest", "members", "memory", "room", "table_size")
 
     type_name = b"set"
     type_number = 2
@@ -77,8 +80,9 @@ class SetValue:
         self.members: set[bytes] = set()
         self.encoding = INTSET
         self.index: MemberIndex | None = None
-        self.table_size = getsizeof(self.members)
-        self.memory = VALUE_OVERHEAD + self.table_size
+        self.table_size = EMPTY
+        self.memory = VALUE_OVERHEAD + EMPTY
+        self.fits = FITS_EMPTY
         self.room = 0
         self.longest = -1
 
@@ -98,8 +102,14 @@ class SetValue:
         value = cls()
         if expected <= limits.set_max_intset_entries and _is_integer(first):
             return value
-        value.encoding = LISTPACK if expected <= limits.set_max_listpack_entries else HASHTABLE
-        value._measure(limits)
+        if expected <= limits.set_max_listpack_entries:
+            value.encoding = LISTPACK
+            value.room = min(FITS_EMPTY, limits.set_max_listpack_entries)
+            value.longest = limits.set_max_listpack_value
+        else:
+            value.encoding = HASHTABLE
+            value.room = FITS_EMPTY
+            value.longest = ANY_LENGTH
         return value
 
     def __len__(self) -> int:
@@ -117,21 +127,24 @@ class SetValue:
     def add(self, member: bytes, limits: EncodingLimits) -> None:
         """Add a member that is not there. O(1)."""
         members = self.members
-        if self.encoding is INTSET:
+        encoding = before = self.encoding
+        if encoding is INTSET:
             if not _is_integer(member):
-                self.encoding = self._widened(member, limits)
+                encoding = self._widened(member, limits)
             elif len(members) >= limits.set_max_intset_entries:
-                self.encoding = HASHTABLE
-        elif self.encoding is LISTPACK and (
+                encoding = HASHTABLE
+        elif encoding is LISTPACK and (
             len(members) >= limits.set_max_listpack_entries or len(member) > limits.set_max_listpack_value
         ):
-            self.encoding = HASHTABLE
+            encoding = HASHTABLE
         members.add(member)
         self.memory += BYTES_OVERHEAD + len(member)
         if self.index is not None:
             self.index.add(member)
             self.memory += BYTES_PER_MEMBER
-        self._measure(limits)
+        if encoding is not before or len(members) > self.fits:
+            self.encoding = encoding
+            self._measure(limits)
 
     def _widened(self, member: bytes, limits: EncodingLimits) -> bytes:
         """The encoding of an intset that is about to get a member that is no integer."""
@@ -149,6 +162,7 @@ class SetValue:
         self.memory -= BYTES_OVERHEAD + len(member)
         # The place in Python's table stays taken until the table is made anew.
         self.room -= 1
+        self.fits -= 1
         if self.index is not None:
             self.index.remove(member)
             self.memory -= BYTES_PER_MEMBER
@@ -160,11 +174,11 @@ class SetValue:
         size = getsizeof(members)
         self.memory += size - self.table_size
         self.table_size = size
+        self.fits = GROWTH[bisect_right(GROWTH, len(members))] - 1
         if self.encoding is INTSET or self.index is not None:
             self.room = 0
             return
-        count = len(members)
-        self.room = GROWTH[bisect_right(GROWTH, count)] - 1
+        self.room = self.fits
         self.longest = ANY_LENGTH
         if self.encoding is LISTPACK:
             self.room = min(self.room, limits.set_max_listpack_entries)
@@ -214,6 +228,7 @@ class SetValue:
         copied.members = {b"%b" % member for member in self.members}
         copied.encoding = self.encoding
         copied.longest = self.longest
+        copied.fits = 0
         table = getsizeof(copied.members)
         index = BYTES_PER_MEMBER * len(self.members) if self.index is not None else 0
         copied.memory = self.memory - index + table - self.table_size
