@@ -19,7 +19,7 @@ from __future__ import annotations
 
 import random
 from collections import Counter
-from collections.abc import Callable, Generator, Hashable, Iterable
+from collections.abc import Callable, Generator, Hashable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -96,6 +96,11 @@ class Scenario:
         """One for each player."""
         raise AssertionError("a scenario has roles")
 
+    def quiet(self, waiting: list[tuple[Player, Request]], ask: Ask) -> None:
+        """Assert what must hold when all clients wait, and only time can let them go on (simulated ones
+        only).
+        """
+
     def closing(self, players: list[Player], ask: Ask) -> None:
         """Assert what must hold now that all turns are over; figures go to `players[0].figures`."""
 
@@ -140,6 +145,23 @@ def ask_together(player: Player, commands: list[Command]) -> Asking:
     assert replies[1:-1] == [QUEUED] * len(commands), replies
     assert replies[-1].kind == "*", replies[-1]
     return None if replies[-1].value is None else list(replies[-1].value)
+
+
+def run_script(player: Player, source: str, keys: Sequence[Word], args: Sequence[Word] = ()) -> Asking:
+    """EVAL; returns its reply.
+
+    `source` uses K for the keys and A for the arguments. Sometimes they are declared as keys and sometimes
+    not: a script that does not declare them is atomic too, by another way through the server.
+    """
+    if player.random.random() < 0.7:
+        head = "local K, A = KEYS, ARGV\n"
+    else:
+        head = f"local K, A = {{unpack(ARGV, 1, {len(keys)})}}, {{unpack(ARGV, {len(keys) + 1})}}\n"
+        keys, args = (), (*keys, *args)
+    player.figures["scripts"] += 1
+    reply = yield from ask("EVAL", head + source, len(keys), *keys, *args)
+    assert reply.kind != "-", f"{source} -> {reply}"
+    return reply
 
 
 def value_of(reply: Reply, kind: str = "$") -> Any:

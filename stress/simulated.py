@@ -99,14 +99,16 @@ class _Stage:
             if self.random.random() < 0.01:
                 simulation.advance(self.random.choice((1, 10, 100)))
             return
-        # Everybody waits, also for time to pass.
+        # Everybody waits for time to pass.
         assert self.quiet_ms < MOST_QUIET_MS, f"clients wait for ever: {self._waiting()}"
+        waiting = [(seat.player, seat.asked) for seat in self.seats if seat.asked and seat.waits]
+        self.scenario.quiet(waiting, self._ask)
         ms = self.random.choice((1, 10, 100, 1000))
         self.quiet_ms += ms
         simulation.advance(ms)
 
     def _waiting(self) -> str:
-        return ", ".join(f"{seat.player.number}: {seat.asked}" for seat in self.seats if seat.asked)
+        return ", ".join(f"{seat.player.number}: {seat.asked}" for seat in self.seats if seat.waits)
 
     def _ask(self, *words: bytes | str | int | float) -> Reply:
         client = self.simulation.client()
@@ -156,6 +158,11 @@ class _Seat:
         self.client.on_hand_over = self._sent
         self.client.on_reply = self._answered
         self.decoder = Decoder()
+
+    @property
+    def waits(self) -> bool:
+        """Whether it asked and was not answered."""
+        return self.asked is not None and self.replies is None
 
     def _sent(self, client: SimulatedClient) -> None:
         self.player.journal.sent(self.stage.now())

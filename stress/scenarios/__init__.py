@@ -7,6 +7,7 @@ from stress.scenarios.appends import Appends, AppendsToStrings
 from stress.scenarios.bank import Bank
 from stress.scenarios.counters import Counters
 from stress.scenarios.dances import Copies, Moves, Renames, Rounds
+from stress.scenarios.handover import HandOver
 from stress.scenarios.histories import Lists, Registers, Sets
 from stress.scenarios.snapshots import Order, Snapshots
 
@@ -24,4 +25,5 @@ ALL: tuple[type[Scenario], ...] = (
     Moves,
     Rounds,
     Copies,
+    HandOver,
 )

@@ -2,7 +2,8 @@
 
 A list is a list (RPUSH, LRANGE) or a string whose elements end in commas (APPEND, GET): the commands take
 other ways through the server, the inference is the same. Transactions are MULTI/EXEC in one pipeline or
-command by command, with WATCH before them or without, single commands, and MGET. Some clients hang up.
+command by command, with WATCH before them or without, scripts, single commands, and MGET. Some clients hang
+up.
 """
 
 from __future__ import annotations
@@ -23,11 +24,36 @@ from stress.play import (
     ask_together,
     command,
     leave,
+    run_script,
 )
 from tests.resp import Reply
 
 LENGTH = 40
 """Elements after which a list is left alone, roughly: every read carries them all."""
+
+
+_LISTS = """
+local replies = {}
+for at, key in ipairs(K) do
+    if A[at] == '' then
+        replies[at] = redis.call('LRANGE', key, 0, -1)
+    else
+        replies[at] = redis.call('RPUSH', key, A[at])
+    end
+end
+return replies
+"""
+_STRINGS = """
+local replies = {}
+for at, key in ipairs(K) do
+    if A[at] == '' then
+        replies[at] = redis.call('GET', key)
+    else
+        replies[at] = redis.call('APPEND', key, A[at])
+    end
+end
+return replies
+"""
 
 
 class Appends(Scenario):
@@ -59,6 +85,7 @@ class Appends(Scenario):
         return [
             (self._exec, 40),
             (self._watched, 20),
+            (self._script, 15),
             (self._single, 20),
             (self._pipelined, 10),
             (self._several_reads, 10),
@@ -147,6 +174,17 @@ class Appends(Scenario):
         else:
             self._end(player, transaction, [*replies, *done])
             player.figures["WATCH successes"] += 1
+
+    def _script(self, player: Player) -> Turn:
+        transaction = self._begin(player, self._keys(player, 5))
+        keys: list[bytes] = []
+        values: list[bytes] = []
+        for step in transaction.steps:
+            keys.append(self._command(step)[1])
+            values.append(self._command(step)[2] if isinstance(step, Append) else b"")
+        source = _STRINGS if self.as_strings else _LISTS
+        reply = yield from run_script(player, source, keys, values)
+        self._end(player, transaction, list(reply.value))
 
     def _single(self, player: Player) -> Turn:
         transaction = self._begin(player, self._keys(player, 1))

@@ -16,6 +16,8 @@ from stress.play import (
     ask_together,
     command,
     number_of,
+    run_script,
+    value_of,
     values_of,
 )
 
@@ -72,10 +74,35 @@ def by_mset(player: Player) -> Turn:
     player.figures["WATCH retries" if done is None else "transfers"] += 1
 
 
+_TRANSFER = """
+if tonumber(redis.call('GET', K[1])) < tonumber(A[1]) then return 0 end
+redis.call('DECRBY', K[1], A[1])
+redis.call('INCRBY', K[2], A[1])
+return 1
+"""
+_AUDIT = """
+local total = 0
+for _, key in ipairs(K) do total = total + redis.call('GET', key) end
+return total
+"""
+
+
+def by_script(player: Player) -> Turn:
+    """Read, compare and move in a script."""
+    source, target, amount = _pair(player)
+    moved = value_of((yield from run_script(player, _TRANSFER, [source, target], [amount])), ":")
+    player.figures["transfers" if moved else "transfers given up"] += 1
+
+
 def audit(player: Player) -> Turn:
     """The sum as MGET sees it, and as a transaction of single reads does."""
     accounts = player.random.sample(ACCOUNTS, len(ACCOUNTS))
-    if player.random.random() < 0.5:
+    kind = player.random.random()
+    if kind < 0.2:
+        total = value_of((yield from run_script(player, _AUDIT, accounts)), ":")
+        assert total == TOTAL, f"a script of player {player.number} counts {total}"
+        return
+    if kind < 0.6:
         balances = values_of((yield from ask("MGET", *accounts)))
     else:
         replies = yield from ask_together(player, [command("GET", account) for account in accounts])
@@ -88,7 +115,7 @@ def audit(player: Player) -> Turn:
 
 
 class Bank(Scenario):
-    """Transfers by EXEC, by WATCH and by MSET, and auditors."""
+    """Transfers by EXEC, WATCH, MSET and scripts, and auditors."""
 
     name = "bank"
 
@@ -98,7 +125,7 @@ class Bank(Scenario):
 
     def roles(self) -> list[Role]:
         """More writers than readers: they conflict."""
-        return [by_exec, by_exec, by_watch, by_watch, by_mset, audit, audit]
+        return [by_exec, by_exec, by_watch, by_watch, by_mset, by_script, audit, audit]
 
     def closing(self, players: list[Player], ask: Ask) -> None:
         """Nothing was made or lost."""

@@ -1,4 +1,6 @@
-"""Numbers that are handed out once: by INCR alone, in pipelines, in transactions, while others read."""
+"""Numbers that are handed out once: by INCR alone, in pipelines, in transactions and scripts, while others
+read.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +22,9 @@ from stress.play import (
     leave,
     number_of,
     operations,
+    run_script,
     value_of,
+    values_of,
 )
 
 NAMES = tuple(b"counter:%d" % number for number in range(4))
@@ -58,6 +62,24 @@ def take_together(player: Player) -> Turn:
         player.journal.end(operation, number)
 
 
+_TAKE = """
+local numbers = {}
+for at, key in ipairs(K) do numbers[at] = redis.call('INCR', key) end
+for at, key in ipairs(K) do numbers[#K + at] = tonumber(redis.call('GET', key)) end
+return numbers
+"""
+
+
+def take_by_script(player: Player) -> Turn:
+    """The same in a script."""
+    keys = player.random.sample(NAMES, player.random.randint(1, len(NAMES)))
+    calls = [player.journal.call("INCRBY", key, 1) for key in keys]
+    numbers = values_of((yield from run_script(player, _TAKE, keys)))
+    assert numbers[: len(keys)] == numbers[len(keys) :], "changed within a script"
+    for operation, number in zip(calls, numbers, strict=False):
+        player.journal.end(operation, number)
+
+
 def look(player: Player) -> Turn:
     """GET; a counter never goes back."""
     key = player.random.choice(NAMES)
@@ -80,7 +102,7 @@ class Counters(Scenario):
 
     def roles(self) -> list[Role]:
         """Takers of every kind, and a reader."""
-        return [take_one, take_one, take_in_a_pipeline, take_together, take_together, look]
+        return [take_one, take_one, take_in_a_pipeline, take_together, take_by_script, look]
 
     def closing(self, players: list[Player], ask: Ask) -> None:
         """Whole and distinct, up to those who never learned what they got; then the histories."""

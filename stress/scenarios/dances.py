@@ -19,6 +19,7 @@ from stress.play import (
     command,
     leave,
     number_of,
+    run_script,
     value_of,
     values_of,
 )
@@ -56,6 +57,19 @@ def rename_twice(player: Player) -> Turn:
     player.figures["RENAMEs"] += second == OK
 
 
+def rename_by_script(player: Player) -> Turn:
+    """A script that looks where it is and moves it on."""
+    source = """
+    for at, place in ipairs(K) do
+        if redis.call('EXISTS', place) == 1 then return redis.call('RENAME', place, K[at % #K + 1]) end
+    end
+    return {err = 'it is nowhere'}
+    """
+    reply = yield from run_script(player, source, player.random.sample(PLACES, len(PLACES)))
+    assert reply == OK, reply
+    player.figures["RENAMEs"] += 1
+
+
 def look_for_the_key(player: Player) -> Turn:
     """It is at one place, however one asks."""
     places = player.random.sample(PLACES, len(PLACES))
@@ -83,7 +97,7 @@ class Renames(Scenario):
 
     def roles(self) -> list[Role]:
         """Movers and onlookers."""
-        return [rename, rename, rename, rename_twice, look_for_the_key, look_for_the_key]
+        return [rename, rename, rename_by_script, rename_twice, look_for_the_key, look_for_the_key]
 
     def closing(self, players: list[Player], ask: Ask) -> None:
         """It is still there."""

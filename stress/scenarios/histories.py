@@ -23,6 +23,7 @@ from stress.play import (
     command,
     leave,
     operations,
+    run_script,
 )
 from tests.resp import Reply
 
@@ -131,7 +132,7 @@ class Registers(Histories):
                 player.memory[operation.key] = operation.result
 
     def special(self, player: Player) -> Turn:
-        """Commands of several keys, and WATCH."""
+        """Commands of several keys, WATCH, and a script."""
         kind = player.random.random()
         keys = player.random.sample(self.keys, player.random.randint(1, len(self.keys)))
         if kind < 0.3:
@@ -146,8 +147,14 @@ class Registers(Histories):
             reply = yield from ask("MGET", *keys)
             for operation, item in zip(calls, reply.value, strict=True):
                 player.journal.end(operation, item.value)
-        else:
+        elif kind < 0.8:
             yield from self._compare_and_set(player, keys[0])
+        else:
+            expected, value = player.memory.get(keys[0], b"none"), player.value()
+            swap = player.journal.call("CAS", keys[0], expected, value)
+            player.journal.end(
+                swap, (yield from run_script(player, _SWAP, keys[:1], [expected, value])).value
+            )
 
     def _compare_and_set(self, player: Player, key: bytes) -> Asking:
         assert (yield from ask("WATCH", key)) == OK
@@ -165,6 +172,11 @@ class Registers(Histories):
             player.figures["WATCH successes"] += 1
 
 
+_SWAP = """
+if redis.call('GET', K[1]) ~= A[1] then return 0 end
+redis.call('SET', K[1], A[2])
+return 1
+"""
 _REGISTER_COMMANDS = ("GET",) * 5 + ("SET",) * 3 + ("GETSET", "CAS", "CAS", "SETNX", "DEL")
 
 

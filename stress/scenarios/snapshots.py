@@ -16,6 +16,7 @@ from stress.play import (
     command,
     leave,
     number_of,
+    run_script,
     value_of,
     values_of,
 )
@@ -29,7 +30,9 @@ def _shuffled(player: Player) -> list[bytes]:
 
 
 def write_at_once(player: Player) -> Turn:
-    """All keys get one value, by MSET, MSETNX or a transaction; now and then by somebody who hangs up."""
+    """All keys get one value, by MSET, MSETNX, a script or a transaction; now and then by somebody who hangs
+    up.
+    """
     value = player.value()
     pairs = [word for key in _shuffled(player) for word in (key, value)]
     kind = player.random.random()
@@ -39,6 +42,9 @@ def write_at_once(player: Player) -> Turn:
         player.figures["MSETNX written"] += value_of((yield from ask("MSETNX", *pairs)), ":")
     elif kind < 0.53:
         yield from leave(command("MSET", *pairs))
+    elif kind < 0.65:
+        source = "for _, key in ipairs(K) do redis.call('SET', key, A[1]) end"
+        yield from run_script(player, source, _shuffled(player), [value])
     else:
         commands = [command("SET", key, value) for key in _shuffled(player)]
         assert (yield from ask_together(player, commands)) == [OK] * len(KEYS)
@@ -57,6 +63,9 @@ def read_at_once(player: Player) -> Turn:
     kind = player.random.random()
     if kind < 0.5:
         seen = values_of((yield from ask("MGET", *keys)))
+    elif kind < 0.6:
+        source = "local v = {} for at, key in ipairs(K) do v[at] = redis.call('GET', key) end return v"
+        seen = values_of((yield from run_script(player, source, keys)))
     elif kind < 0.8:
         replies = yield from ask_together(player, [command("GET", key) for key in keys])
         seen = [reply.value for reply in replies]
