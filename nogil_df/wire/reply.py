@@ -54,6 +54,8 @@ Handler = Callable[[Any, list[bytes]], None]
 _BULK_HEADERS: Final = 4096  # lengths below it have their header made once
 _INTS: Final = 1024  # so have integers from 0 on
 _ARRAY_HEADERS: Final = 256
+_MANY: Final = 16  # strings of an array from which making it by loops in C pays
+_SHORT_BULK: Final = 256  # bytes of a string that may be copied once more on the way
 _TO_SPACES: Final = bytes.maketrans(b"\r\n", b"  ")
 
 
@@ -77,10 +79,11 @@ class ReplyEncoder:
     of the value).
     """
 
-    __slots__ = ("_constants", "_handlers", "array_header", "bulk_header", "ints")
+    __slots__ = ("_constants", "_handlers", "_next_bulk", "array_header", "bulk_header", "ints")
 
     def __init__(self) -> None:
         self.bulk_header = [b"$%d\r\n" % n for n in range(_BULK_HEADERS)]
+        self._next_bulk = [b"\r\n$%d\r\n" % n for n in range(_BULK_HEADERS)]
         self.ints = [b":%d\r\n" % n for n in range(_INTS)]
         self.array_header = [b"*%d\r\n" % n for n in range(_ARRAY_HEADERS)]
         # Copies of this thread's own.
@@ -161,6 +164,8 @@ class ReplyEncoder:
 
     def array_of_bulks(self, values: Sequence[bytes | None], proto: int, out: list[bytes]) -> None:
         """Append an array of bulk strings and nulls."""
+        if len(values) >= _MANY and self._many_bulks(values, out):
+            return
         null = b"$-1\r\n" if proto == 2 else b"_\r\n"
         header = self.bulk_header
         self._array_header(len(values), out)
@@ -173,6 +178,35 @@ class ReplyEncoder:
                 append(header[length] if length < 4096 else b"$%d\r\n" % length)
                 append(value)
                 append(b"\r\n")
+
+    def _many_bulks(self, values: Sequence[bytes | None], out: list[bytes]) -> bool:
+        """Append an array of some length by loops in C: less than half the time of one in Python.
+
+        Strings that all have one length, as in many lists, are joined by the header between them at once.
+
+        Returns:
+            False, and nothing appended, if one of them is very long, or null.
+        """
+        try:
+            lengths = list(map(len, values))  # type: ignore[arg-type]
+        except TypeError:
+            return False
+        if max(lengths) >= _BULK_HEADERS:
+            return False
+        headers = self._next_bulk
+        count = len(lengths)
+        first = lengths[0]
+        if first <= _SHORT_BULK and lengths.count(first) == count:
+            header = headers[first]
+            out += (b"*%d" % count, header, header.join(values), b"\r\n")  # type: ignore[arg-type]
+            return True
+        pieces: list[bytes] = [b""] * (2 * count)
+        pieces[::2] = map(headers.__getitem__, lengths)
+        pieces[1::2] = values  # type: ignore[assignment]
+        out.append(b"*%d" % count)
+        out += pieces
+        out.append(b"\r\n")
+        return True
 
     # --- the same with the signature of encode: what a command's row names ---
 

@@ -153,6 +153,19 @@ def test_long_arrays(length: int) -> None:
         assert decoded(b"".join(out)) == values
 
 
+@pytest.mark.parametrize("count", [0, 1, 15, 16, 17, 300])
+@pytest.mark.parametrize(
+    "lengths", [[5], [0], [256], [257], [0, 1, 2], [10, 300, 4095], [10, 4096], [None, 7]]
+)
+def test_arrays_of_any_strings(count: int, lengths: list[int | None]) -> None:
+    some = [None if length is None else b"x" * length for length in lengths]
+    values = (some * count)[:count]
+    for proto in (2, 3):
+        out: list[bytes] = []
+        ENCODER.array_of_bulks(values, proto, out)
+        assert b"".join(out) == encoded(values, proto)
+
+
 def test_hot_methods_write_what_encode_writes() -> None:
     out: list[bytes] = []
     ENCODER.bulk(b"abc", out)
