@@ -13,6 +13,7 @@ from __future__ import annotations
 import hashlib
 from typing import Any
 
+from nogil_df.commands.script_locks import Verdict
 from nogil_df.scripting.source import Header
 
 MOST_EVALS = 500
@@ -25,18 +26,18 @@ class Script:
         sha: 40 hexadecimal digits, lower case.
         body: its text.
         header: what its first line says.
-        declared: it touches no keys but those it is given in KEYS, which can be told by reading it.
+        verdict: what reading it tells about the locks it needs.
         loaded: it came by SCRIPT LOAD, and stays.
         function: compiled by this thread's runtime; None until it is run here.
     """
 
-    __slots__ = ("body", "declared", "function", "header", "loaded", "sha")
+    __slots__ = ("body", "function", "header", "loaded", "sha", "verdict")
 
-    def __init__(self, sha: bytes, body: bytes, header: Header, declared: bool, loaded: bool) -> None:
+    def __init__(self, sha: bytes, body: bytes, header: Header, verdict: Verdict, loaded: bool) -> None:
         self.sha = sha
         self.body = body
         self.header = header
-        self.declared = declared
+        self.verdict = verdict
         self.loaded = loaded
         self.function: Any = None
 

@@ -22,12 +22,13 @@ from nogil_df.base.numbers import parse_int
 from nogil_df.commands.context import Context, Steps
 from nogil_df.commands.script_cache import Script, ScriptCache, sha1
 from nogil_df.commands.script_call import ScriptCall
+from nogil_df.commands.script_locks import verdict_of
 from nogil_df.commands.session import Session
-from nogil_df.commands.spec import ALL_EXCLUSIVE, ALL_SHARED, Row, container, local, multi
+from nogil_df.commands.spec import ALL_EXCLUSIVE, ALL_SHARED, Command, Row, container, local, multi
 from nogil_df.commands.threadstate import GONE
 from nogil_df.scripting.runtime import CompileError, Runtime, ScriptFailure, is_available
 from nogil_df.scripting.source import HeaderError, read_header
-from nogil_df.vll.part import GLOBAL_EXCLUSIVE, GLOBAL_SHARED
+from nogil_df.vll.part import GLOBAL_EXCLUSIVE, GLOBAL_SHARED, NOT_GLOBAL, Work
 from nogil_df.vll.transaction import NO_WORK
 from nogil_df.wire.values import OK
 
@@ -125,7 +126,8 @@ class Scripting:
             header = read_header(body)
         except HeaderError as error:
             raise ReplyError("ERR", error.args[0]) from None
-        return Script(sha1(body), body, header, False, loaded)
+        verdict = verdict_of(body[header.length :], self.state.dispatcher.commands)
+        return Script(sha1(body), body, header, verdict, loaded)
 
     def told(self, body: bytes, loaded: bool) -> None:
         """Another thread learned a script. O(text)."""
@@ -162,6 +164,11 @@ class Plan:
         self.keys = keys
         self.arguments = arguments
         self.read_only = read_only
+
+    @property
+    def writes(self) -> bool:
+        """It may call commands that write."""
+        return self.script.verdict.writes and not self.read_only
 
 
 def count_keys(args: Sequence[bytes]) -> int:
@@ -215,11 +222,11 @@ def lock_eval(context: Context, tx: Transaction, args: Args) -> None:
     proactor = context.proactor
     if proactor.count == 1 and not proactor.engine.locks.table:
         tx.run_inline()
-    elif plan.script.declared:
+    elif plan.script.verdict.declared:
         keys = fingerprints(context, plan.keys)
-        tx.lock_keys(keys, {}) if plan.read_only else tx.lock_keys({}, keys)
+        tx.lock_keys({}, keys) if plan.writes else tx.lock_keys(keys, {})
     else:
-        tx.lock_everything(GLOBAL_SHARED if plan.read_only else GLOBAL_EXCLUSIVE)
+        tx.lock_everything(GLOBAL_EXCLUSIVE if plan.writes else GLOBAL_SHARED)
 
 
 def fingerprints(context: Context, keys: Sequence[bytes]) -> dict[int, set[int]]:
@@ -233,60 +240,74 @@ def fingerprints(context: Context, keys: Sequence[bytes]) -> dict[int, set[int]]
     return found
 
 
+def lock_eval_in_exec(
+    context: Context,
+    command: Command,
+    args: Args,
+    shared: dict[int, set[int]],
+    exclusive: dict[int, set[int]],
+) -> int:
+    """Add what a queued script needs to the locks of its EXEC. Returns NOT_GLOBAL, or the scope it needs."""
+    plan = make_plan(context.dispatcher.state, command.name, args)
+    if not plan.script.verdict.declared:
+        return GLOBAL_EXCLUSIVE if plan.writes else GLOBAL_SHARED
+    into = exclusive if plan.writes else shared
+    for shard, keys in fingerprints(context, plan.keys).items():
+        into.setdefault(shard, set()).update(keys)
+    return NOT_GLOBAL
+
+
 def cmd_eval(context: Context, args: Args) -> Steps:
     """Run a script where it belongs."""
-    plan = (
-        make_plan(context.dispatcher.state, context.command.name, args) if context.nested else context.result
-    )
-    session = context.session
+    state = context.dispatcher.state
+    plan = make_plan(state, context.command.name, args) if context.nested else context.result
     me = context.proactor.index
+    client = (context.db, context.session.proto)
+    owned: dict[int, set[int]] = {me: set()}
     locked: set[int] | None = None
-    if plan.script.declared:
+    if plan.script.verdict.declared:
         owned = fingerprints(context, plan.keys)
         locked = set().union(*owned.values())
-        if len(owned) <= 1 and owned.keys() != {me}:
-            home = next(iter(owned), me)
-            argument = (
-                plan.script.body,
-                plan.keys,
-                plan.arguments,
-                context.db,
-                session.proto,
-                plan.read_only,
-                locked,
-            )
-            results = yield from context.hop({home: (op_eval, argument)} if owned else {}, last=True)
-            if owned:
-                return results[home]
-    elif context.proactor.count > 1:
-        # An empty hop: granted everywhere when it is over.
-        yield from context.hop({me: NO_WORK})
-    return run_script(context.dispatcher.state, plan, context.db, session.proto, locked, context.tx)
+    if not owned:
+        return run_script(state, plan, client, locked, None)
+    if len(owned) == 1 and (locked is not None or context.proactor.count == 1):
+        home = next(iter(owned))
+        work: Work = (op_run, (state, plan, client, locked))
+        if home != me:
+            work = (op_eval, (plan.script.body, plan.keys, plan.arguments, plan.read_only, client, locked))
+        return (yield from context.hop({home: work}, last=True))[home]
+    # An empty hop, on any shard that is part of it: when it is over, all grants are there.
+    yield from context.hop({next(iter(owned)): NO_WORK})
+    return run_script(state, plan, client, locked, context.tx)
+
+
+def op_run(shard: Shard, argument: tuple[ThreadState, Plan, tuple[int, int], set[int] | None]) -> Any:
+    """On the coordinator's own shard, which holds all keys of a script: run it."""
+    return run_script(*argument, None)
 
 
 def op_eval(shard: Shard, argument: tuple[Any, ...]) -> Any:
-    """On the shard that holds all keys of a script: run it."""
-    body, keys, arguments, db, protocol, read_only, locked = argument
+    """On another shard, which holds all keys of a script: run it."""
+    body, keys, arguments, read_only, client, locked = argument
     state = shard.blocking.engine.proactor.service
     scripting = Scripting.of(state)
     if body not in scripting.cache.by_body:
         scripting.told(body, False)
     plan = Plan(scripting.cache.by_body[body], keys, arguments, read_only)
-    return run_script(state, plan, db, protocol, locked, None)
+    return run_script(state, plan, client, set(locked), None)
 
 
 def run_script(
     state: ThreadState,
     plan: Plan,
-    db: int,
-    protocol: int,
+    client: tuple[int, int],
     locked: set[int] | None,
     tx: Transaction | None,
 ) -> Any:
     """Run a script on this thread, which holds the intents that it needs.
 
     Args:
-        db, protocol: of the client.
+        client: database and protocol of the client.
         locked: the fingerprints it may touch; None for all.
         tx: for hops to other shards.
 
@@ -298,7 +319,8 @@ def run_script(
     """
     scripting = Scripting.of(state)
     function = scripting.compiled(plan.script)
-    run = ScriptCall(state, scripting.session(db), locked, plan.read_only, tx)
+    db, protocol = client
+    run = ScriptCall(state, scripting.session(db), locked, not plan.writes, tx)
     scripting.depth += 1
     try:
         return scripting.lua().run(function, run, protocol, plan.keys, plan.arguments)
@@ -371,6 +393,7 @@ def _eval(name: str, syntax: str, summary: str, since: str, **rest: Any) -> Row:
         run=cmd_eval,
         scope=ALL_SHARED if read_only else ALL_EXCLUSIVE,
         lock=lock_eval,
+        lock_in_exec=lock_eval_in_exec,
         find_keys=find_keys,
         acl="@scripting @slow",
         since=since,

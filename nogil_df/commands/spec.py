@@ -70,7 +70,9 @@ class Row:
         key_flags: Redis's key-spec flags, for COMMAND INFO and GETKEYSANDFLAGS, such as "RW ACCESS UPDATE".
         complexity, tips: for COMMAND DOCS and INFO: the cost, and hints for clients and proxies.
         lock: names what a MULTI command's own transaction locks where that is not what `scope` says:
-            ``lock(context, tx, args)``. Inside EXEC it is always `scope` that counts.
+            ``lock(context, tx, args)``. Inside EXEC `scope` counts, or
+        lock_in_exec: ``lock_in_exec(context, command, args, shared, exclusive)``, which adds fingerprints by
+            shard and returns NOT_GLOBAL or a scope; for commands whose arguments decide.
     """
 
     name: str
@@ -99,6 +101,7 @@ class Row:
     find_keys: Callable[[Sequence[bytes]], list[int]] | None = None
     key_flags: str = ""
     lock: Callable[..., None] | None = None
+    lock_in_exec: Callable[..., int] | None = None
     subcommands: tuple[Row, ...] = field(default=())
 
     @property

@@ -111,8 +111,11 @@ def lock_exec(context: Context, tx: Transaction, args: Args) -> None:
     exclusive: dict[int, set[int]] = {}
     scope = 0
     for command, queued in queue:
-        scope = max(scope, _scope_of(command))
         try:
+            if command.row.lock_in_exec is not None:
+                scope = max(scope, command.row.lock_in_exec(context, command, queued, shared, exclusive))
+                continue
+            scope = max(scope, _scope_of(command))
             add_keys(context, command, queued, shared, exclusive)
         except ReplyError:
             # The command's own parser will answer the same error in its place.

@@ -37,6 +37,7 @@ from nogil_df.base.errors import ReplyError, text
 from nogil_df.base.interpreter import may_import
 from nogil_df.base.numbers import format_double
 from nogil_df.base.version import REDIS_VERSION
+from nogil_df.scripting.tokens import without_tail_calls
 from nogil_df.scripting.values import ERROR, Converter
 from nogil_df.wire.values import OK, Raw, Simple
 
@@ -85,6 +86,9 @@ class Running(Protocol):
     def acl_check(self, args: list[bytes]) -> bool:
         """Whether the user may run a command. May raise ReplyError."""
 
+    def set_protocol(self, protocol: int) -> None:
+        """The script wants replies in this version of RESP. Must not raise."""
+
     def on_tick(self) -> bool:
         """Called every so many instructions. True ends the script."""
 
@@ -114,6 +118,8 @@ class Runtime:
     """
 
     __slots__ = (
+        "_call",
+        "_call_with",
         "_compile",
         "_convert",
         "_functions",
@@ -147,6 +153,8 @@ class Runtime:
         self.convert = Converter(functions)
         self._convert = self.convert.result
         self._compile = functions[b"compile"]
+        self._call = functions[b"call"]
+        self._call_with = functions[b"call_with"]
         self._run = functions[b"run"]
         self._run_with = functions[b"run_with"]
         self._memory = functions[b"memory"]
@@ -174,8 +182,20 @@ class Runtime:
             b"version_number": major << 16 | minor << 8 | patch,
         }
 
-    def compile(self, code: bytes, name: bytes = b"@user_script") -> Any:
+    def load_library(self, name: str, *args: Any) -> Any:
+        """Run one of our own Lua files, ``lua/<name>.lua``, with the sandbox's functions and ``args``.
+
+        For what is built on the sandbox. Python functions among ``args`` must not raise, and the Lua file
+        must not hand them on to scripts. Returns what the file returns. To be called once for each file.
+        """
+        return self._load(name, self._functions, *args)
+
+    def compile(self, code: bytes, name: bytes = b"@user_script", environment: Any = None) -> Any:
         """Make a Lua function of a script's text.
+
+        Args:
+            name: of the code in error messages, after an ``@``.
+            environment: the world it sees, made by ``new_environment``; that of scripts if None.
 
         Returns:
             A function for `run`.
@@ -184,10 +204,11 @@ class Runtime:
             CompileError: with Lua's text. O(text).
         """
         self._make_room(3 * len(code))
-        made = self._compile(code, name)
+        made = self._compile(code, name, environment)
         if made.__class__ is tuple:
             raise CompileError(made[1])
-        return made
+        changed = without_tail_calls(code)
+        return made if changed is code else self._compile(changed, name, environment)
 
     def run(
         self, function: Any, running: Running, client: int, keys: Sequence[bytes], arguments: Sequence[bytes]
@@ -206,15 +227,33 @@ class Runtime:
         Raises:
             ScriptFailure: the script ended in an error.
         """
+        return self._enter(self._run, self._run_with, function, running, client, keys, arguments)
+
+    def call(
+        self, function: Any, running: Running, client: int, keys: Sequence[bytes], arguments: Sequence[bytes]
+    ) -> Any:
+        """`run` for a Lua function that takes keys and arguments as two lists, and sees no KEYS or ARGV."""
+        return self._enter(self._call, self._call_with, function, running, client, keys, arguments)
+
+    def _enter(
+        self,
+        enter: Callable[..., Any],
+        enter_with: Callable[..., Any],
+        function: Any,
+        running: Running,
+        client: int,
+        keys: Sequence[bytes],
+        arguments: Sequence[bytes],
+    ) -> Any:
         outer, outer_protocol = self.running, self.protocol
         self.running, self.protocol = running, 2
         try:
             if len(keys) + len(arguments) <= MOST_ARGUMENTS:
-                result = self._run(function, client, len(keys), *keys, *arguments)
+                result = enter(function, client, len(keys), *keys, *arguments)
             else:
                 self._make_room(sum(map(len, keys)) + sum(map(len, arguments)))
                 listed = self.convert.array
-                result = self._run_with(function, client, listed(keys, 2), listed(arguments, 2))
+                result = enter_with(function, client, listed(keys, 2), listed(arguments, 2))
         finally:
             self.running, self.protocol = outer, outer_protocol
         if result.__class__ is tuple:
@@ -295,6 +334,8 @@ class Runtime:
 
     def _set_protocol(self, protocol: int) -> None:
         self.protocol = protocol
+        if self.running is not None:
+            self.running.set_protocol(protocol)
 
 
 _NO_ARGUMENTS = (None, ERROR, b"ERR Please specify at least one argument for this redis lib call", False)

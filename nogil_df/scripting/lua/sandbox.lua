@@ -165,13 +165,13 @@ end
 globals.xpcall = xpcall
 
 -- Code is text: Lua's virtual machine trusts bytecode, and so must not get any.
-local function load_text(code, name)
+local function load_text(code, name, where)
   if byte(code, 1) == 27 then
     code = " " .. code
   end
   local chunk, problem = loadstring(code, name)
   if chunk then
-    return setfenv(chunk, environment)
+    return setfenv(chunk, where or environment)
   end
   return nil, problem
 end
@@ -708,13 +708,11 @@ local function locate(problem)
   return problem
 end
 
-local function run_with(chunk, client, keys, arguments)
-  local outer_keys, outer_arguments = rawget(globals, "KEYS"), rawget(globals, "ARGV")
+-- Run `f` to its end and say what became of it, for a client of RESP `client`.
+local function guarded(f, client)
   local outer_protocol = protocol
-  globals.KEYS, globals.ARGV = keys, arguments
   protocol = 2
-  local ok, value = xpcall(chunk, locate)
-  globals.KEYS, globals.ARGV = outer_keys, outer_arguments
+  local ok, value = xpcall(f, locate)
   if killed then
     killed = false
     sethook(hook, "", HOOK_COUNT)
@@ -743,12 +741,25 @@ local function run_with(chunk, client, keys, arguments)
     rawget(value, "ignore_error_stats_update") == true
 end
 
-local function run(chunk, client, count, ...)
+-- What was KEYS and ARGV before is put back: scripts nest, see runtime.py.
+local function restored(keys, arguments, ...)
+  globals.KEYS, globals.ARGV = keys, arguments
+  return ...
+end
+
+local function run_with(chunk, client, keys, arguments)
+  local outer_keys, outer_arguments = rawget(globals, "KEYS"), rawget(globals, "ARGV")
+  globals.KEYS, globals.ARGV = keys, arguments
+  return restored(outer_keys, outer_arguments, guarded(chunk, client))
+end
+
+-- The first `count` values as one list, the others as another.
+local function split(count, ...)
   local given = select("#", ...)
   if count == given then
-    return run_with(chunk, client, { ... }, {})
+    return { ... }, {}
   elseif count == 0 then
-    return run_with(chunk, client, {}, { ... })
+    return {}, { ... }
   end
   local all, keys, arguments = { ... }, {}, {}
   for position = 1, count do
@@ -757,18 +768,38 @@ local function run(chunk, client, count, ...)
   for position = count + 1, given do
     arguments[position - count] = all[position]
   end
-  return run_with(chunk, client, keys, arguments)
+  return keys, arguments
 end
 
-local function compile(code, name)
-  if byte(code, 1) == 27 then
-    code = " " .. code
+local function run(chunk, client, count, ...)
+  return run_with(chunk, client, split(count, ...))
+end
+
+-- Functions are handed their keys and arguments; they see no KEYS and no ARGV.
+local function call_with(f, client, keys, arguments)
+  return guarded(function()
+    return f(keys, arguments), nil
+  end, client)
+end
+
+local function call(f, client, count, ...)
+  return call_with(f, client, split(count, ...))
+end
+
+-- Another world for code to live in: what scripts see but KEYS and ARGV, and the entries of `own` on top of that.
+-- Returns its environment, read-only for the code in it, and the table behind, which is not.
+local function new_environment(own)
+  local base = {}
+  for name, value in next, globals do
+    base[name] = value
   end
-  local chunk, problem = loadstring(code, name)
-  if chunk then
-    return setfenv(chunk, environment)
+  base.KEYS, base.ARGV = nil, nil
+  for name, value in next, own do
+    base[name] = value
   end
-  return nil, problem
+  local where = protect(setmetatable(base, getmetatable(globals)))
+  base._G = where
+  return where, base
 end
 
 local function extend(list, at, ...)
@@ -799,12 +830,16 @@ end
 return {
   anchor = anchor,
   behind = behind,
-  compile = compile,
+  call = call,
+  call_with = call_with,
+  compile = load_text,
   environment = environment,
   extend = extend,
   globals = globals,
   list = list,
+  new_environment = new_environment,
   protect = protect,
+  redis = redis,
   run = run,
   run_with = run_with,
   set_item = set_item,
