@@ -2,10 +2,10 @@
 
     python -m tests.shard.memory_growth KEY VALUE DEADLINES KIND
 
-KEY and VALUE are sizes in bytes, DEADLINES 0 or 1, KIND bytes, bytearray, or listN: a list of N elements of
-that size, pushed one by one. Prints three numbers: accounted
-growth, growth by the sum of MEMORY USAGE, resident growth. A first fill warms the process up, so that memory
-it has in stock does not count; the figures are of the second one.
+KEY and VALUE are sizes in bytes, DEADLINES 0 or 1, KIND bytes, bytearray, listN, setN, hashN, expiringN (a
+hash whose fields have deadlines), indexedN (a set with an index): N elements of that size, added one by one.
+Prints three numbers: accounted growth, growth by the sum of MEMORY USAGE, resident growth. A first fill warms
+the process up, so that memory it has in stock does not count; the figures are of the second one.
 """
 
 from __future__ import annotations
@@ -15,8 +15,10 @@ import sys
 from collections.abc import Callable
 
 from nogil_df.commands.memory_commands import op_usage
+from nogil_df.shard.hashes import HashValue
 from nogil_df.shard.keyspace import Keyspace
 from nogil_df.shard.lists import ListValue
+from nogil_df.shard.sets import SetValue
 from nogil_df.shard.shard import Shard
 
 NOW = 1_700_000_000_000
@@ -39,21 +41,42 @@ def fill(db: Keyspace, begin: int, end: int, key_size: int, make: Callable[[int]
         db.put(key, hash_key(key), make(number), NOW + 1000 + number if ttl else 0)
 
 
+def collection(shard: Shard, kind: str, elements: int, size: int) -> object:
+    """A list, set or hash of so many elements."""
+    if kind == "list":
+        pushed = ListValue([])
+        for place in range(elements):
+            pushed.push([b"%0*d" % (size, place)], left=place % 2 == 0)
+        return pushed
+    if kind in ("set", "indexed"):
+        members = SetValue.begin(b"x", 1, shard.limits)
+        for place in range(elements):
+            members.add(b"m%0*d" % (size - 1, place), shard.limits)
+        if kind == "indexed":
+            members.indexed()
+        return members
+    fields = HashValue(shard.limits)
+    for place in range(elements):
+        field = b"f%0*d" % (9, place)
+        fields.set(field, b"%0*d" % (size, place), shard.limits)
+        if kind == "expiring":
+            fields.expire(field, NOW + 100_000 + place)
+    return fields
+
+
 def main() -> None:
     """See the module's text."""
     key_size, value_size = int(sys.argv[1]), int(sys.argv[2])
     ttl = sys.argv[3] == "1"
     kind = sys.argv[4]
-    elements = int(kind.removeprefix("list")) if kind.startswith("list") else 0
+    elements = int(kind.lstrip("abcdefghijklmnopqrstuvwxyz") or 0)
+    kind = kind.rstrip("0123456789")
     shard = Shard(0, 1, 16, NOW)
     db = shard.dbs[0]
 
     def make(number: int) -> object:
         if elements:
-            pushed = ListValue([])
-            for place in range(elements):
-                pushed.push([b"%0*d" % (value_size, place)], left=place % 2 == 0)
-            return pushed
+            return collection(shard, kind, elements, value_size)
         value = b"%0*d" % (value_size, number)
         return value if kind == "bytes" else bytearray(value)
 
