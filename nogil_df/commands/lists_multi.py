@@ -12,9 +12,19 @@ from typing import TYPE_CHECKING, Any
 
 from nogil_df.base import keyspace_events as events
 from nogil_df.base.errors import ReplyError
-from nogil_df.commands.lists import POP_EVENTS, erase_if_empty, held, integer_from, is_left, push, take
+from nogil_df.commands.lists import (
+    POP_EVENTS,
+    erase_if_empty,
+    held,
+    integer_from,
+    is_left,
+    op_lpush,
+    op_rpush,
+    push,
+    take,
+)
 from nogil_df.commands.spec import Row, multi
-from nogil_df.shard.lists import ListValue
+from nogil_df.shard.lists import ELEMENT_OVERHEAD, ListValue
 from nogil_df.shard.memory import own
 from nogil_df.wire.values import NULL_ARRAY
 
@@ -82,7 +92,8 @@ def move_here(shard: Shard, argument: tuple[Place, Place, bool, bool]) -> bytes 
     value = held(db, source, h)
     if value is None:
         return None
-    held(db, target, to)
+    if target != source:
+        held(db, target, to)
     return move_between(db, (source, h, value, from_left), (target, to, to_left))
 
 
@@ -96,13 +107,21 @@ def move_between(
         target: key, its hash, whether to add at the left. It holds a list or nothing.
     """
     source, h, value, from_left = origin
-    before = value.memory
-    (element,) = value.pop(1, from_left)
-    db.used += value.memory - before
-    push(db, own(target[0]), target[1], [element], target[2])
+    key, to, to_left = target
+    items = value.items
+    if from_left:
+        element = items[0]
+        del items[0]
+    else:
+        element = items.pop()
+    size = len(element) + ELEMENT_OVERHEAD
+    value.memory -= size
+    db.used -= size
+    (op_lpush if to_left else op_rpush)(db, [b"", own(key), element], to)
     if db.observed:
         db.tell(source, events.LIST, POP_EVENTS[from_left])
-    erase_if_empty(db, source, h, value)
+    if not items:
+        erase_if_empty(db, source, h, value)
     return element
 
 

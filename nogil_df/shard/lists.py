@@ -143,6 +143,14 @@ class ListValue:
     def pop(self, count: int, left: bool) -> list[bytes]:
         """Take up to ``count`` elements from an end, in the order in which they come. O(count)."""
         items = self.items
+        if count == 1 and items:
+            if left:
+                element = items[0]
+                del items[0]
+            else:
+                element = items.pop()
+            self.memory -= len(element) + ELEMENT_OVERHEAD
+            return [element]
         count = min(count, len(items))
         if isinstance(items, deque):
             take = items.popleft if left else items.pop
