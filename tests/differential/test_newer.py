@@ -5,26 +5,47 @@ alone.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 
 import pytest
 
 from tests.differential.case import words
 from tests.differential.cases_newer import CLIENT_FIELDS, NEWER
+from tests.differential.cases_newer_collections import NEWER_COLLECTIONS
 from tests.resp import Reply
 from tests.servers import Server
 
+_WORDS = re.compile(r"[()]|[^ ()]+")
+
 
 def _reply(line: str) -> Reply:
+    """The reply that a line stands for; an array in an array is in brackets."""
+    if line[0] == "*":
+        return Reply("*", _elements(iter(_WORDS.findall(line[1:]))))
     kind, rest = line[0], line[1:].encode()
     if kind == ":":
         return Reply(kind, int(rest))
     return Reply(kind, rest or None)
 
 
-@pytest.mark.parametrize("name", NEWER)
+def _elements(words: Iterator[str]) -> tuple[Reply, ...]:
+    found: list[Reply] = []
+    for word in words:
+        if word == ")":
+            break
+        if word == "(":
+            assert next(words) == "*"
+            found.append(Reply("*", _elements(words)))
+        else:
+            found.append(_reply(word))
+    return tuple(found)
+
+
+@pytest.mark.parametrize("name", [*NEWER, *NEWER_COLLECTIONS])
 def test_newer_commands(name: str, subject: Server) -> None:
+    subject.flush()
     with subject.connect() as connection:
-        for line, expected in NEWER[name]:
+        for line, expected in {**NEWER, **NEWER_COLLECTIONS}[name]:
             assert connection.execute(*words(line)) == _reply(expected), line
 
 
