@@ -32,7 +32,7 @@ a command), asyncio (a task switch costs more than the command it carries).
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
 from nogil_df.vll.engine import Engine
@@ -68,6 +68,7 @@ class Proactor:
         "doze",
         "waits_for",
         "put_off",
+        "batch",
         "tx_clock",
         "service",
         "messages_handled",
@@ -95,6 +96,8 @@ class Proactor:
         # The transaction this thread waits for on the spot, and messages that wait for the end of that.
         self.waits_for: Any = None
         self.put_off: list[Message] = []
+        # What is left of the batch that is being handled.
+        self.batch: Iterator[Message] = iter(())
         # Lamport clock of transaction ids, see `next_tx_id`.
         self.tx_clock = 0
         # What the upper layers hang on a thread: the dispatcher with its tables, sessions, config view.
@@ -179,10 +182,14 @@ class Proactor:
         take = inbox.popleft
         handled = 0
         for _ in range(waiting):
+            if not inbox:
+                # A handler that waited on the spot went on with them.
+                break
             batch = take()
-            for message in batch:
-                message[0](self, message)
             handled += len(batch)
+            self.batch = rest = iter(batch)
+            for message in rest:
+                message[0](self, message)
         self.messages_handled += handled
         return handled
 

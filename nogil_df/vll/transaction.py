@@ -139,6 +139,10 @@ class Transaction:
         self.owner = latch
         proactor = self.proactor
         proactor.waits_for = self
+        rest = list(proactor.batch)
+        if rest:
+            # We were called by a message; those that came with it come before all others.
+            proactor.inbox.appendleft(rest)
         while not latch.done:
             proactor.finish_turn()
             if proactor.inbox:
