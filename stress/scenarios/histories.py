@@ -45,6 +45,8 @@ class Histories(Scenario):
     def understand(self, operation: Operation, reply: Reply) -> Any:
         """The result as the model writes it."""
         assert reply.kind != "-", f"{operation}: {reply}"
+        if reply.value is None:
+            return None
         if reply.kind == "*":
             return tuple(item.value for item in reply.value)
         return reply.value.decode() if reply.kind == "+" else reply.value
@@ -217,7 +219,9 @@ class Sets(Histories):
 
 
 class Lists(Histories):
-    """Pushes and pops at both ends, LRANGE, LLEN; LMOVE as an operation on each of its keys."""
+    """Pushes and pops at both ends, LRANGE, LLEN; pops that wait; moves as an operation on each of two
+    keys.
+    """
 
     name = "lists"
     model = LIST
@@ -234,17 +238,32 @@ class Lists(Histories):
         return player.journal.call(name, key), command(name, key, *bounds)
 
     def special(self, player: Player) -> Turn:
-        """LMOVE: popped from one; nothing was popped if there was nothing."""
+        """LMOVE and BLMOVE, BLPOP and BRPOP: with patience or not, nothing is taken only if nothing is
+        there.
+        """
+        if player.random.random() < 0.5:
+            yield from self._wait(player)
+            return
         source, target = player.random.sample(self.keys, 2)
         ends = player.random.choice(("LEFT", "RIGHT")), player.random.choice(("LEFT", "RIGHT"))
         reply = yield from self._moved(player, source, target, ends)
         player.figures["elements moved"] += reply.value is not None
 
+    def _wait(self, player: Player) -> Asking:
+        key, end = player.random.choice(self.keys), player.random.choice(("LPOP", "RPOP"))
+        popped = player.journal.call(end, key)
+        reply = yield from ask(f"B{end}", key, player.random.choice(("0.001", "0.02", "0.5")))
+        player.journal.end(popped, None if reply.value is None else reply.value[1].value)
+        player.figures["waits in vain" if reply.value is None else "elements waited for"] += 1
+
     def _moved(self, player: Player, source: bytes, target: bytes, ends: tuple[str, str]) -> Asking:
         popped = player.journal.call("LPOP" if ends[0] == "LEFT" else "RPOP", source)
         # What is pushed is not known before the reply; nobody else's order depends on who announced first.
         pushed = player.journal.call("LPUSH" if ends[1] == "LEFT" else "RPUSH", target, b"")
-        reply = yield from ask("LMOVE", source, target, *ends)
+        if player.random.random() < 0.5:
+            reply = yield from ask("LMOVE", source, target, *ends)
+        else:
+            reply = yield from ask("BLMOVE", source, target, *ends, player.random.choice(("0.001", "0.5")))
         player.journal.end(popped, self.understand(popped, reply))
         if reply.value is None:
             player.journal.forget(pushed)
