@@ -42,9 +42,12 @@ def cmd_only_key(session: Session, args: Args) -> bytes:
 
 
 def op_delete(db: Keyspace, key: bytes, h: int) -> int:
-    """Erase a key; 1 if it was there. O(1), apart from freeing a big value."""
-    if db.erase(key, h) is None:
+    """Erase a key; 1 if it was there. O(1): a big value is freed in slices later on."""
+    value = db.erase(key, h)
+    if value is None:
         return 0
+    if value.__class__ is not bytes:
+        db.shard.dispose(value)
     db.changed(key, events.GENERIC, b"del")
     return 1
 

@@ -41,6 +41,9 @@ DEQUE_OVERHEAD: Final = getsizeof(deque()) + 264 - getsizeof([])
 FAR: Final = 512
 """Elements away from both ends from which turning a deque is quicker than walking along it."""
 
+SLICE: Final = 840
+"""Elements that are freed at a time, as many as a segment of a table has records."""
+
 NODE_BYTES: Final = (4096, 8192, 16384, 32768, 65536)
 """Bytes of a listpack by `list-max-listpack-size` -1, -2... (Redis documentation, redis.conf)."""
 
@@ -241,6 +244,17 @@ class ListValue:
                 if len(found) == count:
                     break
         return found
+
+    def free_step(self, budget: int) -> int:
+        """Let go of up to ``budget`` times `SLICE` elements of a list that was erased; how many times it was.
+
+        See `Shard.dispose`.
+        """
+        used = 0
+        while self.items and used < budget:
+            self.pop(SLICE, left=False)
+            used += 1
+        return used
 
     @property
     def serialized_length(self) -> int:

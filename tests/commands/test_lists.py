@@ -7,7 +7,7 @@ from collections import deque
 
 import pytest
 
-from nogil_df.commands import lists
+from nogil_df.commands import generic, lists
 from nogil_df.shard.shard import Shard
 from tests.commands.console import Console
 from tests.resp import Reply
@@ -233,6 +233,25 @@ def test_memory_usage_grows_by_what_was_added(redis: Console) -> None:
     before = redis("MEMORY USAGE l").value
     redis.run(b"RPUSH", b"l", *[b"x" * 1000] * 10)
     assert 10_000 < redis("MEMORY USAGE l").value - before < 12_000
+
+
+def test_a_deleted_big_list_is_freed_in_slices() -> None:
+    shard = Shard(0, 1, 1, 1_700_000_000_000)
+    db = shard.dbs[0]
+    for key, count in ((b"big", 30_000), (b"small", 100)):
+        h = shard.hash_key(key)
+        lists.op_rpush(db, [b"RPUSH", key, *[b"%d" % number for number in range(count)]], h)
+        assert generic.op_delete(db, key, h) == 1
+    (value,) = shard.garbage
+    assert len(value) == 30_000
+    assert db.used == 0
+    steps = 1
+    while shard.free_garbage(4):
+        assert len(value) == 30_000 - 4 * 840 * steps
+        steps += 1
+    assert steps == 9
+    assert not len(value)
+    shard.verify()
 
 
 @pytest.mark.parametrize(
