@@ -8,14 +8,18 @@ them all on one thread and turns them in an order that a seed decides.
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from nogil_df.acl.user import Users
 from nogil_df.base.config import ConfigView
+from nogil_df.base.flags import FlagError
 from nogil_df.base.interpreter import is_gil_enabled
+from nogil_df.commands.access import catalogue_of
+from nogil_df.commands.acl import AclFileError, read_acl_file
 from nogil_df.commands.dispatch import Dispatcher
-from nogil_df.commands.spec import Row
+from nogil_df.commands.spec import Command, Row
 from nogil_df.commands.threadstate import ThreadState
 from nogil_df.shard.shard import Shard
 from nogil_df.vll.proactor import Proactor
@@ -70,8 +74,26 @@ def make_thread(
     proactor.service = state
     dispatcher = Dispatcher(proactor, rows, ReplyEncoder(), state)
     state.dispatcher = dispatcher
+    state.set_users(make_users(dispatcher.table.values(), options))
     dispatcher.reconfigure()
     return Thread(proactor, state, dispatcher)
+
+
+def make_users(commands: Iterable[Command], options: Options) -> Users:
+    """A thread's users at the start of the server: the default one, or those of the ACL file.
+
+    Raises:
+        FlagError: the file can't be used.
+    """
+    users = Users(catalogue_of(commands))
+    if options.aclfile:
+        try:
+            loaded = read_acl_file(options.aclfile, users)
+        except AclFileError as error:
+            raise FlagError(f"--aclfile: {error}") from None
+        for user in loaded:
+            users.put(user)
+    return users
 
 
 def make_threads(

@@ -26,12 +26,13 @@ from nogil_df.base.clock import Clock
 from nogil_df.base.flags import FlagError, Options
 from nogil_df.base.interpreter import is_gil_enabled, may_import
 from nogil_df.commands.registry import rows_for
+from nogil_df.commands.spec import Command
 from nogil_df.net.alarm import Alarm
 from nogil_df.net.descriptors import allow_clients
 from nogil_df.net.listener import Listener, ListenError, listen_tcp, listen_unix
 from nogil_df.net.loop import Loop
 from nogil_df.net.poller import Waker, make_poller
-from nogil_df.runtime import Thread, make_thread, thread_count
+from nogil_df.runtime import Thread, make_thread, make_users, thread_count
 from nogil_df.wire.request import make_engine
 
 DRAIN_SECONDS = 5.0
@@ -77,6 +78,8 @@ class RunningServer:
         self._listeners: list[Listener] = []
         self._workers: list[threading.Thread] = []
         self._rows = rows_for(options)
+        # Now, on this thread: a file that can't be used is one line, and no start.
+        make_users([Command(row) for row in self._rows], options)
         self._count = thread_count(options)
         self._sockets: list[tuple[socket.socket, str]] = []
         self._facts: dict[str, str] = {}

@@ -111,6 +111,9 @@ class ConfigView:
     """
 
     # What hot or much used code reads; the values are set by _store.
+    acl_pubsub_default: str
+    aclfile: str
+    acllog_max_len: int
     bind: tuple[str, ...]
     client_output_buffer_limit: dict[str, tuple[int, int, int]]
     client_query_buffer_limit: int

@@ -132,8 +132,6 @@ REDIS_PARAMETERS: tuple[Parameter, ...] = (
     # --- scripts, ACL, modules ---
     P("busy-reply-threshold", "int", "5000", alias="lua-time-limit"),
     P("acl-pubsub-default", "choice", "resetchannels", choices="allchannels,resetchannels"),
-    P("aclfile", "text", "", access=IMMUTABLE),
-    P("acllog-max-len", "int", "128"),
     P("enable-debug-command", "choice", "local", choices=WHO, access=IMMUTABLE),
     P("enable-module-command", "choice", "no", choices=WHO, access=IMMUTABLE),
     P("enable-protected-configs", "choice", "no", choices=WHO, access=IMMUTABLE),

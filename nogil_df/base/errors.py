@@ -107,6 +107,29 @@ CATALOGUE: Final[dict[str, str]] = {
     "NOPROTO": "NOPROTO unsupported protocol version",
     "HELLO_PROTOCOL": "ERR Protocol version is not an integer or out of range",
     "HELLO_SYNTAX": "ERR Syntax error in HELLO option '{0}'",
+    "NOPERM_EXEC": (
+        "NOPERM ACLs rules changed between the moment the transaction was accumulated and the EXEC call. "
+        "This command is no longer allowed for the following reason: {0}"
+    ),
+    "ACL_RULE": "ERR Error in ACL SETUSER modifier '{0}': {1}",
+    "ACL_PARENTHESIS": "ERR Unmatched parenthesis in acl selector starting at '{0}'.",
+    "ACL_USERNAME": "ERR Usernames can't contain spaces or null characters",
+    "ACL_DELUSER_DEFAULT": "ERR The 'default' user cannot be removed",
+    "ACL_NO_USER": "ERR User '{0}' not found",
+    "ACL_NO_COMMAND": "ERR Command '{0}' not found",
+    "ACL_CATEGORY": "ERR Unknown category '{0}'",
+    "ACL_GENPASS": (
+        "ERR ACL GENPASS argument must be the number of bits for the output password, "
+        "a positive number up to 4096"
+    ),
+    "ACL_NO_FILE": (
+        "ERR This Redis instance is not configured to use an ACL file. You may want to specify users via the "
+        "ACL SETUSER command and then issue a CONFIG REWRITE (assuming you have a Redis configuration file "
+        "set) in order to store users in the Redis configuration."
+    ),
+    "ACL_SAVE": (
+        "ERR There was an error trying to save the ACLs. Please check the server logs for more information"
+    ),
     "NOPERM_COMMAND": "NOPERM this user has no permissions to run the '{0}' command",
     "NOPERM_KEY": "NOPERM this user has no permissions to access one of the keys used as arguments",
     "NOPERM_CHANNEL": "NOPERM this user has no permissions to access one of the channels used as arguments",

@@ -29,7 +29,7 @@ tls_replication tls_session_caching unlink_experimental_async use_numeric_range_
 version_check
 """
 _INT = """
-acllog_max_len admin_port afl_loop_limit afl_target_port announce_port async_dispatch_quota
+admin_port afl_loop_limit afl_target_port announce_port async_dispatch_quota
 cf_bucket_size cf_expansion_factor cf_initial_size cf_max_expansions cf_max_iterations
 cluster_coordinator_connect_timeout_ms cluster_coordinator_response_timeout_ms compression_level
 conn_io_thread_start conn_io_threads container_iteration_yield_interval_usec epoll_file_threads
@@ -63,7 +63,7 @@ squashed_reply_size_limit subset_knn_search_threshold tiered_max_file_size
 tiered_max_pending_stash_bytes tiering_disk_storage_initial_size
 """
 _TEXT = """
-aclfile admin_bind allocation_tracker availability_zone cluster_announce_ip cluster_mode
+admin_bind allocation_tracker availability_zone cluster_announce_ip cluster_mode
 cluster_node_id compression_mode default_lua_flags disk_backpressure_folder huffman_table input
 locktag_delimiter locktag_prefix lua_float_as_int_shas lua_undeclared_keys_shas luagc masterauth
 masteruser proactor_affinity_mode replica_announce_ip replicaof s3_endpoint save_schedule

@@ -262,6 +262,16 @@ class Options:
     requirepass: str = flag(
         "", "text", _NET, "password of the default user", redis="requirepass", mutable=True
     )
+    aclfile: str = flag("", "text", _NET, "file of users and their rights", redis="aclfile")
+    acllog_max_len: int = flag(
+        128,
+        "int",
+        _NET,
+        "refusals that ACL LOG keeps",
+        low=0,
+        redis="acllog-max-len",
+        mutable=True,
+    )
     protected_mode: bool = flag(
         True,
         "bool",

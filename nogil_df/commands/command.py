@@ -183,7 +183,7 @@ def run_getkeysandflags(session: Session, args: Args) -> list[Any]:
     positions = _positions(command, given)
     return [
         [given[position], _flags_of_key(flags.split())]
-        for position, flags in zip(positions, _flags_by_key(command, given, len(positions)), strict=True)
+        for position, flags in zip(positions, flags_by_key(command, given, len(positions)), strict=True)
     ]
 
 
@@ -222,7 +222,7 @@ def _positions(command: Command, given: Args) -> list[int]:
     return positions
 
 
-def _flags_by_key(command: Command, given: Args, count: int) -> list[str]:
+def flags_by_key(command: Command, given: Args, count: int) -> list[str]:
     """What the command does with each of its keys."""
     exact = _EXACT_FLAGS.get(command.name)
     if exact is not None:

@@ -1,18 +1,17 @@
 """Connection commands: AUTH, ECHO, HELLO, PING, QUIT, RESET, SELECT.
 
-There is one user so far, ``default``, whose password is the parameter ``requirepass``; none means that
-everybody is logged in from the start.
+Users and their passwords are those of `nogil_df.acl`; as long as the default user needs no password,
+everybody is logged in as that from the start.
 """
 
 from __future__ import annotations
 
-import hashlib
-import hmac
 from typing import TYPE_CHECKING, Any
 
 from nogil_df.base.errors import ReplyError
 from nogil_df.base.numbers import parse_int
 from nogil_df.base.version import REDIS_VERSION
+from nogil_df.commands.access import log_failed_login
 from nogil_df.commands.session import REPLY_OFF, REPLY_ON
 from nogil_df.commands.spec import NOTHING, Row, local, multi
 from nogil_df.commands.subscriptions import announce
@@ -28,21 +27,17 @@ DEFAULT_USER = b"default"
 INT32 = 1 << 31
 
 
-def same_secret(given: bytes, wanted: bytes) -> bool:
-    """Whether two secrets are equal, in a time that tells neither where they differ nor how long they are."""
-    return hmac.compare_digest(hashlib.sha256(given).digest(), hashlib.sha256(wanted).digest())
-
-
 def log_in(session: Session, user: bytes, password: bytes) -> None:
     """Log a session in.
 
     Raises:
         ReplyError: WRONGPASS; the session stays what it was.
     """
-    wanted = session.dispatcher.config.requirepass
-    if user != DEFAULT_USER or (wanted and not same_secret(password, wanted)):
+    account = session.dispatcher.state.users.log_in(user, password)
+    if account is None:
+        log_failed_login(session, user)
         raise ReplyError("WRONGPASS")
-    session.user = DEFAULT_USER
+    session.account = account
     session.authenticated = True
     session.refresh_special()
 
@@ -68,7 +63,7 @@ def run_auth(session: Session, args: Args) -> Any:
     if len(args) > 3:
         raise ReplyError("SYNTAX")
     if len(args) == 2:
-        if not session.dispatcher.config.requirepass:
+        if session.dispatcher.state.users.default.no_password:
             raise ReplyError("AUTH_NO_PASSWORD")
         log_in(session, DEFAULT_USER, args[1])
     else:
@@ -155,8 +150,8 @@ def cmd_reset(context: Context, args: Args) -> Steps:
     if session.reply_mode == REPLY_OFF:
         session.reply_mode = REPLY_ON
         session.unmute()
-    session.user = DEFAULT_USER
-    session.authenticated = not session.dispatcher.config.requirepass
+    session.account = state.users.default
+    session.authenticated = session.account.enabled and session.account.no_password
     session.refresh_special()
     return Simple(b"RESET")
 

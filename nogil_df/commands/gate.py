@@ -3,7 +3,8 @@
 The dispatcher comes here only when the session is ``special`` or the thread ``gated``: not logged in, inside
 MULTI, subscribed under RESP2, replies off, MONITOR somewhere, clients paused. Then commands run one by one,
 each looked at first. The order of the checks is Redis's (documentation of each command, and behaviour of
-redis-server 7.0): unknown command, arity, login, not in MULTI, subscribe mode, pause, queueing.
+redis-server 7.0): unknown command, arity, login, not in MULTI, the user's rights, subscribe mode, pause,
+queueing.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from nogil_df.base import log
 from nogil_df.base.crash import log_crash
 from nogil_df.base.errors import ReplyError, text, unknown_command, unknown_subcommand
+from nogil_df.commands import access
 from nogil_df.commands.session import REPLY_ON, REPLY_SKIP, REPLY_SKIP_NEXT
 from nogil_df.commands.spec import LOCAL, NOT_QUEUED, Command
 from nogil_df.wire.values import QUEUED
@@ -23,7 +25,11 @@ if TYPE_CHECKING:
     from nogil_df.commands.dispatch import Dispatcher
     from nogil_df.commands.session import Session
 
-REFUSALS = frozenset("WRONG_ARITY NOAUTH NOT_IN_MULTI SUBSCRIBED MONITOR_KEYSPACE".split())
+REFUSALS = frozenset(
+    (
+        "WRONG_ARITY NOAUTH NOT_IN_MULTI SUBSCRIBED MONITOR_KEYSPACE NOPERM_COMMAND NOPERM_KEY NOPERM_CHANNEL"
+    ).split()
+)
 """Errors of commands that were not begun: INFO commandstats counts them as rejected_calls."""
 
 _HTTP = frozenset([b"POST", b"HOST:"])
@@ -92,6 +98,8 @@ def _admitted(dispatcher: Dispatcher, session: Session, args: list[bytes]) -> Co
         _check_login(session, command)
         if session.queue is not None and "no_multi" in command.flags:
             raise ReplyError("NOT_IN_MULTI")
+        if not session.account.is_unrestricted:
+            access.check(session, command, args)
         _check_subscribed(session, command)
         if session.monitor and (command.is_write or "readonly" in command.flags):
             raise ReplyError("MONITOR_KEYSPACE")
@@ -127,7 +135,8 @@ def refusal(session: Session, command: Command, error: ReplyError) -> ReplyError
 def _check_login(session: Session, command: Command) -> None:
     if session.authenticated or "no_auth" in command.flags:
         return
-    if session.dispatcher.config.requirepass:
+    default = session.dispatcher.state.users.default
+    if not (default.no_password and default.enabled):
         raise ReplyError("NOAUTH")
     # The password has been taken away since this client came.
     session.authenticated = True

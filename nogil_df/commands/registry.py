@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from nogil_df.base.flags import FlagError
 from nogil_df.commands import (
+    acl,
     client,
     command,
     config_commands,
@@ -63,6 +64,7 @@ FAMILIES = (
     transactions,
     scripting,
     connection,
+    acl,
     client,
     monitor,
     pubsub,

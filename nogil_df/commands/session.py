@@ -57,6 +57,7 @@ class Session:
         out: where the replies of commands go: ``sink``, or a list that is thrown away while CLIENT REPLY
             mutes them.
         address, local_address: of both ends, as CLIENT LIST prints them.
+        account: the user it is logged in as, or may be taken for.
         subscribed: names of channels, patterns and shard channels this client listens to, each in the order
             of subscription; see `nogil_df.commands.subscriptions`.
         shown: the command that monitors are to see when it is done.
@@ -87,7 +88,7 @@ class Session:
         "name",
         "lib_name",
         "lib_version",
-        "user",
+        "account",
         "authenticated",
         "created",
         "last_active",
@@ -130,7 +131,7 @@ class Session:
         self.name = b""
         self.lib_name = b""
         self.lib_version = b""
-        self.user = b"default"
+        self.account = dispatcher.state.users.default
         self.created = self.last_active = dispatcher.clock.monotonic()
         self.last_command = ""
         self.commands_run = 0
@@ -150,7 +151,7 @@ class Session:
         # The multi-hop command in flight, if any: what a disconnect or CLIENT UNBLOCK has to end.
         self.task: Any = None
         self.shown: list[bytes] | None = None
-        self.authenticated = not dispatcher.config.requirepass
+        self.authenticated = self.account.enabled and self.account.no_password
         self.special = False
         self.refresh_special()
 
@@ -161,8 +162,14 @@ class Session:
             or self.queue is not None
             or self.reply_mode != REPLY_ON
             or self.monitor
+            or not self.account.is_unrestricted
             or (self.proto == 2 and self.subscriptions > 0)
         )
+
+    @property
+    def user(self) -> bytes:
+        """The name of the user that it is logged in as. O(1)."""
+        return self.account.name
 
     @property
     def subscriptions(self) -> int:

@@ -14,6 +14,7 @@ from nogil_df.base import keyspace_events as events
 from nogil_df.base import log
 from nogil_df.base.errors import ReplyError, prefix
 from nogil_df.commands import latency, slowlog
+from nogil_df.commands.access import AclLog
 from nogil_df.commands.latency import COMMAND, EXPIRE_CYCLE, FAST_COMMAND, LatencyMonitor
 from nogil_df.commands.monitors import Monitors
 from nogil_df.commands.pausing import Pausing
@@ -23,6 +24,7 @@ from nogil_df.commands.subscriptions import CHANNEL, Subscriptions
 from nogil_df.commands.timers import Timers
 
 if TYPE_CHECKING:
+    from nogil_df.acl.user import Users
     from nogil_df.base.config import ConfigView
     from nogil_df.commands.dispatch import Dispatcher
     from nogil_df.commands.spec import Command
@@ -64,7 +66,8 @@ class ThreadState:
         sessions: live clients of this thread by id.
         slow_ns: commands at least this long concern the slow log or the latency monitor (a huge number if
             both are off).
-        slow_log, latency: what those hold; empty on all threads but the one that keeps them.
+        slow_log, latency, acl_log: what those hold; empty on all threads but the one that keeps them.
+        users: who may log in, and what they may do.
         monitors, subscriptions, pausing: MONITOR, pub/sub, CLIENT PAUSE.
         memory_at_start, memory_peak: bytes that the empty shard holds, and the most it was seen to hold.
         pipelined: commands that came together with others.
@@ -86,6 +89,8 @@ class ThreadState:
         "slow_ns",
         "slow_log",
         "latency",
+        "users",
+        "acl_log",
         "monitors",
         "subscriptions",
         "pausing",
@@ -113,6 +118,7 @@ class ThreadState:
         "_last_idle_sweep",
         "_last_sweep",
         "_next_warning",
+        "_password",
     )
 
     def __init__(self, proactor: Proactor, config: ConfigView, server: Any) -> None:
@@ -127,6 +133,9 @@ class ThreadState:
         self.slow_ns = 1 << 62
         self.slow_log = SlowLog(config.slowlog_max_len)
         self.latency = LatencyMonitor()
+        # Made once the command table is there, see `set_users`.
+        self.users: Users = None  # type: ignore[assignment]
+        self.acl_log = AclLog(config.acllog_max_len)
         self.monitors = Monitors(proactor)
         self.subscriptions = Subscriptions(proactor)
         self.pausing = Pausing(self)
@@ -165,8 +174,26 @@ class ThreadState:
             thresholds.append(config.latency_monitor_threshold * 1_000_000)
         self.slow_ns = min(thresholds)
         self.slow_log.set_limit(config.slowlog_max_len)
+        self.acl_log.limit = config.acllog_max_len
+        if self.users is not None:
+            self._follow_configuration()
         self.proactor.shard.set_notify_mask(config.notify_keyspace_events)
         self.proactor.shard.limits.follow(config)
+
+    def set_users(self, users: Users) -> None:
+        """Take the users over that this thread goes by, and what the configuration says of the default one."""
+        self.users = users
+        self._password = b""
+        self._follow_configuration()
+
+    def _follow_configuration(self) -> None:
+        """`requirepass` sets the default user's password whenever it changes, as in Redis."""
+        users, config = self.users, self.config
+        users.all_channels = config.acl_pubsub_default == "allchannels"
+        if config.requirepass != self._password:
+            self._password = config.requirepass
+            users.default.apply(b"resetpass")
+            users.default.apply(b">" + self._password if self._password else b"nopass")
 
     # Clients.
 

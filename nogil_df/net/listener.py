@@ -175,7 +175,7 @@ class Listener:
         config = state.config
         if state.server.connected_clients() >= config.maxclients:
             return ReplyError("MAX_CLIENTS")
-        if config.protected_mode and not config.requirepass and not is_local(peer):
+        if config.protected_mode and state.users.default.no_password and not is_local(peer):
             return ReplyError("DENIED")
         return None
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import pytest
 
 from nogil_df.base.flags import Options
-from nogil_df.commands.connection import same_secret
 from nogil_df.net.listener import format_address, is_local
 from tests.commands.console import Console
 from tests.resp import Reply
@@ -20,9 +19,11 @@ def locked() -> Console:
     return Console(options=Options(requirepass="secret"))
 
 
-def test_secrets_are_compared_whole() -> None:
-    assert same_secret(b"secret", b"secret")
-    assert not any(same_secret(given, b"secret") for given in (b"", b"secre", b"secret ", b"Secret"))
+def test_passwords_are_compared_whole() -> None:
+    redis = locked()
+    for wrong in ('""', "secre", "secrets", "Secret", '"secret "'):
+        assert redis(f"AUTH {wrong}") == WRONGPASS
+    assert redis("AUTH secret") == OK
 
 
 def test_nothing_but_login_without_a_login() -> None:
