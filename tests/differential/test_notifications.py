@@ -20,7 +20,7 @@ from tests.servers import Server
 Event = tuple[bytes, bytes]
 
 _SEVERAL_KEYS = frozenset(
-    b"MSET MSETNX DEL UNLINK RENAME RENAMENX EXEC MGET COPY LMOVE RPOPLPUSH BLMOVE BRPOPLPUSH".split()
+    b"MSET MSETNX DEL UNLINK RENAME RENAMENX EXEC MGET COPY LMOVE RPOPLPUSH BLMOVE BRPOPLPUSH SMOVE".split()
 )
 _MARKER = b"__marker__"
 
@@ -144,10 +144,69 @@ SCRIPTS: dict[str, list[str | Step]] = {
         "LMPOP 2 none m RIGHT COUNT 2",
         "LMPOP 2 none m RIGHT COUNT 2",
     ],
+    "lists there at once": [
+        "RPUSH l a b c d e f",
+        "BLPOP l 0",
+        "BRPOP none l 0",
+        "BLMPOP 0 2 none l LEFT COUNT 2",
+        "BLMOVE l m LEFT RIGHT 0",
+        "BRPOPLPUSH l m 0",
+        "BLPOP l 0.01",
+        "BLMPOP 0 1 m LEFT COUNT 5",
+    ],
     "lists under other names": ["RPUSH l a", "COPY l m", "RENAME l n", "MOVE n 1", "DEL m"],
+    "sets": [
+        "SADD s a b c",
+        "SADD s a",
+        "SADD s a d",
+        "SREM s z",
+        "SREM s a z",
+        "SPOP s",
+        "SPOP s 0",
+        "SPOP s 1",
+        "SPOP s",
+        "SPOP s",
+        "SADD s a b",
+        "SPOP s 5",
+        "SADD s a",
+        "SREM s a b",
+    ],
+    "sets read": [
+        "SADD s a",
+        "SMEMBERS s",
+        "SCARD none",
+        "SISMEMBER none a",
+        "SINTER s none",
+        "SSCAN none 0",
+    ],
+    "set moves": ["SADD s a b", "SMOVE s t a", "SMOVE s t z", "SMOVE s s b", "SADD t b", "SMOVE s t b"],
+    "set algebra": [
+        "SADD a 1 2",
+        "SADD b 2 3",
+        "SINTERSTORE r a b",
+        "SUNIONSTORE r a b",
+        "SDIFFSTORE r a b",
+        "SDIFFSTORE r a a",
+        "SDIFFSTORE r a a",
+        "SUNIONSTORE a a b",
+    ],
+    "hashes": [
+        "HSET h a 1 b 2",
+        "HSET h a 1",
+        "HMSET h c 3",
+        "HSETNX h a 1",
+        "HSETNX h d 1",
+        "HINCRBY h a 1",
+        "HINCRBYFLOAT h a 0.5",
+        "HDEL h z",
+        "HDEL h a z",
+        "HDEL h b c d",
+        "HINCRBY h new 1",
+    ],
+    "hashes read": ["HSET h a 1", "HGET h a", "HGETALL h", "HGET none a", "HLEN none", "HSCAN none 0"],
     "collections": ["RPUSH l a", "SET l v", "HSET h f v", "DEL h", "SADD s m", "RENAME s l", "COPY l m"],
 }
-CLASSES = ("KEA", "KA", "EA", "KEg", "K$", "KEx", "E$g", "KEAnm", "KEm", "KEn", "A", "KEl")
+CLASSES = ("KEA", "KA", "EA", "KEg", "K$", "KEx", "E$g", "KEAnm", "KEm", "KEn", "A", "KEl", "KEs", "KEh")
 
 
 def _allowed(steps: list[Step]) -> bool:
