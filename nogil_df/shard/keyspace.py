@@ -268,5 +268,9 @@ class Keyspace:
         self.table.verify()
         used = sum(record_size(key, value) for key, value, _ in self.table.items())
         assert used == self.used, f"db {self.index}: accounted {self.used}, found {used}"
+        for _, value, _ in self.table.items():
+            check = getattr(value, "verify", None)
+            if check is not None:
+                check()
         assert all(self.watched.values())
         assert all(self.waiting.values())
