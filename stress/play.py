@@ -150,16 +150,17 @@ def ask_together(player: Player, commands: list[Command]) -> Asking:
 def run_script(player: Player, source: str, keys: Sequence[Word], args: Sequence[Word] = ()) -> Asking:
     """EVAL; returns its reply.
 
-    `source` uses K for the keys and A for the arguments. Sometimes they are declared as keys and sometimes
-    not: a script that does not declare them is atomic too, by another way through the server.
+    `source` names its keys by KEYS. Sometimes they are given as arguments instead, and nothing is declared:
+    the script is atomic all the same, by another way through the server.
     """
-    if player.random.random() < 0.7:
-        head = "local K, A = KEYS, ARGV\n"
-    else:
-        head = f"local K, A = {{unpack(ARGV, 1, {len(keys)})}}, {{unpack(ARGV, {len(keys) + 1})}}\n"
+    if player.random.random() < 0.3:
+        count = len(keys)
+        taken = f"local K, A = {{unpack(ARGV, 1, {count})}}, {{unpack(ARGV, {count + 1})}}\n"
+        source = taken + source.replace("KEYS", "K").replace("ARGV[", "A[")
         keys, args = (), (*keys, *args)
+        player.figures["scripts that declare no keys"] += 1
     player.figures["scripts"] += 1
-    reply = yield from ask("EVAL", head + source, len(keys), *keys, *args)
+    reply = yield from ask("EVAL", source, len(keys), *keys, *args)
     assert reply.kind != "-", f"{source} -> {reply}"
     return reply
 

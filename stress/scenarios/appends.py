@@ -34,22 +34,22 @@ LENGTH = 40
 
 _LISTS = """
 local replies = {}
-for at, key in ipairs(K) do
-    if A[at] == '' then
+for at, key in ipairs(KEYS) do
+    if ARGV[at] == '' then
         replies[at] = redis.call('LRANGE', key, 0, -1)
     else
-        replies[at] = redis.call('RPUSH', key, A[at])
+        replies[at] = redis.call('RPUSH', key, ARGV[at])
     end
 end
 return replies
 """
 _STRINGS = """
 local replies = {}
-for at, key in ipairs(K) do
-    if A[at] == '' then
+for at, key in ipairs(KEYS) do
+    if ARGV[at] == '' then
         replies[at] = redis.call('GET', key)
     else
-        replies[at] = redis.call('APPEND', key, A[at])
+        replies[at] = redis.call('APPEND', key, ARGV[at])
     end
 end
 return replies

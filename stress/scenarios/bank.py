@@ -75,14 +75,14 @@ def by_mset(player: Player) -> Turn:
 
 
 _TRANSFER = """
-if tonumber(redis.call('GET', K[1])) < tonumber(A[1]) then return 0 end
-redis.call('DECRBY', K[1], A[1])
-redis.call('INCRBY', K[2], A[1])
+if tonumber(redis.call('GET', KEYS[1])) < tonumber(ARGV[1]) then return 0 end
+redis.call('DECRBY', KEYS[1], ARGV[1])
+redis.call('INCRBY', KEYS[2], ARGV[1])
 return 1
 """
 _AUDIT = """
 local total = 0
-for _, key in ipairs(K) do total = total + redis.call('GET', key) end
+for _, key in ipairs(KEYS) do total = total + redis.call('GET', key) end
 return total
 """
 

@@ -64,8 +64,8 @@ def take_together(player: Player) -> Turn:
 
 _TAKE = """
 local numbers = {}
-for at, key in ipairs(K) do numbers[at] = redis.call('INCR', key) end
-for at, key in ipairs(K) do numbers[#K + at] = tonumber(redis.call('GET', key)) end
+for at, key in ipairs(KEYS) do numbers[at] = redis.call('INCR', key) end
+for at, key in ipairs(KEYS) do numbers[#KEYS + at] = tonumber(redis.call('GET', key)) end
 return numbers
 """
 

@@ -60,8 +60,8 @@ def rename_twice(player: Player) -> Turn:
 def rename_by_script(player: Player) -> Turn:
     """A script that looks where it is and moves it on."""
     source = """
-    for at, place in ipairs(K) do
-        if redis.call('EXISTS', place) == 1 then return redis.call('RENAME', place, K[at % #K + 1]) end
+    for at, place in ipairs(KEYS) do
+        if redis.call('EXISTS', place) == 1 then return redis.call('RENAME', place, KEYS[at % #KEYS + 1]) end
     end
     return {err = 'it is nowhere'}
     """

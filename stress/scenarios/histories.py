@@ -175,8 +175,8 @@ class Registers(Histories):
 
 
 _SWAP = """
-if redis.call('GET', K[1]) ~= A[1] then return 0 end
-redis.call('SET', K[1], A[2])
+if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 0 end
+redis.call('SET', KEYS[1], ARGV[2])
 return 1
 """
 _REGISTER_COMMANDS = ("GET",) * 5 + ("SET",) * 3 + ("GETSET", "CAS", "CAS", "SETNX", "DEL")

@@ -43,7 +43,7 @@ def write_at_once(player: Player) -> Turn:
     elif kind < 0.53:
         yield from leave(command("MSET", *pairs))
     elif kind < 0.65:
-        source = "for _, key in ipairs(K) do redis.call('SET', key, A[1]) end"
+        source = "for _, key in ipairs(KEYS) do redis.call('SET', key, ARGV[1]) end"
         yield from run_script(player, source, _shuffled(player), [value])
     else:
         commands = [command("SET", key, value) for key in _shuffled(player)]
@@ -64,7 +64,7 @@ def read_at_once(player: Player) -> Turn:
     if kind < 0.5:
         seen = values_of((yield from ask("MGET", *keys)))
     elif kind < 0.6:
-        source = "local v = {} for at, key in ipairs(K) do v[at] = redis.call('GET', key) end return v"
+        source = "local v = {} for at, key in ipairs(KEYS) do v[at] = redis.call('GET', key) end return v"
         seen = values_of((yield from run_script(player, source, keys)))
     elif kind < 0.8:
         replies = yield from ask_together(player, [command("GET", key) for key in keys])
