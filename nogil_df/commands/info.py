@@ -289,6 +289,7 @@ def stats(report: Report) -> Lines:
     yield "sync_full", 0
     yield "sync_partial_ok", 0
     yield "sync_partial_err", 0
+    yield "expired_subkeys", figures["expired_fields"]
     yield "expired_keys", figures["expired"]
     yield "expired_stale_perc", "0.00"
     yield "expired_time_cap_reached_count", 0

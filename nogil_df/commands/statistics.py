@@ -174,6 +174,7 @@ def _counters(state: ThreadState) -> dict[str, float]:
         "hits": shard.hits,
         "misses": shard.misses,
         "expired": shard.expired,
+        "expired_fields": shard.expired_fields,
         "evicted": shard.evicted,
         "pending_free": sum(len(table) for table in shard.garbage),
         "discarded": shard.discarded,
@@ -283,7 +284,7 @@ def reset_statistics(proactor: Proactor, argument: None) -> None:
     """On every thread: CONFIG RESETSTAT. O(commands)."""
     state: ThreadState = proactor.service
     shard = proactor.shard
-    shard.hits = shard.misses = shard.expired = shard.evicted = 0
+    shard.hits = shard.misses = shard.expired = shard.expired_fields = shard.evicted = 0
     shard.discarded = sum(len(table) for table in shard.garbage)
     for command in state.dispatcher.table.values():
         command.reset_stats()
