@@ -151,6 +151,8 @@ def op_lpush(db: Keyspace, args: Args, h: int) -> int:
     table = db.table
     value = table.get(key, h)
     if value.__class__ is not ListValue or len(args) != 3:
+        if value is None and len(args) == 3:
+            return begin(db, key, h, args[2], True)
         return push(db, key, h, args[2:], True)
     if table.cut_version:
         table.before_change(key, h)
@@ -175,6 +177,8 @@ def op_rpush(db: Keyspace, args: Args, h: int) -> int:
     table = db.table
     value = table.get(key, h)
     if value.__class__ is not ListValue or len(args) != 3:
+        if value is None and len(args) == 3:
+            return begin(db, key, h, args[2], False)
         return push(db, key, h, args[2:], False)
     if table.cut_version:
         table.before_change(key, h)
@@ -191,6 +195,15 @@ def op_rpush(db: Keyspace, args: Args, h: int) -> int:
     if length > SHORT and items.__class__ is list:
         lengthen(db, value)
     return length
+
+
+def begin(db: Keyspace, key: bytes, h: int, element: bytes, left: bool) -> int:
+    """Store a list of one element, as a queue that is mostly empty has it done all the time; 1. O(1)."""
+    value = ListValue([element], len(element) + ELEMENT_OVERHEAD)
+    db.table.put(key, h, value, 0)
+    db.account_put(key, value, None)
+    db.changed(key, events.LIST, PUSH_EVENTS[left])
+    return 1
 
 
 def lengthen(db: Keyspace, value: ListValue) -> None:

@@ -59,6 +59,7 @@ class ListValue:
 
     Args:
         elements: the elements, which the list takes over as its own.
+        size: `size_of` of at most `SHORT` elements, from a caller that knows it.
 
     Attributes:
         items: the elements, in a Python list or a deque; see the module's text.
@@ -71,9 +72,11 @@ class ListValue:
     type_number = 1
     """The number of the type in signatures and RDB files."""
 
-    def __init__(self, elements: list[bytes]) -> None:
-        self.items: Items
-        self.replace(elements)
+    def __init__(self, elements: list[bytes], size: int = 0) -> None:
+        self.items: Items = elements
+        self.memory = LIST_OVERHEAD + size
+        if not size:
+            self.replace(elements)
 
     def replace(self, elements: list[bytes]) -> None:
         """Let these be all elements. O(n)."""
