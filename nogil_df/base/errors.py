@@ -245,6 +245,76 @@ CATALOGUE: Final[dict[str, str]] = {
     "HSETEX_ONE_TIME": ("ERR Only one of EX, PX, EXAT, PXAT or KEEPTTL arguments can be specified"),
     "HSETEX_ONE_CONDITION": "ERR Only one of FXX or FNX arguments can be specified",
     "UNKNOWN_ARGUMENT": "ERR unknown argument: {0}",
+    # --- streams ---
+    "STREAM_ID": "ERR Invalid stream ID specified as stream command argument",
+    "STREAM_START_ID": "ERR invalid start ID for the interval",
+    "STREAM_END_ID": "ERR invalid end ID for the interval",
+    "STREAM_ID_ZERO": "ERR The ID specified in XADD must be greater than 0-0",
+    "STREAM_ID_SMALL": ("ERR The ID specified in XADD is equal or smaller than the target stream top item"),
+    "STREAM_FULL": "ERR The stream has exhausted the last possible ID, unable to add more items",
+    "STREAM_TWO_TRIMS": ("ERR syntax error, MAXLEN and MINID options at the same time are not compatible"),
+    "STREAM_MAXLEN": "ERR The MAXLEN argument must be >= 0.",
+    "STREAM_LIMIT": "ERR The LIMIT argument must be >= 0.",
+    "STREAM_LIMIT_ALONE": ("ERR syntax error, LIMIT cannot be used without specifying a trimming strategy"),
+    "STREAM_LIMIT_EXACT": "ERR syntax error, LIMIT cannot be used without the special ~ option",
+    "STREAM_NO_TRIM": "ERR syntax error, XTRIM must be called with a trimming strategy",
+    "STREAM_ADDED": "ERR entries_added must be positive",
+    "STREAM_SETID_GIVEN": (
+        "ERR The ID specified in XSETID is smaller than the provided max_deleted_entry_id"
+    ),
+    "STREAM_SETID_DELETED": ("ERR The ID specified in XSETID is smaller than current max_deleted_entry_id"),
+    "STREAM_SETID_TOP": "ERR The ID specified in XSETID is smaller than the target stream top item",
+    "STREAM_SETID_LENGTH": (
+        "ERR The entries_added specified in XSETID is smaller than the target stream length"
+    ),
+    "STREAM_UNBALANCED": (
+        "ERR Unbalanced '{0}' list of streams: for each stream key an ID or '{1}' must be specified."
+    ),
+    "STREAM_XREAD_GROUP": ("ERR The GROUP option is only supported by XREADGROUP. You called XREAD instead."),
+    "STREAM_XREAD_NOACK": ("ERR The NOACK option is only supported by XREADGROUP. You called XREAD instead."),
+    "STREAM_MISSING_GROUP": "ERR Missing GROUP option for XREADGROUP",
+    "STREAM_DOLLAR": (
+        "ERR The $ ID is meaningless in the context of XREADGROUP: you want to read the history of this "
+        "consumer by specifying a proper ID, or use the > ID to get new messages. The $ ID would just "
+        "return an empty result set."
+    ),
+    "STREAM_PLUS": (
+        "ERR The + ID is meaningless in the context of XREADGROUP: you want to read the history of this "
+        "consumer by specifying a proper ID, or use the > ID to get new messages. The + ID would just "
+        "return an empty result set."
+    ),
+    "STREAM_NEW_ONLY": (
+        "ERR The > ID can be specified only when calling XREADGROUP using the GROUP <group> <consumer> "
+        "option."
+    ),
+    "STREAM_NO_KEY": (
+        "ERR The XGROUP subcommand requires the key to exist. Note that for CREATE you may want to use the "
+        "MKSTREAM option to create an empty stream automatically."
+    ),
+    "STREAM_ENTRIESREAD": "ERR value for ENTRIESREAD must be positive or -1",
+    "STREAM_IDLE": "ERR Invalid min-idle-time argument for {0}",
+    "STREAM_CLAIM_VALUE": "ERR Invalid {0} option argument for XCLAIM",
+    "STREAM_CLAIM_OPTION": "ERR Unrecognized XCLAIM option '{0}'",
+    "STREAM_AUTOCLAIM_COUNT": "ERR COUNT must be > 0",
+    "NOGROUP": "NOGROUP No such key '{0}' or consumer group '{1}'",
+    "NOGROUP_READ": ("NOGROUP No such key '{0}' or consumer group '{1}' in XREADGROUP with GROUP option"),
+    "NOGROUP_NAMED": "NOGROUP No such consumer group '{0}' for key name '{1}'",
+    "NOGROUP_BLOCKED": "NOGROUP the consumer group this client was blocked on no longer exists",
+    "UNBLOCKED_STREAM": "UNBLOCKED the stream key no longer exists",
+    "BUSYGROUP": "BUSYGROUP Consumer Group name already exists",
+    # --- sorted sets ---
+    "ZADD_NX_XX": "ERR XX and NX options at the same time are not compatible",
+    "ZADD_GT_LT_NX": "ERR GT, LT, and/or NX options at the same time are not compatible",
+    "ZADD_INCR_ONE": "ERR INCR option supports a single increment-element pair",
+    "SCORE_NAN": "ERR resulting score is not a number (NaN)",
+    "BAD_SCORE_RANGE": "ERR min or max is not a float",
+    "BAD_LEX_RANGE": "ERR min or max not valid string range item",
+    "ZRANGE_LIMIT": (
+        "ERR syntax error, LIMIT is only supported in combination with either BYSCORE or BYLEX"
+    ),
+    "ZRANGE_WITHSCORES": "ERR syntax error, WITHSCORES not supported in combination with BYLEX",
+    "NO_INPUT_KEY": "ERR at least 1 input key is needed for '{0}' command",
+    "BAD_WEIGHT": "ERR weight value is not a float",
     # --- CLIENT ---
     "CLIENT_NAME": "ERR Client names cannot contain spaces, newlines or special characters.",
     "CLIENT_ATTRIBUTE": "ERR {0} cannot contain spaces, newlines or special characters.",

@@ -1,8 +1,9 @@
 """Up to what size Redis would store a collection in its compact form.
 
 Our values have one form each, whatever their size; these bounds only decide which encoding OBJECT ENCODING
-and its kin report. A shard has an object of its own, because values look at it on every write, and takes the
-figures over from the configuration of its thread (`set-max-*`, `hash-max-*`, `list-max-*`).
+and its kin report, and where a stream is cut into blocks. A shard has an object of its own, because values
+look at it on every write, and takes the figures over from the configuration of its thread (`set-max-*`, `hash-max-*`, `list-max-*`, `zset-max-*`,
+`stream-node-*`).
 """
 
 from __future__ import annotations
@@ -26,6 +27,10 @@ class EncodingLimits:
         "set_max_intset_entries",
         "set_max_listpack_entries",
         "set_max_listpack_value",
+        "stream_node_max_bytes",
+        "stream_node_max_entries",
+        "zset_max_listpack_entries",
+        "zset_max_listpack_value",
     )
 
     def __init__(self) -> None:
@@ -35,6 +40,10 @@ class EncodingLimits:
         self.set_max_intset_entries = 512
         self.set_max_listpack_entries = 128
         self.set_max_listpack_value = 64
+        self.stream_node_max_bytes = 4096
+        self.stream_node_max_entries = 100
+        self.zset_max_listpack_entries = 128
+        self.zset_max_listpack_value = 64
 
     def follow(self, config: ConfigView) -> None:
         """Take over what the configuration says. O(1)."""

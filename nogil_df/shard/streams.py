@@ -1,0 +1,377 @@
+"""The value of a stream: entries in the order of their ids, and the consumer groups that read them.
+
+An id is two 64-bit numbers, milliseconds and a sequence; here it is one int, ``ms << 64 | seq``, so that
+comparing two is one comparison, and the id after another is one more.
+
+Entries stand in blocks of up to `stream-node-max-entries`, as those of Redis stand in the listpacks of its
+radix tree: an entry is appended to the last block in O(1), the block of an id is found by bisection among
+the ids that the blocks began with, and trimming from the front drops whole blocks. The blocks are cut where
+Redis would cut them (by entries, deleted ones included, and by bytes), because a trim that is only
+approximate (``~``) removes whole blocks, so the cut shows.
+
+Most streams have entries with the same fields. A block keeps the fields of its first entry, and an entry
+whose fields equal them refers to these very objects; it is a flat tuple all the same, field, value, field,
+value, as replies have it.
+
+``memory`` is kept by adding and subtracting. Invariants: blocks have entries; ids ascend strictly, within a
+block and from one to the next, up to ``last_id``; ``length`` is the number of entries; ``memory`` is what
+`verify` adds up.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterator
+from itertools import pairwise
+from sys import getsizeof
+from typing import Final
+
+from nogil_df.shard import digest
+from nogil_df.shard.memory import BYTES_OVERHEAD, ROUNDING
+from nogil_df.shard.stream_groups import Group
+
+Body = tuple[bytes, ...]
+"""An entry without its id: field, value, field, value..."""
+
+Entry = tuple[int, Body]
+
+SEQUENCE: Final = (1 << 64) - 1
+"""The part of an id below its milliseconds."""
+
+LAST_ID: Final = (1 << 128) - 1
+"""The greatest id there can be."""
+
+ID_SIZE: Final = getsizeof(1 << 100) + 8 + 2 * 9
+"""The id of an entry, and its two places in the lists of a block."""
+
+BODY_OVERHEAD: Final = getsizeof(()) + ROUNDING
+PLACE: Final = 8
+"""A body beside its fields and values: the tuple, and a place in it for each of them."""
+
+STREAM_OVERHEAD: Final = 112 + 2 * getsizeof([]) + 4 * ROUNDING + getsizeof({})
+"""The value object, its lists of blocks and its dict of groups."""
+
+BLOCK_OVERHEAD: Final = 88 + 3 * getsizeof([]) + 4 * ROUNDING + getsizeof(1 << 100) + 2 * PLACE
+"""A block beside its entries and the names of its fields."""
+
+NODE_FRAME: Final = 15
+"""What a listpack holds beside entries: its header and end, counts, and the end of the master entry."""
+
+NODE_ENTRY: Final = 10
+"""What an entry takes in a listpack beside its fields and values: flags, id, and the way back."""
+
+
+class Block:
+    """A run of entries, as one listpack of Redis.
+
+    Attributes:
+        ids, bodies: of the entries, in order.
+        fields: the names that its first entry had.
+        last: the greatest id it ever held.
+        gone: how many of its entries were deleted.
+        size: bytes that the listpack would have, deleted entries included; an estimate, as a listpack packs
+            integers.
+    """
+
+    __slots__ = ("bodies", "fields", "gone", "ids", "last", "size")
+
+    def __init__(self, fields: list[bytes]) -> None:
+        self.ids: list[int] = []
+        self.bodies: list[Body] = []
+        self.fields = fields
+        self.last = 0
+        self.gone = 0
+        self.size = NODE_FRAME + sum(map(len, fields)) + 2 * len(fields)
+
+
+class StreamValue:
+    """A stream. The caller accounts for what it changes: ``memory`` before and after.
+
+    Attributes:
+        blocks, starts: the entries, and the first id that each block was given.
+        length: entries there are; a stream without any stays.
+        last_id: the last one given to an entry, or set.
+        max_deleted: the greatest that was deleted one by one (XDEL), 0 if none was.
+        added: entries that were ever added.
+        groups: consumer groups by name.
+        memory: bytes it holds, as `nogil_df.shard.memory` counts.
+    """
+
+    __slots__ = ("added", "blocks", "groups", "last_id", "length", "max_deleted", "memory", "starts")
+
+    type_name = b"stream"
+    type_number = 6
+    encoding = b"stream"
+
+    def __init__(self) -> None:
+        self.blocks: list[Block] = []
+        self.starts: list[int] = []
+        self.length = 0
+        self.last_id = 0
+        self.max_deleted = 0
+        self.added = 0
+        self.groups: dict[bytes, Group] = {}
+        self.memory = STREAM_OVERHEAD
+
+    def __len__(self) -> int:
+        return self.length
+
+    @property
+    def first_id(self) -> int:
+        """The id of the first entry, 0 if there is none. O(1)."""
+        return self.blocks[0].ids[0] if self.blocks else 0
+
+    @property
+    def last_entry_id(self) -> int:
+        """The id of the last entry, 0 if there is none. O(1)."""
+        return self.blocks[-1].ids[-1] if self.blocks else 0
+
+    # Adding.
+
+    def append(self, entry_id: int, flat: list[bytes], most: int, most_bytes: int) -> None:
+        """Add an entry at the end. O(fields).
+
+        Args:
+            entry_id: greater than ``last_id``.
+            flat: field, value, field, value; the stream may change the list.
+            most: entries in a block, 0 for any number.
+            most_bytes: bytes in a block, 0 for any number.
+        """
+        fields = flat[::2]
+        size = sum(map(len, flat))
+        block = self.blocks[-1] if self.blocks else None
+        if (
+            block is None
+            or (most_bytes and block.size + size >= most_bytes)
+            or (most and len(block.ids) + block.gone >= most)
+        ):
+            block = self._begin_block(entry_id, fields)
+        memory = ID_SIZE + BODY_OVERHEAD + len(flat) * PLACE
+        if fields == block.fields:
+            flat[::2] = block.fields
+            size = sum(map(len, flat[1::2]))
+            memory += size + len(fields) * BYTES_OVERHEAD
+            block.size += NODE_ENTRY + size + len(flat)
+        else:
+            memory += size + len(flat) * BYTES_OVERHEAD
+            block.size += NODE_ENTRY + size + 2 * len(flat)
+        block.ids.append(entry_id)
+        block.bodies.append(tuple(flat))
+        block.last = entry_id
+        self.memory += memory
+        self.length += 1
+        self.added += 1
+        self.last_id = entry_id
+
+    def _begin_block(self, first: int, fields: list[bytes]) -> Block:
+        block = Block(fields)
+        self.blocks.append(block)
+        self.starts.append(first)
+        self.memory += block_size(block)
+        return block
+
+    # Reading.
+
+    def get(self, entry_id: int) -> Body | None:
+        """The entry with an id, None if there is none. O(log n)."""
+        at = bisect_right(self.starts, entry_id) - 1
+        if at < 0:
+            return None
+        block = self.blocks[at]
+        place = bisect_left(block.ids, entry_id)
+        if place == len(block.ids) or block.ids[place] != entry_id:
+            return None
+        return block.bodies[place]
+
+    def span(self, low: int, high: int, count: int) -> list[Entry]:
+        """The first ``count`` entries (0: all) from ``low`` to ``high``, both included. O(log n + found)."""
+        found: list[Entry] = []
+        blocks = self.blocks
+        at = max(bisect_right(self.starts, low) - 1, 0)
+        while at < len(blocks) and low <= high:
+            block = blocks[at]
+            ids = block.ids
+            begin = bisect_left(ids, low)
+            end = bisect_right(ids, high)
+            if count:
+                end = min(end, begin + count - len(found))
+            found += zip(ids[begin:end], block.bodies[begin:end], strict=True)
+            if end < len(ids) or len(found) == count:
+                break
+            at += 1
+        return found
+
+    def span_back(self, high: int, low: int, count: int) -> list[Entry]:
+        """The last ``count`` entries (all if 0) from ``high`` down to ``low``. O(log n + found)."""
+        found: list[Entry] = []
+        blocks = self.blocks
+        at = bisect_right(self.starts, high) - 1
+        while at >= 0 and low <= high:
+            block = blocks[at]
+            ids = block.ids
+            begin = bisect_left(ids, low)
+            end = bisect_right(ids, high)
+            if count:
+                begin = max(begin, end - count + len(found))
+            part = list(zip(ids[begin:end], block.bodies[begin:end], strict=True))
+            part.reverse()
+            found += part
+            if begin > 0 or len(found) == count:
+                break
+            at -= 1
+        return found
+
+    def __iter__(self) -> Iterator[Entry]:
+        for block in self.blocks:
+            yield from zip(block.ids, block.bodies, strict=True)
+
+    # Removing.
+
+    def remove(self, entry_id: int) -> bool:
+        """Delete an entry; False if there is none. O(log n + entries of a block)."""
+        at = bisect_right(self.starts, entry_id) - 1
+        if at < 0:
+            return False
+        block = self.blocks[at]
+        place = bisect_left(block.ids, entry_id)
+        if place == len(block.ids) or block.ids[place] != entry_id:
+            return False
+        self.memory -= entry_size(block, block.bodies[place])
+        del block.ids[place]
+        del block.bodies[place]
+        block.gone += 1
+        self.length -= 1
+        if not block.ids:
+            self._drop_blocks(at, at + 1)
+        return True
+
+    def _drop_blocks(self, begin: int, end: int) -> None:
+        for block in self.blocks[begin:end]:
+            self.memory -= block_size(block)
+            self.length -= len(block.ids)
+            for body in block.bodies:
+                self.memory -= entry_size(block, body)
+        del self.blocks[begin:end]
+        del self.starts[begin:end]
+
+    def trim_to_length(self, most: int, approximate: bool, limit: int) -> int:
+        """Remove entries from the front until ``most`` are left. O(removed).
+
+        Args:
+            approximate: remove whole blocks only.
+            limit: entries removed at most, in whole blocks; 0 for any number, and always if not approximate.
+
+        Returns:
+            How many were removed.
+        """
+        before = left = self.length
+        drop = 0
+        for block in self.blocks:
+            entries = len(block.ids)
+            if left - entries < most or left <= most or (limit and before - left + entries > limit):
+                break
+            left -= entries
+            drop += 1
+        self._drop_blocks(0, drop)
+        if not approximate and self.length > most:
+            self._trim_block(self.length - most)
+        return before - self.length
+
+    def trim_below(self, least: int, approximate: bool, limit: int) -> int:
+        """Remove entries with ids below ``least``; the rest as for `trim_to_length`. O(removed)."""
+        before = self.length
+        removed = drop = 0
+        for block in self.blocks:
+            if block.last >= least or (limit and removed + len(block.ids) > limit):
+                break
+            removed += len(block.ids)
+            drop += 1
+        self._drop_blocks(0, drop)
+        if not approximate and self.blocks:
+            self._trim_block(bisect_left(self.blocks[0].ids, least))
+        return before - self.length
+
+    def _trim_block(self, count: int) -> None:
+        """Remove entries from the front of the first block, which may be all of them."""
+        block = self.blocks[0]
+        if count == len(block.ids):
+            self._drop_blocks(0, 1)
+            return
+        for body in block.bodies[:count]:
+            self.memory -= entry_size(block, body)
+        del block.ids[:count]
+        del block.bodies[:count]
+        block.gone += count
+        self.length -= count
+
+    # What any value has.
+
+    def copy(self) -> StreamValue:
+        """A copy that shares nothing with this one, groups and their pending entries included. O(n)."""
+        copied = StreamValue()
+        for name in ("length", "last_id", "max_deleted", "added", "memory"):
+            setattr(copied, name, getattr(self, name))
+        copied.starts = self.starts.copy()
+        copied.blocks = [copy_of_block(block) for block in self.blocks]
+        copied.groups = {b"%b" % name: group.copy() for name, group in self.groups.items()}
+        return copied
+
+    def digest(self, begun: bytes) -> bytes:
+        """Go on with a digest of `nogil_df.shard.digest`. O(bytes)."""
+        for entry_id, body in self:
+            begun = digest.chain(begun, b"%d.%d" % (entry_id >> 64, entry_id & SEQUENCE))
+            for item in body:
+                begun = digest.chain(begun, item)
+        return begun
+
+    @property
+    def serialized_length(self) -> int:
+        """Bytes in an RDB file, more or less: its listpacks, and 24 for each pending entry. O(blocks)."""
+        pending = sum(len(group.pending) for group in self.groups.values())
+        return 40 + sum(block.size + 20 for block in self.blocks) + 24 * pending
+
+    def verify(self) -> None:
+        """Check the invariants. Raises AssertionError. O(n log n)."""
+        ids = [entry_id for entry_id, _ in self]
+        assert len(ids) == self.length
+        assert all(a < b for a, b in pairwise(ids))
+        assert not ids or ids[-1] <= self.last_id
+        assert len(self.blocks) == len(self.starts)
+        memory = STREAM_OVERHEAD + sum(group.memory for group in self.groups.values())
+        for start, block in zip(self.starts, self.blocks, strict=True):
+            assert block.ids
+            assert start <= block.ids[0]
+            assert block.ids[-1] <= block.last
+            memory += block_size(block) + sum(entry_size(block, body) for body in block.bodies)
+        assert memory == self.memory, f"accounted {self.memory}, found {memory}"
+        for name, group in self.groups.items():
+            assert name == group.name
+            group.verify()
+
+
+def block_size(block: Block) -> int:
+    """Bytes held by a block beside its entries. O(fields)."""
+    fields = block.fields
+    return BLOCK_OVERHEAD + sum(map(len, fields)) + len(fields) * (BYTES_OVERHEAD + PLACE)
+
+
+def entry_size(block: Block, body: Body) -> int:
+    """Bytes held by an entry of a block. O(fields)."""
+    size = ID_SIZE + BODY_OVERHEAD + len(body) * PLACE
+    own = body[1::2] if list(body[::2]) == block.fields else body
+    return size + sum(map(len, own)) + len(own) * BYTES_OVERHEAD
+
+
+def copy_of_block(block: Block) -> Block:
+    """A copy with bytes of this thread's own. O(bytes)."""
+    copied = Block([b"%b" % field for field in block.fields])
+    copied.ids = block.ids.copy()
+    copied.last = block.last
+    copied.gone = block.gone
+    copied.size = block.size
+    for body in block.bodies:
+        flat = [b"%b" % item for item in body]
+        if flat[::2] == copied.fields:
+            flat[::2] = copied.fields
+        copied.bodies.append(tuple(flat))
+    return copied
