@@ -145,6 +145,18 @@ def check(session: Session, command: Command, args: list[bytes]) -> None:
         raise found.error()
 
 
+def check_queued(session: Session, command: Command, args: list[bytes]) -> None:
+    """`check` of a command that was queued by MULTI and is about to run.
+
+    Raises:
+        ReplyError NOPERM: the user lost the right to run it meanwhile.
+    """
+    found = denial(session.account, command, args)
+    if found is not None:
+        log_denial(session, found, b"multi")
+        raise ReplyError("NOPERM_EXEC", b"This user " + found.sentence())
+
+
 # The log.
 
 

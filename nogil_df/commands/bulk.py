@@ -299,6 +299,9 @@ def run_exec(dispatcher: Dispatcher, session: Session, command: Command, args: l
     queue = session.queue
     if not queue or session.queue_broken or session.watching or dispatcher.state.monitors.threads:
         return False
+    if not session.account.is_unrestricted:
+        # Its rights may have changed since the commands were queued.
+        return False
     inner, first = queue[0]
     argc = len(first)
     if inner.many_with != argc or not dispatcher.config.multi_exec_squash:

@@ -155,6 +155,7 @@ def _queue_plainly(dispatcher: Dispatcher, session: Session) -> bool:
         or not session.authenticated
         or session.reply_mode != REPLY_ON
         or session.monitor
+        or not session.account.is_unrestricted
         or (session.proto == 2 and session.subscriptions)
     ):
         return False

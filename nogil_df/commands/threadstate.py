@@ -181,7 +181,7 @@ class ThreadState:
         self.proactor.shard.limits.follow(config)
 
     def set_users(self, users: Users) -> None:
-        """Take the users over that this thread goes by, and what the configuration says of the default one."""
+        """Take the users over that this thread goes by, and what the configuration says of one of them."""
         self.users = users
         self._password = b""
         self._follow_configuration()
@@ -321,8 +321,8 @@ class ThreadState:
             self._next_warning = now + QUEUE_WARNING
             head = queue.parts[0]
             log.warning(
-                f"The transaction queue of shard {self.proactor.index} is long: {len(queue)} wait; its head is"
-                f" {head.tx_id} of thread {head.origin}, {'granted' if head.granted else 'waiting'}"
+                f"The transaction queue of shard {self.proactor.index} is long: {len(queue)} wait; its head"
+                f" is {head.tx_id} of thread {head.origin}, {'granted' if head.granted else 'waiting'}"
             )
 
     def _beat_interval(self, more: bool) -> float:

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 from nogil_df.base.crash import log_crash
 from nogil_df.base.errors import ReplyError
+from nogil_df.commands.access import check_queued
 from nogil_df.commands.bulk import run_exec
 from nogil_df.commands.context import Context, Steps
 from nogil_df.commands.dispatch import add_keys
@@ -192,12 +193,17 @@ def _end_of_squashable(queue: list[Queued], position: int) -> int:
 
 
 class _Run:
-    """The replies of one EXEC as they come."""
+    """The replies of one EXEC as they come.
 
-    __slots__ = ("context", "out")
+    Attributes:
+        restricted: the user may not do everything: its rights may have changed since a command was queued.
+    """
+
+    __slots__ = ("context", "out", "restricted")
 
     def __init__(self, context: Context, commands: int) -> None:
         self.context = context
+        self.restricted = not context.session.account.is_unrestricted
         self.out: list[bytes] = [b"*%d\r\n" % commands]
 
     def reply(self, command: Command, value: Any) -> None:
@@ -221,6 +227,8 @@ class _Run:
         places: list[tuple[int, Any]] = []
         for command, args in queued:
             try:
+                if self.restricted:
+                    check_queued(session, command, args)
                 payload = args if command.cmd is None else command.cmd(session, args)
             except ReplyError as error:
                 places.append((-1, error.with_traceback(None)))
@@ -246,6 +254,8 @@ class _Run:
         """A command of any other kind, inside this transaction."""
         context = self.context
         try:
+            if self.restricted:
+                check_queued(context.session, command, args)
             if command.kind == LOCAL:
                 value = command.run(context.session, args)  # type: ignore[misc]
             else:
