@@ -1,10 +1,10 @@
 """CRC-64 of the Jones polynomial: the checksum at the end of Redis's RDB files and of DUMP's payloads.
 
-Parameters (as Redis uses it): polynomial 0xad93d23594c935a9, input and output reflected, begins with 0, nothing
-is added at the end; the check value of ``123456789`` is 0xe9c6d914c4b8d9ca.
+Parameters (as Redis uses it): polynomial 0xad93d23594c935a9, input and output reflected, begins with 0,
+nothing is added at the end; the check value of ``123456789`` is 0xe9c6d914c4b8d9ca.
 
-Pure Python, two bytes a step by a table of 65,536 entries: about 13 MB a second, where one byte a step makes 8.
-The table is an ``array``: its items are made anew with each look-up, so threads share no counted objects.
+Pure Python, two bytes a step by a table of 65,536 entries: about 13 MB a second, where one byte a step makes
+8. The table is an ``array``: its items are made anew with each look-up, so threads share no counted objects.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """LZF, the compression of strings in Redis's RDB format: taking it apart.
 
-A block is a sequence of runs. A control byte below 32 is followed by so many bytes, plus one, that are taken as
-they are. Any other one says to repeat earlier output: its upper three bits are the length less two, 7 for "add
-the next byte"; its lower five bits and the byte after that are the distance back, less one. Source: the
+A block is a sequence of runs. A control byte below 32 is followed by so many bytes, plus one, that are taken
+as they are. Any other one says to repeat earlier output: its upper three bits are the length less two, 7 for
+"add the next byte"; its lower five bits and the byte after that are the distance back, less one. Source: the
 description of the format in liblzf.
 
 Nothing is compressed here: a string that is stored as it is can be read by everybody.

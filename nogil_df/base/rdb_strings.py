@@ -1,8 +1,9 @@
 """Lengths and strings as Redis's RDB format writes them.
 
-A length is one byte below 64; 14 bits after the bits 01; 32 or 64 bits, big-endian, after 0x80 or 0x81. The bits
-11 stand for a string that is an integer of 8, 16 or 32 bits, little-endian (0, 1, 2), or that is compressed (3:
-its compressed length, its length, an LZF block). Source: the description of the RDB file format.
+A length is one byte below 64; 14 bits after the bits 01; 32 or 64 bits, big-endian, after 0x80 or 0x81. The
+bits 11 stand for a string that is an integer of 8, 16 or 32 bits, little-endian (0, 1, 2), or that is
+compressed (3: its compressed length, its length, an LZF block). Source: the description of the RDB file
+format.
 """
 
 from __future__ import annotations

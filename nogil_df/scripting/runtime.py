@@ -148,7 +148,8 @@ class Runtime:
             max_memory=memory_limit + MARGIN if memory_limit else None,
         )
         host = self._lua.table_from(self._host())
-        functions = self._load("sandbox", host)
+        # Named, so that the sandbox can tell its own functions from a script's.
+        functions = self._lua.execute(b"return loadstring(...)", _source("sandbox"), b"=sandbox")(host)
         self._functions = functions
         self.convert = Converter(functions)
         self._convert = self.convert.result
@@ -158,12 +159,6 @@ class Runtime:
         self._run = functions[b"run"]
         self._run_with = functions[b"run_with"]
         self._memory = functions[b"memory"]
-
-    def _load(self, name: str, *args: Any) -> Any:
-        """Run one of our own Lua files. Returns what it returns."""
-        source = (files("nogil_df.scripting") / "lua" / f"{name}.lua").read_bytes()
-        # Named, so that the sandbox can tell its own functions from a script's.
-        return self._lua.execute(b"return loadstring(...)", source, b"=" + name.encode())(*args)
 
     def _host(self) -> dict[bytes, Any]:
         """What the Lua side is given. None of these may raise."""
@@ -188,7 +183,7 @@ class Runtime:
         For what is built on the sandbox. Python functions among ``args`` must not raise, and the Lua file
         must not hand them on to scripts. Returns what the file returns. To be called once for each file.
         """
-        return self._load(name, self._functions, *args)
+        return self._functions[b"load_own"](_source(name))(self._functions, *args)
 
     def compile(self, code: bytes, name: bytes = b"@user_script", environment: Any = None) -> Any:
         """Make a Lua function of a script's text.
@@ -336,6 +331,11 @@ class Runtime:
         self.protocol = protocol
         if self.running is not None:
             self.running.set_protocol(protocol)
+
+
+def _source(name: str) -> bytes:
+    """One of our own Lua files."""
+    return (files("nogil_df.scripting") / "lua" / f"{name}.lua").read_bytes()
 
 
 _NO_ARGUMENTS = (None, ERROR, b"ERR Please specify at least one argument for this redis lib call", False)

@@ -681,10 +681,13 @@ local function stop()
 end
 
 function hook()
-  if killed or tick() then
+  if not killed and tick() then
     -- From here on at every line: a script that catches the error gets no further.
     killed = true
     sethook(hook, "l")
+  end
+  -- Our own code is not interrupted: what cleans up after the script is part of it.
+  if killed and getinfo(2, "S").source ~= OWN_SOURCE then
     stop()
   end
 end
@@ -820,6 +823,11 @@ local function set_item(t, key, value)
   t[key] = value
 end
 
+-- Our own code, as opposed to scripts': all of it goes by one name, see `locate`.
+local function load_own(code)
+  return loadstring(code, OWN_SOURCE)
+end
+
 -- Nothing is left where a function without an environment of its own would look.
 local anchor = { "debug" } -- lupa asks the globals for this name; the string must not have to be made then
 local real_globals = _G
@@ -837,6 +845,7 @@ return {
   extend = extend,
   globals = globals,
   list = list,
+  load_own = load_own,
   new_environment = new_environment,
   protect = protect,
   redis = redis,
