@@ -31,6 +31,9 @@ _MAX_EXPONENT: Final = 16384  # long doubles are below 2 to this power
 _MAX_LENGTH: Final = 5 * 1024  # Redis's buffer for a long double: longer strings are no numbers
 _FAR: Final = 2 * _MAX_EXPONENT + 8 * _MAX_LENGTH  # an exponent this far out needs no arithmetic
 _DECIMALS: Final = 17  # what INCRBYFLOAT prints
+_SHORT: Final = 40  # characters of a number that is read without looking closer
+_SHORT_FRACTION: Final = 7  # point and digits behind it, up to which a double has no exponent
+_WHOLE: Final = 2.0**62  # up to it whole numbers are printed as integers
 
 
 def parse_int(data: bytes | bytearray) -> int | None:
@@ -51,6 +54,12 @@ def parse_int(data: bytes | bytearray) -> int | None:
 
 def parse_float(data: bytes | bytearray) -> float | None:
     """A double (``1``, ``.5``, ``1e3``, ``0x1p-2``, ``-inf``), or None; NaN, too, gives None."""
+    if len(data) <= _SHORT and not data.translate(None, b"0123456789.-"):
+        # Neither overflow nor underflow can come of so few digits, and `float` refuses what is none.
+        try:
+            return float(data)
+        except ValueError:
+            return None
     if match := _DECIMAL.fullmatch(data):
         value = float(data)
     elif match := _HEX.fullmatch(data):
@@ -67,9 +76,61 @@ def parse_float(data: bytes | bytearray) -> float | None:
     return value
 
 
+def parse_bound(data: bytes) -> float | None:
+    """A bound on scores, which C's ``strtod`` reads with less care than `parse_float`; None if it is none.
+
+    It ends at the first NUL, may begin with white space, be empty (0) or overflow (an infinity).
+    """
+    text = data.partition(b"\0")[0]
+    if not text:
+        return 0.0
+    text = text.lstrip(b" \t\n\v\f\r")
+    if _DECIMAL.fullmatch(text):
+        return float(text)
+    if match := _HEX.fullmatch(text):
+        try:
+            return float.fromhex(text.decode("ascii"))
+        except OverflowError:
+            return -math.inf if match[1] == b"-" else math.inf
+    return parse_float(text)
+
+
 def format_double(value: float) -> bytes:
-    """A double as Redis prints a score: up to 17 significant digits, ``inf``, ``-inf``, ``nan``."""
-    return b"%.17g" % value
+    """A double as Redis 7.2 and later print it: the fewest digits that give it back; ``inf``, ``nan``.
+
+    Whole numbers up to 2**62 have all their digits, others an exponent if they are far from 1. (Redis 7.0
+    prints 17 significant digits, 0.10000000000000001 for 0.1.)
+    """
+    if -_WHOLE <= value <= _WHOLE:
+        number = int(value)
+        if number == value:
+            return b"%d" % number if number or math.copysign(1.0, value) > 0 else b"-0"
+    text = repr(value)
+    if "e" not in text and 0 < len(text) - text.find(".") <= _SHORT_FRACTION:
+        return text.encode("ascii")
+    return _shortest(text) if math.isfinite(value) else text.encode("ascii")
+
+
+def _shortest(text: str) -> bytes:
+    """What Python prints of a finite double, in the form that Redis chooses by its digits and exponent."""
+    sign = "-" if text[0] == "-" else ""
+    mantissa, _, power = text.lstrip("-").partition("e")
+    whole, _, fraction = mantissa.partition(".")
+    digits = (whole + fraction).lstrip("0")
+    scale = int(power or "0") - len(fraction)
+    scale += len(digits) - len(digits.rstrip("0"))
+    digits = digits.rstrip("0")
+    count = len(digits)
+    exponent = scale + count - 1
+    if scale >= 0 and exponent < count + 7:
+        return (sign + digits + "0" * scale).encode("ascii")
+    if scale < 0 and (scale > -7 or abs(exponent) < 4):
+        point = count + scale
+        if point <= 0:
+            return f"{sign}0.{'0' * -point}{digits}".encode("ascii")
+        return f"{sign}{digits[:point]}.{digits[point:]}".encode("ascii")
+    fraction = "." + digits[1:] if count > 1 else ""
+    return f"{sign}{digits[0]}{fraction}e{exponent:+d}".encode("ascii")
 
 
 class LongDouble(NamedTuple):

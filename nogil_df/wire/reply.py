@@ -164,7 +164,7 @@ class ReplyEncoder:
 
     def array_of_bulks(self, values: Sequence[bytes | None], proto: int, out: list[bytes]) -> None:
         """Append an array of bulk strings and nulls."""
-        if len(values) >= _MANY and self._many_bulks(values, out):
+        if len(values) >= _MANY and self._many_bulks(b"*%d" % len(values), values, out):
             return
         null = b"$-1\r\n" if proto == 2 else b"_\r\n"
         header = self.bulk_header
@@ -179,10 +179,13 @@ class ReplyEncoder:
                 append(value)
                 append(b"\r\n")
 
-    def _many_bulks(self, values: Sequence[bytes | None], out: list[bytes]) -> bool:
-        """Append an array of some length by loops in C: less than half the time of one in Python.
+    def _many_bulks(self, head: bytes, values: Sequence[bytes | None], out: list[bytes]) -> bool:
+        """Append an aggregate of some length by loops in C: less than half the time of one in Python.
 
         Strings that all have one length, as in many lists, are joined by the header between them at once.
+
+        Args:
+            head: type and number of elements, without a line break.
 
         Returns:
             False, and nothing appended, if one of them is very long, or null.
@@ -198,12 +201,12 @@ class ReplyEncoder:
         first = lengths[0]
         if first <= _SHORT_BULK and lengths.count(first) == count:
             header = headers[first]
-            out += (b"*%d" % count, header, header.join(values), b"\r\n")  # type: ignore[arg-type]
+            out += (head, header, header.join(values), b"\r\n")  # type: ignore[arg-type]
             return True
         pieces: list[bytes] = [b""] * (2 * count)
         pieces[::2] = map(headers.__getitem__, lengths)
         pieces[1::2] = values  # type: ignore[assignment]
-        out.append(b"*%d" % count)
+        out.append(head)
         out += pieces
         out.append(b"\r\n")
         return True
@@ -231,6 +234,19 @@ class ReplyEncoder:
         else:
             self.encode(value, proto, out)
 
+    def double_or_null(self, value: Any, proto: int, out: list[bytes]) -> None:
+        """Append a double, null for None; anything else as `encode` does."""
+        if value.__class__ is float:
+            text = format_double(value)
+            if proto == 2:
+                out += (self.bulk_header[len(text)], text, b"\r\n")
+            else:
+                out += (b",", text, b"\r\n")
+        elif value is None:
+            out.append(b"$-1\r\n" if proto == 2 else b"_\r\n")
+        else:
+            self.encode(value, proto, out)
+
     def ok_or_null(self, value: object, proto: int, out: list[bytes]) -> None:
         """Append ``+OK`` for True, null for None; anything else as `encode` does."""
         if value is True:
@@ -252,22 +268,14 @@ class ReplyEncoder:
         if values.__class__ is not list:
             self.encode(values, proto, out)
             return
-        if proto == 2:
-            self._array_header(len(values), out)
-        else:
-            out.append(b"%%%d\r\n" % (len(values) // 2))
-        self._bulks(values, out)
+        self._bulks(b"*%d" % len(values) if proto == 2 else b"%%%d" % (len(values) // 2), values, out)
 
     def set_of_bulks(self, values: Any, proto: int, out: list[bytes]) -> None:
         """Append a list of bytes as a set; anything else as `encode` does."""
         if values.__class__ is not list:
             self.encode(values, proto, out)
             return
-        if proto == 2:
-            self._array_header(len(values), out)
-        else:
-            out.append(b"~%d\r\n" % len(values))
-        self._bulks(values, out)
+        self._bulks(b"*%d" % len(values) if proto == 2 else b"~%d" % len(values), values, out)
 
     # --- both protocols ---
 
@@ -289,7 +297,11 @@ class ReplyEncoder:
     def _raw(self, value: Raw, out: list[bytes]) -> None:
         out.append(value.data)
 
-    def _bulks(self, values: list[bytes], out: list[bytes]) -> None:
+    def _bulks(self, head: bytes, values: list[bytes], out: list[bytes]) -> None:
+        """Append an aggregate of bulk strings; ``head`` as of `_many_bulks`."""
+        if len(values) >= _MANY and self._many_bulks(head, values, out):
+            return
+        out += (head, b"\r\n")
         header = self.bulk_header
         for value in values:
             length = len(value)

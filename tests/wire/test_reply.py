@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nogil_df.base.errors import ReplyError
+from nogil_df.base.numbers import format_double
 from nogil_df.wire.reply import ReplyEncoder
 from nogil_df.wire.values import (
     NO_REPLY,
@@ -113,7 +114,7 @@ def as_resp2(value: object) -> object:
     if isinstance(value, bool):
         return int(value)
     if isinstance(value, float):
-        return b"%.17g" % value
+        return format_double(value)
     if isinstance(value, list):
         return [as_resp2(item) for item in value]
     if isinstance(value, dict):

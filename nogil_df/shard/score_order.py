@@ -1,0 +1,337 @@
+"""The members of a sorted set in their order: by score, and where scores are equal by the members' bytes.
+
+Two lists go side by side, one of scores and one of members, cut into buckets of at most `LIMIT`. Two lists
+of plain floats and bytes rather than one of pairs: `bisect` compares floats several times as fast as tuples,
+there is no tuple to make and to keep, and a slice of a range is what a reply is made of.
+
+A place in the order is a rank. The rank of a bucket is a sum over all buckets before it; beside the buckets
+stand the sums of each 32 of them, the sums of each 32 of these, and so on, so that ranks and what has them
+are found in logarithmic time. These sums are made when they are first asked for, kept while members come
+and go, and dropped when the number of buckets changes: making them anew takes some microseconds for a
+million members.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left, bisect_right
+from itertools import accumulate, pairwise
+from typing import Final
+
+LIMIT: Final = 512
+"""Most members of a bucket."""
+
+SPARSE: Final = LIMIT // 4
+"""A bucket with fewer is joined to a neighbour, if the two leave room."""
+
+ROOMY: Final = LIMIT * 3 // 4
+"""Most members of a bucket that was joined of two."""
+
+FAN: Final = 5
+"""Bits of the number of entries that are summed up together."""
+
+GROUP: Final = 1 << FAN
+MASK: Final = -GROUP
+
+Members = list[bytes]
+Scores = list[float]
+
+
+class ScoreOrder:
+    """Members by score.
+
+    Attributes:
+        members, scores: the buckets, side by side.
+        last_members, last_scores: the last entry of each bucket; only kept while there are several buckets.
+        sums: numbers of members of each 32 buckets, of each 32 of these and so on, down to less than 32
+            numbers; None if they have to be made.
+
+    Invariants: no bucket is empty, unless it is the only one; (score, member) ascends, no two are the same.
+    """
+
+    __slots__ = ("last_members", "last_scores", "members", "scores", "sums")
+
+    def __init__(self) -> None:
+        self.members: list[Members] = [[]]
+        self.scores: list[Scores] = [[]]
+        self.last_members: Members = []
+        self.last_scores: Scores = []
+        self.sums: list[list[int]] | None = None
+
+    @classmethod
+    def of(cls, scores: dict[bytes, float]) -> ScoreOrder:
+        """The order of these members. O(n log n)."""
+        order = cls()
+        members = sorted(scores)
+        members.sort(key=scores.__getitem__)
+        if not members:
+            return order
+        values = [scores[member] for member in members]
+        size = LIMIT if len(members) <= LIMIT else ROOMY
+        cuts = range(0, len(members), size)
+        order.members = [members[at : at + size] for at in cuts]
+        order.scores = [values[at : at + size] for at in cuts]
+        order._note_ends()
+        return order
+
+    def _note_ends(self) -> None:
+        self.last_members = [bucket[-1] for bucket in self.members]
+        self.last_scores = [bucket[-1] for bucket in self.scores]
+
+    # Adding and removing.
+
+    def insert(self, score: float, member: bytes) -> None:
+        """Add a member that is not there. O(log n)."""
+        buckets = self.members
+        at = self._bucket(score, member) if len(buckets) > 1 else 0
+        members = buckets[at]
+        scores = self.scores[at]
+        size = len(scores)
+        place = bisect_left(scores, score)
+        if place < size and scores[place] == score:
+            place = bisect_left(members, member, place, bisect_right(scores, score, place))
+        scores.insert(place, score)
+        members.insert(place, member)
+        if size >= LIMIT:
+            self._split(at, place == size)
+        elif len(buckets) > 1:
+            if place == size:
+                self.last_members[at] = member
+                self.last_scores[at] = score
+            if self.sums:
+                for level in self.sums:
+                    at >>= FAN
+                    level[at] += 1
+
+    def remove(self, score: float, member: bytes) -> bytes:
+        """Remove a member that is there. O(log n).
+
+        Returns:
+            The member, as the object that was stored.
+        """
+        buckets = self.members
+        at = self._bucket(score, member) if len(buckets) > 1 else 0
+        members = buckets[at]
+        scores = self.scores[at]
+        place = bisect_left(scores, score)
+        stored = members[place]
+        if stored != member:
+            place = bisect_left(members, member, place, bisect_right(scores, score, place))
+            stored = members[place]
+        del members[place], scores[place]
+        if len(buckets) > 1:
+            size = len(members)
+            if size < SPARSE:
+                self._shrunk(at)
+                return stored
+            if place == size:
+                self.last_members[at] = members[-1]
+                self.last_scores[at] = scores[-1]
+            if self.sums:
+                for level in self.sums:
+                    at >>= FAN
+                    level[at] -= 1
+        return stored
+
+    def _bucket(self, score: float, member: bytes) -> int:
+        """The bucket that has, or gets, an entry; there are several. O(log n)."""
+        ends = self.last_scores
+        at = bisect_left(ends, score)
+        if at == len(ends):
+            return at - 1
+        if ends[at] == score:
+            at = bisect_left(self.last_members, member, at, bisect_right(ends, score, at))
+            if at == len(ends):
+                return at - 1
+        return at
+
+    def _split(self, at: int, appended: bool) -> None:
+        """Make two buckets of one that is too full.
+
+        What grows at its end goes on growing there: such a bucket stays full, and the new one gets one entry.
+        """
+        members, scores = self.members[at], self.scores[at]
+        half = LIMIT if appended and at == len(self.members) - 1 else LIMIT // 2
+        self.members.insert(at + 1, members[half:])
+        self.scores.insert(at + 1, scores[half:])
+        del members[half:], scores[half:]
+        self.sums = None
+        if len(self.members) == 2:
+            self._note_ends()
+            return
+        self.last_members.insert(at, members[-1])
+        self.last_scores.insert(at, scores[-1])
+        self.last_members[at + 1] = self.members[at + 1][-1]
+        self.last_scores[at + 1] = self.scores[at + 1][-1]
+
+    def _shrunk(self, at: int) -> None:
+        """Put right what stands beside a bucket that lost entries; join it to a neighbour if it fits."""
+        buckets, scores = self.members, self.scores
+        self.sums = None
+        if not buckets[at]:
+            if len(buckets) > 1:
+                del buckets[at], scores[at], self.last_members[at], self.last_scores[at]
+            return
+        if len(buckets) == 1:
+            return
+        self.last_members[at] = buckets[at][-1]
+        self.last_scores[at] = scores[at][-1]
+        first = at - 1 if at + 1 == len(buckets) else at
+        if len(buckets[first]) + len(buckets[first + 1]) <= ROOMY:
+            buckets[first] += buckets.pop(first + 1)
+            scores[first] += scores.pop(first + 1)
+            del self.last_members[first], self.last_scores[first]
+
+    def take(self, start: int, stop: int) -> tuple[Members, Scores]:
+        """Remove the entries of ranks from ``start`` up to ``stop``, which are there. O(log n + entries)."""
+        members: Members = []
+        scores: Scores = []
+        left = stop - start
+        if not left:
+            return members, scores
+        first, place = self.locate(start)
+        at = first
+        while left:
+            bucket, values = self.members[at], self.scores[at]
+            end = min(len(bucket), place + left)
+            members += bucket[place:end]
+            scores += values[place:end]
+            del bucket[place:end], values[place:end]
+            left -= end - place
+            place = 0
+            at += 1
+        # Buckets before `at` were touched; only the first and the last of them can have entries left.
+        if at - first > 2:
+            whole = slice(first + 1, at - 1)
+            del self.members[whole], self.scores[whole], self.last_members[whole], self.last_scores[whole]
+        for touched in range(min(first + 1, at - 1), first - 1, -1):
+            self._shrunk(touched)
+        return members, scores
+
+    # Ranks.
+
+    def _summed(self) -> list[list[int]]:
+        """The sums, made anew if need be. O(buckets) then."""
+        sums = self.sums
+        if sums is None:
+            sums = self.sums = []
+            level = list(map(len, self.members))
+            while len(level) >= GROUP:
+                level = [sum(level[at : at + GROUP]) for at in range(0, len(level), GROUP)]
+                sums.append(level)
+        return sums
+
+    def _before(self, at: int) -> int:
+        """The number of entries in the buckets before one. O(log n)."""
+        if not at:
+            return 0
+        total = sum(map(len, self.members[at & MASK : at]))
+        if at < GROUP:
+            return total
+        for level in self._summed():
+            at >>= FAN
+            total += sum(level[at & MASK : at])
+        return total
+
+    def locate(self, rank: int) -> tuple[int, int]:
+        """Where the entry of a rank is: bucket, place in it. O(log n)."""
+        if len(self.members) == 1:
+            return 0, rank
+        at = 0
+        for level in reversed(self._summed()):
+            at *= GROUP
+            sizes = list(accumulate(level[at : at + GROUP]))
+            step = bisect_right(sizes, rank)
+            if step:
+                rank -= sizes[step - 1]
+            at += step
+        at *= GROUP
+        sizes = list(accumulate(map(len, self.members[at : at + GROUP])))
+        step = bisect_right(sizes, rank)
+        if step:
+            rank -= sizes[step - 1]
+        return at + step, rank
+
+    def rank(self, score: float, member: bytes) -> int:
+        """The rank of a member that is there, from 0. O(log n)."""
+        at = self._bucket(score, member) if len(self.members) > 1 else 0
+        scores = self.scores[at]
+        members = self.members[at]
+        place = bisect_left(scores, score)
+        if members[place] != member:
+            place = bisect_left(members, member, place, bisect_right(scores, score, place))
+        return self._before(at) + place
+
+    def below(self, score: float) -> int:
+        """How many scores are less than this one. O(log n)."""
+        if len(self.members) == 1:
+            return bisect_left(self.scores[0], score)
+        at = bisect_left(self.last_scores, score)
+        if at == len(self.members):
+            return self._before(at)
+        return self._before(at) + bisect_left(self.scores[at], score)
+
+    def up_to(self, score: float) -> int:
+        """How many scores are at most this one. O(log n)."""
+        if len(self.members) == 1:
+            return bisect_right(self.scores[0], score)
+        at = bisect_right(self.last_scores, score)
+        if at == len(self.members):
+            return self._before(at)
+        return self._before(at) + bisect_right(self.scores[at], score)
+
+    def members_below(self, member: bytes, *, included: bool) -> int:
+        """How many members come before this one, or up to it; all scores are the same. O(log n)."""
+        find = bisect_right if included else bisect_left
+        if len(self.members) == 1:
+            return find(self.members[0], member)
+        at = find(self.last_members, member)
+        if at == len(self.members):
+            return self._before(at)
+        return self._before(at) + find(self.members[at], member)
+
+    # Reading.
+
+    def at(self, rank: int) -> tuple[bytes, float]:
+        """The entry of a rank. O(log n)."""
+        bucket, place = self.locate(rank)
+        return self.members[bucket][place], self.scores[bucket][place]
+
+    def span(self, start: int, stop: int) -> Members:
+        """The members of ranks from ``start`` up to ``stop``, which are there. O(log n + members)."""
+        return self._span(self.members, start, stop)
+
+    def scores_of(self, start: int, stop: int) -> Scores:
+        """The scores of the same. O(log n + members)."""
+        return self._span(self.scores, start, stop)
+
+    def _span[T](self, buckets: list[list[T]], start: int, stop: int) -> list[T]:
+        if start >= stop:
+            return []
+        if len(buckets) == 1:
+            return buckets[0][start:stop]
+        at, place = self.locate(start)
+        left = stop - start
+        found = buckets[at][place : place + left]
+        while len(found) < left:
+            at += 1
+            found += buckets[at][: left - len(found)]
+        return found
+
+    def verify(self) -> None:
+        """Check the invariants. Raises AssertionError. O(n)."""
+        assert len(self.members) == len(self.scores)
+        assert [len(bucket) for bucket in self.members] == [len(bucket) for bucket in self.scores]
+        entries = [
+            pair
+            for bucket, scores in zip(self.members, self.scores, strict=True)
+            for pair in zip(scores, bucket, strict=True)
+        ]
+        assert all(one < two for one, two in pairwise(entries))
+        if len(self.members) > 1:
+            assert all(0 < len(bucket) <= LIMIT for bucket in self.members)
+            assert self.last_members == [bucket[-1] for bucket in self.members]
+            assert self.last_scores == [bucket[-1] for bucket in self.scores]
+        kept = self.sums
+        if kept is not None:
+            self.sums = None
+            assert self._summed() == kept
