@@ -233,7 +233,11 @@ def op_hgetall(db: Keyspace, args: Args, h: int) -> list[bytes]:
     value = read_hash(db, args[1], h)
     if value is None:
         return []
-    return [word for pair in value.fields.items() for word in pair]
+    fields = value.fields
+    flat = [b""] * (2 * len(fields))
+    flat[0::2] = fields
+    flat[1::2] = fields.values()
+    return flat
 
 
 def op_hkeys(db: Keyspace, args: Args, h: int) -> list[bytes]:
