@@ -16,12 +16,12 @@ from typing import TYPE_CHECKING, Any, Final
 
 from nogil_df.base.errors import ReplyError
 from nogil_df.commands import gate
-from nogil_df.vll.columns import Columns, run_columns, run_columns_alone, run_columns_batch
+from nogil_df.vll.columns import Answer, Columns, run_columns, run_columns_alone, run_columns_batch
 from nogil_df.vll.engine import call
 from nogil_df.vll.transaction import Transaction
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
     from collections.abc import Set as AbstractSet
 
     from nogil_df.commands.dispatch import Dispatcher
@@ -73,15 +73,23 @@ class Spread:
                 many,
                 op,
                 writes,
-                list(compress(hashes, theirs)),
-                list(compress(keys, theirs)),
-                None if values is None else list(compress(values, theirs)),
+                tuple(compress(hashes, theirs)),
+                tuple(compress(keys, theirs)),
+                None if values is None else tuple(compress(values, theirs)),
             )
 
-    def in_order(self, results: dict[int, list[Any]]) -> list[Any]:
+    def in_order(self, results: dict[int, Any]) -> Sequence[Any]:
         """The results of the shards in the order of the keys. O(keys)."""
-        answers = {shard: iter(found) for shard, found in results.items()}
-        return list(map(next, map(answers.__getitem__, self.owners)))
+        owners = self.owners
+        if len(results) == 1:
+            (found,) = results.values()
+            return [found] * len(owners) if found.__class__ is ReplyError else found[0]
+        # A shard whose work broke as a whole answers one error for all.
+        answers: dict[int, Iterator[Any]] = {
+            shard: repeat(found) if found.__class__ is ReplyError else iter(found[0])
+            for shard, found in results.items()
+        }
+        return list(map(next, map(answers.__getitem__, owners)))
 
 
 def locks_of(columns: Columns) -> tuple[AbstractSet[int], AbstractSet[int]]:
@@ -106,8 +114,8 @@ class Run:
         session: Session,
         command: Command,
         spread: Spread,
-        work: Callable[..., list[Any]],
-        finish: Callable[[Run, list[Any], int], None],
+        work: Callable[..., Answer],
+        finish: Callable[[Run, Sequence[Any], int], None],
     ) -> None:
         self.dispatcher = dispatcher
         self.session = session
@@ -181,20 +189,8 @@ class Run:
 
     def _answer(self, results: dict[int, Any]) -> None:
         # What the shards needed, not what the client waited: that is mostly other clients' work.
-        taken = 0
-        for values in results.values():
-            if values.__class__ is list:
-                taken += values.pop()
-            else:
-                # Its work broke as a whole: one error for all.
-                results = {
-                    shard: [found] * len(self.spread.owners) if found.__class__ is ReplyError else found
-                    for shard, found in results.items()
-                }
-        if len(results) > 1:
-            values = self.spread.in_order(results)
-        else:
-            (values,) = results.values()
+        taken = sum([found[1] for found in results.values() if found.__class__ is tuple])
+        values = self.spread.in_order(results)
         self.finish(self, values, taken)
 
 
@@ -239,7 +235,7 @@ def spread_calls(
     return Spread(dispatcher, session.db, command, keys, values)
 
 
-def _reply_to_run(run: Run, values: list[Any], nanoseconds: int) -> None:
+def _reply_to_run(run: Run, values: Sequence[Any], nanoseconds: int) -> None:
     session = run.session
     calls = len(values)
     begin = session.position
@@ -253,7 +249,7 @@ def _reply_to_run(run: Run, values: list[Any], nanoseconds: int) -> None:
 
 
 def reply_equal(
-    dispatcher: Dispatcher, session: Session, command: Command, values: list[Any], nanoseconds: int
+    dispatcher: Dispatcher, session: Session, command: Command, values: Sequence[Any], nanoseconds: int
 ) -> None:
     """Encode the replies of equal commands and count them. O(size of the values)."""
     calls = len(values)
@@ -278,7 +274,7 @@ def run_keys(dispatcher: Dispatcher, session: Session, command: Command, args: l
     return True
 
 
-def _reply_to_keys(run: Run, values: list[Any], nanoseconds: int) -> None:
+def _reply_to_keys(run: Run, values: Sequence[Any], nanoseconds: int) -> None:
     dispatcher = run.dispatcher
     session = run.session
     args = session.batch[session.position]
@@ -319,7 +315,7 @@ def run_exec(dispatcher: Dispatcher, session: Session, command: Command, args: l
     return True
 
 
-def _reply_to_exec(run: Run, values: list[Any], nanoseconds: int) -> None:
+def _reply_to_exec(run: Run, values: Sequence[Any], nanoseconds: int) -> None:
     dispatcher = run.dispatcher
     session = run.session
     session.position += 1
@@ -329,7 +325,7 @@ def _reply_to_exec(run: Run, values: list[Any], nanoseconds: int) -> None:
     reply_equal(dispatcher, session, run.command, values, nanoseconds)
 
 
-def _encode_equal(values: list[Any], headers: list[bytes], plain_ok: bool, out: list[bytes]) -> bool:
+def _encode_equal(values: Sequence[Any], headers: list[bytes], plain_ok: bool, out: list[bytes]) -> bool:
     """Append the replies of equal commands, if all are of one usual kind; nothing if not, and False."""
     kinds = {*map(type, values)}
     if kinds == {bytes}:

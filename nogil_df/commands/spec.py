@@ -97,7 +97,7 @@ class Row:
     many: Callable[..., list[Any]] | None = None
     many_with: int = 0
     quick: Callable[..., bool] | None = None
-    gather: Callable[[list[Any]], Any] | None = None
+    gather: Callable[[Sequence[Any]], Any] | None = None
     find_keys: Callable[[Sequence[bytes]], list[int]] | None = None
     key_flags: str = ""
     lock: Callable[..., None] | None = None

@@ -6,6 +6,7 @@ Each function is the twin of an ``op`` of `strings` or `strings_numeric` and giv
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 from nogil_df.base.errors import ReplyError
@@ -14,8 +15,8 @@ from nogil_df.shard.dash_many import get_many, put_many
 if TYPE_CHECKING:
     from nogil_df.shard.keyspace import Keyspace
 
-Hashes = list[int]
-Keys = list[bytes]
+Hashes = Sequence[int]
+Keys = Sequence[bytes]
 
 _BYTES: Final = {bytes}
 
@@ -56,7 +57,7 @@ def _counted(db: Keyspace, keys: Keys, found: list[Any]) -> list[Any]:
     return found
 
 
-def many_set(db: Keyspace, hashes: Hashes, keys: Keys, values: list[bytes], foreign: bool) -> list[Any]:
+def many_set(db: Keyspace, hashes: Hashes, keys: Keys, values: Sequence[bytes], foreign: bool) -> list[Any]:
     """SET without options. O(keys). True for each."""
     if foreign:
         values = [b"%b" % value for value in values]

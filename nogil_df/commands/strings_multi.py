@@ -48,7 +48,7 @@ def op_mget_one(db: Keyspace, args: Args, h: int) -> bytes | None:
     return op_value_or_none(db, args[1], h)
 
 
-def all_stored(results: list[Any]) -> bool:
+def all_stored(results: Sequence[Any]) -> bool:
     """The reply of MSET."""
     return True
 

@@ -45,7 +45,11 @@ def put_many(
         copy_keys: the keys are not the owner's: those that are new to the table are copied.
     """
     directory, shift = table.directory
-    plain = not table.cut_version
+    if table.cut_version:
+        return [
+            table.put(b"%b" % key if copy_keys else key, h, value)
+            for key, h, value in zip(keys, hashes, values, strict=True)
+        ]
     replaced: list[Any] = []
     append = replaced.append
     for key, h, value in zip(keys, hashes, values, strict=True):
@@ -53,7 +57,7 @@ def put_many(
         remainder = h % 14280
         start = remainder // 255 * 14
         slot = find(remainder % 255 + 1, start, start + 28)
-        if slot >= 0 and plain and not deadlines and names[slot] == key:
+        if slot >= 0 and not deadlines and names[slot] == key:
             ages[slot] = 0
             append(stored[slot])
             stored[slot] = value

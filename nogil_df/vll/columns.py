@@ -1,4 +1,4 @@
-"""Equal commands as columns: keys, hashes and values of a pipeline, an MSET or an EXEC go to a shard as lists.
+"""Equal commands as columns: keys, hashes and values of a pipeline, an MSET or an EXEC go to shards as lists.
 
 `nogil_df.vll.squash` packs commands of any kind, an object for each. Most pipelines are one command many
 times, and MSET is nothing else: then what goes to a shard is three lists, and a function of the family
@@ -8,11 +8,16 @@ times, and MSET is nothing else: then what goes to a shard is three lists, and a
 ReplyError where ``op`` would raise one. ``values`` is None for commands that take none. ``foreign`` tells
 that the byte strings are another thread's: what is stored has to be copied. Nobody observes the database: if
 somebody does (WATCH, events, waiters), the commands run one by one through ``op``.
+
+The lists cross threads as tuples. On 3.13t a thread that reads another one's list takes the list's lock for
+each item that nobody has shared yet; a tuple can't change and needs none. Nor does the receiver drop the last
+reference to what it was sent: that would hand item after item back to its owner, with a lock and a flag each.
+Whole batches go back instead (see `nogil_df.vll.proactor`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from nogil_df.vll.engine import call, deliver
@@ -26,23 +31,32 @@ if TYPE_CHECKING:
 _NO_KEYS: frozenset[int] = frozenset()
 
 Columns = tuple[
-    int, int, Callable[..., list[Any]], Callable[..., Any], bool, list[int], list[bytes], list[bytes] | None
+    int,
+    int,
+    Callable[..., list[Any]],
+    Callable[..., Any],
+    bool,
+    Sequence[int],
+    Sequence[bytes],
+    Sequence[bytes] | None,
 ]
 """Coordinator's thread, database, ``many``, ``op``, whether it writes, hashes, keys, values."""
 
+Answer = tuple[tuple[Any, ...], int]
+"""The results in the order of the keys, and how long they took, in nanoseconds."""
 
-def run_columns(shard: Shard, argument: Columns) -> list[Any]:
+
+def run_columns(shard: Shard, argument: Columns) -> Answer:
     """A hop's work: the share that one shard has of a transaction. See `_run`."""
     return _run(shard, argument, run_items)
 
 
-def run_columns_batch(shard: Shard, argument: Columns) -> list[Any]:
+def run_columns_batch(shard: Shard, argument: Columns) -> Answer:
     """A hop's work: the share that one shard has of a pipeline, whose commands are not one transaction."""
     return _run(shard, argument, run_batch)
 
 
-def _run(shard: Shard, argument: Columns, one_by_one: Callable[..., list[Any]]) -> list[Any]:
-    """The results, then how long it took, in nanoseconds."""
+def _run(shard: Shard, argument: Columns, one_by_one: Callable[..., list[Any]]) -> Answer:
     started = shard.stopwatch()
     origin, index, many, op, is_write, hashes, keys, values = argument
     db = shard.dbs[index]
@@ -53,10 +67,10 @@ def _run(shard: Shard, argument: Columns, one_by_one: Callable[..., list[Any]]) 
             else [[b"", key, value] for key, value in zip(keys, values, strict=True)]
         )
         items = [(op, payload, h, is_write) for payload, h in zip(payloads, hashes, strict=True)]
-        return one_by_one(shard, (origin, index, items))
+        *results, taken = one_by_one(shard, (origin, index, items))
+        return tuple(results), taken
     results = many(db, hashes, keys, values, origin != shard.index)
-    results.append(shard.stopwatch() - started)
-    return results
+    return tuple(results), shard.stopwatch() - started
 
 
 def run_columns_alone(proactor: Proactor, message: Message) -> None:

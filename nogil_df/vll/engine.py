@@ -253,8 +253,13 @@ class Engine:
         self.proactor.outboxes[part.origin].append((deliver, part.token, self.proactor.index, result))
 
     def _leave(self, part: Part) -> None:
-        self.queue.remove(part)
-        self._release(part)
+        queue = self.queue
+        queue.remove(part)
+        if queue.parts:
+            self._release(part)
+        else:
+            # All intents are those of parts in the queue.
+            self.locks.table.clear()
         part.locked = False
 
     def _acquire(self, part: Part) -> bool:

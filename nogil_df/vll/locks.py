@@ -51,6 +51,13 @@ class IntentLocks:
         Complexity: O(keys).
         """
         table = self.table
+        if not table:
+            # Mostly there is nobody else.
+            if exclusive:
+                table.update(dict.fromkeys(exclusive, EXCLUSIVE))
+            if shared:
+                table.update(dict.fromkeys(shared, 1))
+            return True
         held_keys = table.keys()
         if held_keys.isdisjoint(exclusive) and held_keys.isdisjoint(shared) and EVERY_KEY not in table:
             # The usual case at the speed of C: 60 ns a key, where the loops below take 200.

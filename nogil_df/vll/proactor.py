@@ -6,9 +6,12 @@ is touched by another thread, so there are no mutexes. Threads talk through mess
 - a message is a tuple ``(handler, ...)``; ``handler(proactor, message)`` runs on the receiving thread.
   Handlers are plain module functions: those are immortal on 3.13t, so handing one to another thread costs
   no contended reference count. Bound methods would (measured: 37 -> 130 ns from one thread to two);
-- during one turn of the loop messages to a peer gather in a plain list, the outbox. ``flush`` hands the
-  list over as ONE ``deque.append`` and wakes the peer only if it sleeps: a hop costs about 1 us of CPU a
-  command when batched like this, where a wake-up for each would cost 8-10 us;
+- during one turn of the loop messages to a peer gather in a plain list, the outbox. ``finish_turn`` hands
+  them over by ONE ``deque.append`` and wakes the peer only if it sleeps: a hop costs about 1 us of CPU a
+  command when batched like this, where a wake-up for each would cost 8-10 us. What is handed over is a
+  tuple: reading another thread's list takes its lock for each item. And whoever made the tuple frees it,
+  and all that only it refers to: 3.13t gives an object back to its owner when another thread drops the last
+  reference, at the price of a lock for each such object, which is one here;
 - ``drain`` handles what was in the inbox when the turn began, and no more: a thread that is flooded by
   its peers still serves its sockets.
 
@@ -32,7 +35,7 @@ a command), asyncio (a task switch costs more than the command it carries).
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from nogil_df.vll.engine import Engine
@@ -82,7 +85,7 @@ class Proactor:
         self.clock = clock
         self.shard = shard
         self.engine = Engine(self)
-        self.inbox: deque[list[Message]] = deque()
+        self.inbox: deque[Sequence[Message]] = deque()
         self.outboxes: list[list[Message]] = [[] for _ in range(count)]
         # Notices received, and notices not yet handed over; see the module's text.
         self.mail: deque[list[Message]] = deque()
@@ -208,7 +211,7 @@ class Proactor:
                 continue
             outboxes[dest] = []
             peer = self.peers[dest]
-            peer.inbox.append(outbox)
+            peer.inbox.append((*outbox,))
             if dest != index:
                 self.hops_sent += len(outbox)
                 self._wake(peer)
