@@ -44,7 +44,10 @@ FOOTER: Final = 10
 
 APPEND, REPLACE, FLUSH = range(3)
 
-BAD_NAME: Final = "Library names can only contain letters, numbers, or underscores(_) and must be at least one character long"
+BAD_NAME: Final = (
+    "Library names can only contain letters, numbers, or underscores(_) "
+    "and must be at least one character long"
+)
 _NAME: Final = re.compile(rb"[A-Za-z0-9_]+\Z")
 
 
