@@ -37,6 +37,8 @@ from nogil_df.base.errors import ReplyError, text
 from nogil_df.base.interpreter import may_import
 from nogil_df.base.numbers import format_double
 from nogil_df.base.version import REDIS_VERSION
+from nogil_df.scripting.binary import STRUCT, pack_float, unpack_float
+from nogil_df.scripting.bit import BIT
 from nogil_df.scripting.tokens import without_tail_calls
 from nogil_df.scripting.values import ERROR, Converter
 from nogil_df.wire.values import OK, Raw, Simple
@@ -159,6 +161,19 @@ class Runtime:
         self._run = functions[b"run"]
         self._run_with = functions[b"run_with"]
         self._memory = functions[b"memory"]
+        self._add_libraries()
+
+    def _add_libraries(self) -> None:
+        """Add the libraries that Redis has and Lua has not."""
+        add = self._functions[b"add_library"]
+        host = self._lua.table_from(
+            {**BIT, **STRUCT, b"pack_float": pack_float, b"unpack_float": unpack_float}
+        )
+        for name in ("cjson", "cmsgpack"):
+            add(name.encode(), self.load_library(name, host))
+        bit, struct = self.load_library("bytes", host)
+        add(b"bit", bit)
+        add(b"struct", struct)
 
     def _host(self) -> dict[bytes, Any]:
         """What the Lua side is given. None of these may raise."""

@@ -98,32 +98,61 @@ def closing(tokens: list[Token], opening: int) -> int:
 
 
 _ENDS_A_BLOCK: Final = frozenset([b"end", b"else", b"elseif", b"until", b";", b""])
+_ONE_RESULT: Final = re.compile(
+    rb"(?:redis\.(?:call|pcall|sha1hex|log|setresp|set_repl|acl_check_cmd)|cjson\.(?:encode|decode)|cmsgpack\.pack"
+    rb"|struct\.(?:pack|size)|bit\.\w+|table\.(?:insert|remove|sort)|math\.random|setmetatable|rawset|rawget)"
+)
+"""Our own functions, in Lua, that return one value or none."""
 
 
 def without_tail_calls(code: bytes) -> bytes:
     """The script with ``return redis.call(...)`` as ``return (redis.call(...))``, which means the same.
 
     Lua drops the frame of a function that ends in a call of another Lua function, and with it the line that
-    an error is reported for. Redis's `redis.call` is a C function, for which it does not.
+    an error is reported for. Redis's own functions are C functions, for which it does not; ours are not. The
+    brackets cut the results down to one: harmless for functions that have no more, and for every call where
+    the script itself ends, as nobody asks for its other results.
     """
     try:
-        tokens = tokens_of(code)
+        return _without_tail_calls(code, tokens_of(code))
     except TokenError:
         return code
+
+
+def _without_tail_calls(code: bytes, tokens: list[Token]) -> bytes:
     pieces: list[bytes] = []
     done = 0
-    for index in range(len(tokens) - 5):
-        if tokens[index].text != b"return" or not is_redis_call(tokens, index + 1):
+    blocks: list[bytes] = []
+    for index, token in enumerate(tokens):
+        if token.kind != KEYWORD:
             continue
-        try:
-            last = closing(tokens, index + 4)
-        except TokenError:
-            return code
-        if tokens[last + 1].text in _ENDS_A_BLOCK and tokens[last + 1].kind != STRING:
-            start, end = tokens[index + 1].start, tokens[last].end
-            pieces += [code[done:start], b"(", code[start:end], b")"]
-            done = end
+        if token.text in (b"function", b"do", b"if", b"repeat"):
+            blocks.append(token.text)
+        elif token.text in (b"end", b"until") and blocks:
+            blocks.pop()
+        elif token.text == b"return" and token.start >= done:
+            opening = _end_of_name(tokens, index + 1)
+            if tokens[opening].text != b"(" or tokens[opening].kind != SYMBOL:
+                continue
+            last = closing(tokens, opening)
+            name = b"".join(part.text for part in tokens[index + 1 : opening])
+            follows = tokens[last + 1]
+            alone = follows.text in _ENDS_A_BLOCK and follows.kind in (KEYWORD, SYMBOL, END)
+            if alone and (b"function" not in blocks or _ONE_RESULT.fullmatch(name)):
+                start, end = tokens[index + 1].start, tokens[last].end
+                pieces += [code[done:start], b"(", code[start:end], b")"]
+                done = end
     return b"".join([*pieces, code[done:]]) if pieces else code
+
+
+def _end_of_name(tokens: list[Token], index: int) -> int:
+    """Past ``a``, ``a.b`` or ``a.b:c`` at ``index``; ``index`` if there is no name."""
+    if tokens[index].kind != NAME:
+        return index
+    index += 1
+    while tokens[index].text in (b".", b":") and tokens[index + 1].kind == NAME:
+        index += 2
+    return index
 
 
 def is_redis_call(tokens: list[Token], index: int) -> bool:

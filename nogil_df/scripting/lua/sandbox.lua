@@ -12,8 +12,9 @@
 
 local host = ...
 
-local collectgarbage, error, getmetatable, next, pairs, pcall, rawget, rawset, select, setfenv, setmetatable, type =
-  collectgarbage, error, getmetatable, next, pairs, pcall, rawget, rawset, select, setfenv, setmetatable, type
+local collectgarbage, error, getmetatable, next, pairs, pcall, rawget, rawset, select, setfenv, setmetatable =
+  collectgarbage, error, getmetatable, next, pairs, pcall, rawget, rawset, select, setfenv, setmetatable
+local assert, type = assert, type
 local loadstring, tostring, tonumber, xpcall = loadstring, tostring, tonumber, xpcall
 local getinfo, sethook = debug.getinfo, debug.sethook
 local byte, find, format, gmatch, gsub, sub =
@@ -697,7 +698,7 @@ sethook(hook, "", HOOK_COUNT)
 local function locate(problem)
   local level = 2
   local info = getinfo(level, "Sl")
-  while info and (info.what == "C" or info.source == OWN_SOURCE) do
+  while info and (info.what ~= "Lua" and info.what ~= "main" or info.source == OWN_SOURCE) do
     level = level + 1
     info = getinfo(level, "Sl")
   end
@@ -824,8 +825,19 @@ local function set_item(t, key, value)
 end
 
 -- Our own code, as opposed to scripts': all of it goes by one name, see `locate`.
+-- It sees what Lua's own libraries offer, as far as that is harmless.
+local own = {}
+for name, value in next, _G do
+  own[name] = value
+end
+own.python, own.io, own.os, own.package, own.require, own.module = nil, nil, nil, nil, nil, nil
+
 local function load_own(code)
-  return loadstring(code, OWN_SOURCE)
+  return setfenv(assert(loadstring(code, OWN_SOURCE)), own)
+end
+
+local function add_library(name, library)
+  globals[name] = protect(library)
 end
 
 -- Nothing is left where a function without an environment of its own would look.
@@ -836,6 +848,7 @@ for name in pairs(real_globals) do
 end
 
 return {
+  add_library = add_library,
   anchor = anchor,
   behind = behind,
   call = call,
