@@ -425,8 +425,8 @@ BOOK.add(
         {
             "push left": [f"LPUSH l {_MANY}", *SHOW, "LINDEX l 150", "LINDEX l -150"],
             "push right": [f"RPUSH l {_MANY}", *SHOW, "LINDEX l 150", "LINDEX l -150"],
-            "one by one": [*[f"RPUSH l {number}" for number in range(80)], *SHOW],
-            "one by one left": [*[f"LPUSH l {number}" for number in range(80)], *SHOW],
+            "one by one": [*[f"RPUSH l {number}" for number in range(140)], *SHOW],
+            "one by one left": [*[f"LPUSH l {number}" for number in range(140)], *SHOW],
             "ranges": [
                 f"RPUSH l {_MANY}",
                 *[f"LRANGE l {a} {b}" for a in (0, 10, 100, -50) for b in (20, 150, 299, -1, -20)],
@@ -455,8 +455,8 @@ BOOK.add(
             ],
             "move": [f"RPUSH l {_MANY}", "LMOVE l l LEFT RIGHT", "LMOVE l m RIGHT LEFT", *_BOTH],
             "insert over the edge": [
-                *[f"RPUSH l {n}" for n in range(64)],
-                "LINSERT l AFTER 63 x",
+                *[f"RPUSH l {n}" for n in range(128)],
+                "LINSERT l AFTER 127 x",
                 "LPOP l",
                 *SHOW,
             ],

@@ -87,17 +87,17 @@ STRINGS = st.one_of(
     joined(st.just((b"MGET",)), keys),
     joined(command("LCS", key, key), options("", "LEN", "IDX")),
 )
-_INDEXES = st.sampled_from([b"0", b"1", b"2", b"-1", b"-2", b"5", b"-70", b"100", b"x"])
+_INDEXES = st.sampled_from([b"0", b"1", b"2", b"-1", b"-2", b"5", b"-70", b"150", b"x"])
 _COUNTS = st.sampled_from([b"0", b"1", b"2", b"-1", b"-2", b"50", b"x"])
 _SIDES = st.sampled_from([b"LEFT", b"RIGHT", b"LEFT", b"right", b"UP"])
 _SOME = st.lists(value, min_size=1, max_size=4).map(tuple)
 # Past the length from which a list is stored otherwise.
-_MANY = value.map(lambda one: (one, b"pivot") * 35)
+_MANY = value.map(lambda one: (one, b"pivot") * 70)
 _ELEMENTS = st.one_of(_SOME, _SOME, _SOME, _MANY)
 LISTS = st.one_of(
     *[joined(command(name, key), _ELEMENTS) for name in ("LPUSH", "RPUSH", "LPUSH", "RPUSH")],
     *[joined(command(name, key), _SOME) for name in ("LPUSHX", "RPUSHX")],
-    *[joined(command(name, key), options("", "", "1", "3", "60", "-1")) for name in ("LPOP", "RPOP")],
+    *[joined(command(name, key), options("", "", "1", "3", "100", "-1")) for name in ("LPOP", "RPOP")],
     command("LLEN", key),
     *[command(name, key, _INDEXES, _INDEXES) for name in ("LRANGE", "LTRIM")],
     command("LINDEX", key, _INDEXES),

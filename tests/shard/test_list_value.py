@@ -20,7 +20,7 @@ from nogil_df.shard.lists import (
 )
 
 ELEMENTS = st.sampled_from([b"", b"a", b"b", b"12", b"long" * 30])
-LENGTHS = st.sampled_from([0, 1, 2, 5, SHORT - 1, SHORT, SHORT + 1, 130, 3 * FAR])
+LENGTHS = st.sampled_from([0, 1, 2, 5, SHORT - 1, SHORT, SHORT + 1, 200, 3 * FAR])
 
 
 def check(value: ListValue, model: list[bytes]) -> None:
@@ -127,7 +127,7 @@ def test_positions_are_those_of_a_walk(
     assert value.positions(wanted, skip, count, longest, backwards) == (found[:count] if count else found)
 
 
-@pytest.mark.parametrize("length", [3, 100])
+@pytest.mark.parametrize("length", [3, 200])
 def test_a_copy_shares_nothing(length: int) -> None:
     value = ListValue([b"element %d" % number for number in range(length)])
     other = value.copy()
