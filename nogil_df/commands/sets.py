@@ -92,9 +92,10 @@ def _begin_set(db: Keyspace, key: bytes, h: int, given: Args) -> int:
     limits = db.shard.limits
     value = SetValue.begin(given[0], len(given), limits)
     members = value.members
-    for member in given:
-        if member not in members:
-            value.add(member, limits)
+    if len(given) > 1:
+        for member in given:
+            if member not in members:
+                value.add(member, limits)
     db.put(key, h, value)
     db.changed(key, events.SET, b"sadd")
     return len(members)

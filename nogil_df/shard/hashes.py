@@ -41,6 +41,8 @@ ANY_LENGTH: Final = 1 << 62
 GROWTH: Final = tuple((2 << power) // 3 for power in range(3, 48))
 """Entries that CPython's dicts of 8, 16, 32... slots have room for (Objects/dictobject.c)."""
 
+FITS_SMALLEST: Final = GROWTH[0]
+
 
 class Fields(dict[bytes, bytes]):
     """Fields by name: ``fields[name]`` is None for one that is not there.
@@ -91,9 +93,9 @@ class HashValue:
         self.index: MemberIndex | None = None
         self.deadlines: FieldDeadlines | None = None
         self.table_size = SMALLEST
-        self.memory = VALUE_OVERHEAD + SMALLEST
-        self.fits = GROWTH[0]
-        self.room = min(GROWTH[0], limits.hash_max_listpack_entries)
+        self.memory = SMALLEST_VALUE
+        self.fits = FITS_SMALLEST
+        self.room = min(FITS_SMALLEST, limits.hash_max_listpack_entries)
         self.longest = limits.hash_max_listpack_value
 
     def __len__(self) -> int:
@@ -289,3 +291,5 @@ SMALLEST: Final = getsizeof(Fields({b"": b""}))
 
 VALUE_OVERHEAD: Final = getsizeof(HashValue.__new__(HashValue)) + 2 * ROUNDING
 """The value object and what the allocator adds to it and to Python's dict."""
+
+SMALLEST_VALUE: Final = VALUE_OVERHEAD + SMALLEST

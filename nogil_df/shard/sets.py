@@ -76,12 +76,13 @@ class SetValue:
     type_name = b"set"
     type_number = 2
 
-    def __init__(self) -> None:
-        self.members: set[bytes] = set()
-        self.encoding = INTSET
+    def __init__(self, members: set[bytes], encoding: bytes) -> None:
+        """Takes the members over as its own; who makes a value sets what follows from them."""
+        self.members = members
+        self.encoding = encoding
         self.index: MemberIndex | None = None
         self.table_size = EMPTY
-        self.memory = VALUE_OVERHEAD + EMPTY
+        self.memory = EMPTY_VALUE
         self.fits = FITS_EMPTY
         self.room = 0
         self.longest = -1
@@ -89,27 +90,26 @@ class SetValue:
     @classmethod
     def of(cls, members: set[bytes], limits: EncodingLimits) -> SetValue:
         """A value that takes a set over as its own; its encoding as if they had been added. O(members)."""
-        value = cls()
-        value.members = members
-        value.encoding = _natural_encoding(members, limits)
+        value = cls(members, _natural_encoding(members, limits))
         value.memory += BYTES_OVERHEAD * len(members) + sum(map(len, members))
         value._measure(limits)
         return value
 
     @classmethod
     def begin(cls, first: bytes, expected: int, limits: EncodingLimits) -> SetValue:
-        """An empty set for a first member and about so many in all."""
-        value = cls()
+        """A set of a first member, about to get so many in all. O(1)."""
+        size = len(first)
         if expected <= limits.set_max_intset_entries and _is_integer(first):
-            return value
-        if expected <= limits.set_max_listpack_entries:
-            value.encoding = LISTPACK
-            value.room = min(FITS_EMPTY, limits.set_max_listpack_entries)
+            value = cls({first}, INTSET)
+        elif expected <= limits.set_max_listpack_entries and size <= limits.set_max_listpack_value:
+            value = cls({first}, LISTPACK)
             value.longest = limits.set_max_listpack_value
+            value.room = min(FITS_EMPTY, limits.set_max_listpack_entries)
         else:
-            value.encoding = HASHTABLE
-            value.room = FITS_EMPTY
+            value = cls({first}, HASHTABLE)
             value.longest = ANY_LENGTH
+            value.room = FITS_EMPTY
+        value.memory += BYTES_OVERHEAD + size
         return value
 
     def __len__(self) -> int:
@@ -224,9 +224,7 @@ class SetValue:
 
     def copy(self) -> SetValue:
         """A copy that shares nothing with this one. O(members)."""
-        copied = SetValue()
-        copied.members = {b"%b" % member for member in self.members}
-        copied.encoding = self.encoding
+        copied = SetValue({b"%b" % member for member in self.members}, self.encoding)
         copied.longest = self.longest
         copied.fits = 0
         table = getsizeof(copied.members)
@@ -262,6 +260,8 @@ class SetValue:
 
 VALUE_OVERHEAD: Final = getsizeof(SetValue.__new__(SetValue)) + 2 * ROUNDING
 """The value object and what the allocator adds to it and to Python's set."""
+
+EMPTY_VALUE: Final = VALUE_OVERHEAD + EMPTY
 
 
 def _is_integer(member: bytes) -> bool:

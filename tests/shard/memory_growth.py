@@ -49,7 +49,7 @@ def collection(shard: Shard, kind: str, elements: int, size: int) -> object:
             pushed.push([b"%0*d" % (size, place)], left=place % 2 == 0)
         return pushed
     if kind in ("set", "indexed"):
-        members = SetValue.begin(b"x", 1, shard.limits)
+        members = SetValue.begin(b"x" * size, 1, shard.limits)
         for place in range(elements):
             members.add(b"m%0*d" % (size - 1, place), shard.limits)
         if kind == "indexed":

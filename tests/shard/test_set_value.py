@@ -179,5 +179,4 @@ def test_configured_limits_count() -> None:
     limits.set_max_intset_entries = 0
     limits.set_max_listpack_entries = 0
     value = SetValue.begin(b"1", 1, limits)
-    value.add(b"1", limits)
     assert value.encoding == b"hashtable"
