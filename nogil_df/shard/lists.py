@@ -7,8 +7,8 @@ which takes 760 bytes when it holds nothing (measured on 3.13t). The two share `
 
 The middle of a deque is reached block by block (64 elements each) from the nearer end. A stretch of it is
 read by turning the deque until the stretch begins at the left (`rotate` moves a pointer in about 1 ns) and
-back again. ``deque.copy`` is a trap on 3.13t: it takes milliseconds (measured: 3 to 6 for 200 elements), as it
-seems to enter its own critical section twice.
+back again. ``deque.copy`` is a trap on 3.13t: it takes milliseconds (measured: 3 to 6 for 200 elements), as
+it seems to enter its own critical section twice.
 
 ``memory`` is kept by adding and subtracting: a constant for the list, one for each element, and the payload.
 Invariant: it is `size_of` of the elements, plus `DEQUE_OVERHEAD` if they are in a deque.
@@ -30,8 +30,8 @@ Items = list[bytes] | deque[bytes]
 SHORT: Final = 128
 """Longest list whose elements stand in a Python list: moving them on takes about 40 ns.
 
-It takes in the lists of the newest 100 that LPUSH and LTRIM keep: 100 elements are read in 0.3 us, of a deque in
-4 us."""
+It takes in the lists of the newest 100 that LPUSH and LTRIM keep: 100 elements are read in 0.3 us, of a
+deque in 4 us."""
 
 ELEMENT_OVERHEAD: Final = BYTES_OVERHEAD + 9
 """An element beside its payload: its object and its place, with the places a list has in reserve."""
