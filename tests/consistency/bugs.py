@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Generator
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
-from nogil_df.commands import transactions
+from nogil_df.commands import scripting, transactions
+from nogil_df.shard.keyspace import Keyspace
+from nogil_df.vll import blocking as waits
 from nogil_df.vll import engine, squash, transaction
+from nogil_df.vll.blocking import Waiter
 from nogil_df.vll.engine import Engine
-from nogil_df.vll.part import Part
+from nogil_df.vll.part import GLOBAL_SHARED, Part
 from nogil_df.vll.transaction import NO_WORK, Transaction
+from stress import simulated
 
 Plant = Callable[[pytest.MonkeyPatch], None]
 
@@ -99,6 +104,69 @@ def deaf_watch(patch: pytest.MonkeyPatch) -> None:
         return False
 
     patch.setattr(transactions, "_watched_changed", unchanged)
+
+
+def worthless_ticket(patch: pytest.MonkeyPatch) -> None:
+    """Every shard that could serve a waiter does."""
+    take = Waiter.take_ticket
+
+    def always(self: Waiter) -> bool:
+        take(self)
+        return True
+
+    patch.setattr(Waiter, "take_ticket", always)
+
+
+def forgotten_waiters(patch: pytest.MonkeyPatch) -> None:
+    """A transaction of several hops does not serve those who wait for what it wrote."""
+    conclude = Engine.conclude
+
+    def forget(self: Engine, part: Part) -> None:
+        part.ready = None
+        conclude(self, part)
+
+    patch.setattr(Engine, "conclude", forget)
+
+
+def short_line(patch: pytest.MonkeyPatch) -> None:
+    """Who waits for several keys of one shard stands in the line of the first only."""
+    wait = waits.wait
+
+    def wait_for_one(shard: Any, argument: tuple[Waiter, list[tuple[int, bytes, int]]]) -> None:
+        waiter, entries = argument
+        wait(shard, (waiter, entries[:1]))
+
+    for module in (waits, _module("nogil_df.commands.blocking")):
+        patch.setattr(module, "wait", wait_for_one)
+
+
+def wrong_end_of_the_line(patch: pytest.MonkeyPatch) -> None:
+    """Who comes last is served first."""
+    wait = Keyspace.wait
+    patch.setattr(
+        Keyspace, "wait", lambda self, key, waiter, first=False: wait(self, key, waiter, first=True)
+    )
+
+
+def shared_scripts(patch: pytest.MonkeyPatch) -> None:
+    """Scripts that may touch anything run beside each other."""
+    patch.setattr(scripting, "GLOBAL_EXCLUSIVE", GLOBAL_SHARED)
+
+
+def trusting_scripts(patch: pytest.MonkeyPatch) -> None:
+    """Scripts that declare nothing lock nothing."""
+
+    def lock_declared(context: Any, tx: Transaction, args: list[bytes]) -> None:
+        context.result = plan = scripting.make_plan(context.dispatcher.state, context.command.name, args)
+        if plan.script.verdict.declared:
+            lock(context, tx, args)
+        else:
+            tx.lock_keys({}, {shard: set() for shard in range(context.proactor.count)})
+
+    lock = scripting.lock_eval
+    table = tuple(replace(row, lock=lock_declared) if row.lock is lock else row for row in scripting.TABLE)
+    rows = tuple(row for row in simulated._rows() if row.name not in {row.name for row in table})
+    patch.setattr(simulated, "_rows", lambda: (*rows, *table))
 
 
 def _module(name: str) -> Any:

@@ -317,7 +317,7 @@ def histories(draw: st.DrawFn) -> tuple[Model, list[Operation]]:
     return model, sorted((one for _, one in operations), key=lambda one: one.called)
 
 
-@settings(max_examples=600)
+@settings(max_examples=300)
 @given(histories())
 def test_it_says_what_trying_every_order_says(made: tuple[Model, list[Operation]]) -> None:
     """The search, and the explanation (which follows another algorithm), agree with the plain definition."""

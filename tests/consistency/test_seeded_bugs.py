@@ -13,7 +13,9 @@ from stress.linearizability import NotLinearizable
 from stress.play import Scenario
 from stress.scenarios.appends import Appends, AppendsToStrings
 from stress.scenarios.bank import Bank
+from stress.scenarios.counters import Counters
 from stress.scenarios.dances import Renames
+from stress.scenarios.handover import HandOver
 from stress.scenarios.histories import Lists, Registers
 from stress.scenarios.snapshots import Order, Snapshots
 from stress.simulated import simulate
@@ -42,6 +44,13 @@ FOUND: list[tuple[Plant, type[Scenario], type[AssertionError]]] = [
     (bugs.reordered_batch, AppendsToStrings, NotSerializable),
     (bugs.deaf_watch, Registers, NotLinearizable),
     (bugs.deaf_watch, Appends, NotSerializable),
+    (bugs.worthless_ticket, Lists, NotLinearizable),
+    (bugs.worthless_ticket, HandOver, AssertionError),
+    (bugs.forgotten_waiters, HandOver, AssertionError),
+    (bugs.short_line, HandOver, AssertionError),
+    (bugs.shared_scripts, Appends, NotSerializable),
+    (bugs.trusting_scripts, Counters, AssertionError),
+    (bugs.trusting_scripts, AppendsToStrings, NotSerializable),
 ]
 
 
