@@ -180,7 +180,7 @@ class Loading:
 
     def on_tick(self) -> bool:
         """Whether it took too long."""
-        self.late = self._stopwatch() > self._deadline
+        self.late = self.late or self._stopwatch() > self._deadline
         return self.late
 
 
@@ -353,31 +353,37 @@ class Libraries:
             self._drop(library.handle)
 
     def _load(self, code: bytes) -> Library:
-        """Run the code of a library. Raises LibraryError."""
+        """Make a library of its code. Raises LibraryError."""
         name, length = read_metadata(code)
-        runtime = self._runtime
         environment, handle = self._open()
         count = 0
+        try:
+            count = self._run(environment, handle, code[length:])
+            if not count:
+                raise LibraryError("No functions registered")
+        finally:
+            if not count:
+                self._drop(handle)
+        made = [self._function(handle, position) for position in range(1, count + 1)]
+        library = Library(b"%b" % name, b"%b" % code, made, handle)
+        self._judge(library)
+        return library
+
+    def _run(self, environment: Any, handle: Any, code: bytes) -> int:
+        """Run a library's code. Returns how many functions it registered. Raises LibraryError."""
+        runtime = self._runtime
         loading = Loading(self._stopwatch)
         try:
-            chunk = runtime.compile(code[length:], b"@user_function", environment)
+            chunk = runtime.compile(code, b"@user_function", environment)
             runtime.call(self._loader(handle, chunk), loading, 2, (), ())
-            count = self._close(handle)
         except CompileError as error:
             raise LibraryError(f"Error compiling function: {_shown(error.args[0])}") from None
         except ScriptFailure as failure:
             text = "ERR FUNCTION LOAD timeout" if loading.late else _shown(failure.text)
             raise LibraryError(f"Error registering functions: {text}") from None
         finally:
-            if not count:
-                self._close(handle)
-                self._drop(handle)
-        if not count:
-            raise LibraryError("No functions registered")
-        made = [self._function(handle, position) for position in range(1, count + 1)]
-        library = Library(b"%b" % name, b"%b" % code, made, handle)
-        self._judge(library)
-        return library
+            count: int = self._close(handle)
+        return count
 
     def _function(self, handle: Any, position: int) -> Function:
         name, callback, flags, *rest = self._registered(handle, position)

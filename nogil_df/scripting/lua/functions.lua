@@ -207,7 +207,7 @@ local function registered(library, position)
   return made.name, made.callback, made.flags or "", made.description
 end
 
--- Nobody runs this library's code again. Tables that are keys of `behind` and reachable from its values would stay.
+-- Nobody runs this library's code again, if it ever ran. Tables that are keys of `behind` and reachable from its values would stay.
 local function drop(library)
   local environment, base = library.environment, library.base
   behind[getmetatable(environment)] = nil

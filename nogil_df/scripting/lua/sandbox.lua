@@ -718,8 +718,9 @@ local function guarded(f, client)
   protocol = 2
   local ok, value = xpcall(f, locate)
   if killed then
-    killed = false
+    -- In this order: the hook runs on each of these lines, and would ask again.
     sethook(hook, "", HOOK_COUNT)
+    killed = false
   end
   if ok then
     -- What is written depends on the protocol, so that one is put back later.
