@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any
 from nogil_df.base.errors import ReplyError
 from nogil_df.base.numbers import parse_float
 from nogil_df.commands.context import Context, GaveWay, Steps
-from nogil_df.vll.blocking import Waiter, first_wanted, rejoin, serve_or_wait, stop_waiting, wait
+from nogil_df.vll.blocking import KeyedWaiter, Waiter, first_wanted, rejoin, serve_or_wait, stop_waiting, wait
 from nogil_df.vll.part import Part, Work
 from nogil_df.vll.transaction import Transaction, conclude_part
 
@@ -48,14 +48,16 @@ class Demand:
         across: ``across(context, key)``: `serve` as a generator of hops, for a target on another shard.
         Until its
             first hop it has no effect, and may be started again.
+        keyed: ``wants`` takes the key as well, see `KeyedWaiter`; for `wait_for`.
     """
 
     keys: Sequence[bytes]
-    wants: Callable[[Any, Any], bool]
+    wants: Callable[..., bool]
     serve: Callable[[Keyspace, Any, bytes, int], Any]
     payload: Any = None
     target: bytes | None = None
     across: Callable[[Context, bytes], Steps] | None = None
+    keyed: bool = False
 
 
 class Wait:
@@ -189,6 +191,18 @@ def block(context: Context, demand: Demand, seconds: float) -> Steps:
     return found
 
 
+def wait_for(context: Context, demand: Demand, seconds: float) -> Steps:
+    """`block` for a command without a target that has made its own first try, in this same transaction."""
+    token = Wait(context)
+    waiter = _make_waiter(context, demand, token)
+    places = context.by_shard(demand.keys)
+    try:
+        yield from context.hop({s: (wait, (waiter, entries)) for s, entries in places.items()}, last=True)
+        return (yield from _sleep(context, demand, token, waiter, places, seconds))
+    finally:
+        token.end()
+
+
 def count_mover(proactor: Proactor, argument: None) -> None:
     """On every thread: one more command may have to be served between two commands of a pipeline."""
     proactor.service.dispatcher.movers += 1
@@ -204,9 +218,8 @@ def _make_waiter(context: Context, demand: Demand, token: Wait) -> Waiter:
     if demand.target is not None:
         h = context.proactor.shard.hash_key(demand.target)
         target = (context.shard_of(h), h)
-    return Waiter(
-        context.proactor.index, token, context.db, demand.wants, demand.serve, demand.payload, target
-    )
+    kind = KeyedWaiter if demand.keyed else Waiter
+    return kind(context.proactor.index, token, context.db, demand.wants, demand.serve, demand.payload, target)
 
 
 def _first_try(context: Context, demand: Demand, waiter: Waiter, places: _Places, waits: bool) -> Steps:

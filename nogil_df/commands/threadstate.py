@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from nogil_df.base import keyspace_events as events
 from nogil_df.base import log
 from nogil_df.base.errors import ReplyError, prefix
-from nogil_df.commands import latency, slowlog
+from nogil_df.commands import latency, slowlog, tracking
 from nogil_df.commands.access import AclLog
 from nogil_df.commands.latency import COMMAND, EXPIRE_CYCLE, FAST_COMMAND, LatencyMonitor
 from nogil_df.commands.monitors import Monitors
@@ -175,6 +175,7 @@ class ThreadState:
         self.slow_ns = min(thresholds)
         self.slow_log.set_limit(config.slowlog_max_len)
         self.acl_log.limit = config.acllog_max_len
+        self.proactor.shard.tracking.limit = config.tracking_table_max_keys
         if self.users is not None:
             self._follow_configuration()
         self.proactor.shard.set_notify_mask(config.notify_keyspace_events)
@@ -207,6 +208,7 @@ class ThreadState:
         self.monitors.remove(session)
         self.subscriptions.forget(session)
         self.pausing.forget(session)
+        tracking.forget(session)
         self.drop_watches(session)
         session.queue = None
         session.unblock(None)
@@ -272,14 +274,24 @@ class ThreadState:
         self.dispatcher.gated = self.pausing.until > 0 or bool(self.monitors.threads)
 
     def publish_events(self) -> None:
-        """Publish the keyspace events that the shard left behind. O(events)."""
+        """Publish the keyspace events that the shard left behind, and the invalidations. O(events)."""
         shard = self.proactor.shard
         found, shard.outgoing = shard.outgoing, []
         subscriptions = self.subscriptions
-        if not any(subscriptions.audience):
-            return
+        heard = any(subscriptions.audience)
         mask = self.config.notify_keyspace_events
-        for _, event, key, db in found:
+        flushed = False
+        for kind, event, key, db in found:
+            if kind == events.INVALIDATED:
+                tracking.spread_invalidation(self.proactor, event, key, db)
+            elif kind == events.FLUSHED and not flushed:
+                # FLUSHALL empties every database; once is enough.
+                flushed = True
+                tracking.invalidate_everything(self.proactor)
+            if kind < 0:
+                continue
+            if not heard:
+                continue
             if mask & events.KEYSPACE:
                 subscriptions.publish(b"__keyspace@%d__:%b" % (db, key), event, CHANNEL)
             if mask & events.KEYEVENT:
@@ -297,6 +309,8 @@ class ThreadState:
             took = self.clock.stopwatch_ns() - started
             self.expire_ns += took
             self.note_latency(EXPIRE_CYCLE, took)
+            if shard.ready:
+                shard.blocking.serve(shard.ready)
         if shard.garbage:
             more = shard.free_garbage(FREE_SEGMENTS) or more
         if shard.outgoing:

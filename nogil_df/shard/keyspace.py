@@ -1,11 +1,11 @@
 """One database of one shard: the Dash table plus what Redis makes of it.
 
 Everything that reads or writes a key goes through here: hits and misses, lazy expiry, memory accounting,
-and the coda that every write ends with, ``changed``. The coda is where WATCH, keyspace events and blocked
-clients hang: a command can't forget one of them.
+and the coda that every write ends with, ``changed``. The coda is where WATCH, keyspace events, blocked
+clients and client-side caches hang: a command can't forget one of them.
 
 Costs on the hot path are kept to one test when nobody watches: ``observed`` is false unless this database
-has a watched key or a waiter, or the shard has notifications on.
+has a watched key or a waiter, or the shard has notifications on or clients that track keys.
 """
 
 from __future__ import annotations
@@ -166,6 +166,8 @@ class Keyspace:
             self._spoil(key)
         if self.waiting and key in self.waiting:
             self.shard.ready[self.index, key] = None
+        if self.shard.tracking:
+            self.shard.tracking.changed(key)
 
     def tell(self, key: bytes, kind: int, event: bytes) -> None:
         """Tell watchers and listeners of a change; only worth calling while ``observed``. O(watchers)."""
@@ -212,19 +214,26 @@ class Keyspace:
             self.refresh_observed()
 
     def refresh_observed(self) -> None:
-        """Recompute ``observed`` after notifications, watches or waiters changed."""
-        self.observed = bool(self.watched) or bool(self.waiting) or self.shard.notify_mask != 0
+        """Recompute ``observed`` after notifications, watches, waiters or tracking changed."""
+        shard = self.shard
+        self.observed = (
+            bool(self.watched) or bool(self.waiting) or shard.notify_mask != 0 or bool(shard.tracking)
+        )
 
     def flush(self) -> int:
-        """Drop every key; watchers of keys that existed are marked. Returns how many keys there were.
+        """Drop every key; who watches or waits for one that existed is told. Returns how many there were.
 
         The old table is handed to the shard, which takes it apart in slices between turns.
         """
         count = len(self.table)
+        for key in self.waiting:
+            if self.table.peek(key, self.shard.hash_key(key)) is not None:
+                self.shard.ready[self.index, key] = None
         for key, tokens in self.watched.items():
             if self.table.peek(key, self.shard.hash_key(key)) is not None:
                 for token in tokens:
                     token.dirty = True
+        self.shard.outgoing.append((events.FLUSHED, None, None, 0))
         self.shard.discard(self.table)
         self.table = DashTable(self.shard.tick, self._on_expired)
         self.used = 0

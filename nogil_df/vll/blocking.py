@@ -76,12 +76,35 @@ class Waiter:
         self.payload = payload
         self.target = target
 
+    def can_serve(self, key: bytes, value: Any) -> bool:
+        """Whether what a key holds now will do; one of another type does not, and the waiter waits on."""
+        try:
+            return self.wants(value, self.payload)
+        except ReplyError:
+            return False
+
     def take_ticket(self) -> bool:
         """End the wait, unless somebody has done so already. Any thread; True for exactly one caller."""
         try:
             return self.ticket.pop()
         except IndexError:
             return False
+
+
+class KeyedWaiter(Waiter):
+    """A waiter for something else at each key, which also wants to know when there is nothing to wait for.
+
+    ``wants(value, payload, key)`` is asked of whatever a key holds after a change, and of None if that is
+    nothing any more; ``serve`` raises the error that the command ends with then.
+    """
+
+    __slots__ = ()
+
+    wants: Callable[..., bool]
+
+    def can_serve(self, key: bytes, value: Any) -> bool:
+        """Whether what a key holds now, or that it holds nothing, ends the wait."""
+        return self.wants(value, self.payload, key)
 
 
 class Blocking:
@@ -125,11 +148,15 @@ class Blocking:
 
     def _serve_line(self, db: Keyspace, key: bytes) -> None:
         h = self.proactor.shard.hash_key(key)
-        for waiter in list(db.waiting.get(key, ())):
+        line = db.waiting.get(key, [])
+        if db.peek(key, h) is None:
+            line = [waiter for waiter in line if waiter.__class__ is KeyedWaiter]
+        for waiter in list(line):
             value = db.peek(key, h)
-            if value is None:
+            if value is None and waiter.__class__ is Waiter:
+                # The last of it is gone; whoever else is to know has another turn for that.
                 return
-            if not _can_serve(waiter, value):
+            if not waiter.can_serve(key, value):
                 continue
             if waiter.target is not None:
                 holder = self.engine.holder(h)
@@ -179,14 +206,6 @@ class Blocking:
             # It changed; should the move fail, or leave an element, the next in line is looked at.
             part.ready = {(db.index, key): None}
             proactor.outboxes[waiter.origin].append((claimed, waiter.token, key, part))
-
-
-def _can_serve(waiter: Waiter, value: Any) -> bool:
-    """Whether a value will do; one of another type does not, and the waiter goes on waiting."""
-    try:
-        return waiter.wants(value, waiter.payload)
-    except ReplyError:
-        return False
 
 
 def _serve_target(shard: Shard, argument: tuple[Waiter, bytes, int]) -> tuple[bytes, Any]:
