@@ -140,7 +140,7 @@ class HandOver(Scenario):
         elif kind < 0.8:
             yield from self._move(player)
         elif kind < 0.85:
-            yield from leave(command("BLPOP", *self._some_queues(player), 5))
+            yield from leave(command("BLPOP", *self._some_queues(player), 2))
         elif kind < 0.93:
             yield from self._pop_within_exec(player)
         else:
@@ -153,7 +153,7 @@ class HandOver(Scenario):
         return player.random.sample(queues, player.random.randint(1, len(queues)))
 
     def _patience(self, player: Player) -> str:
-        return player.random.choice(("0.001", "0.01", "0.05", "0.1", "1", "5"))
+        return player.random.choice(("0.001", "0.01", "0.05", "0.1", "1", "2"))
 
     def _taken(self, player: Player, elements: Sequence[bytes], queue: bytes | None = None) -> None:
         """Elements are this player's now; from a queue they come in their producers' order."""
