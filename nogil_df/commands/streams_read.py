@@ -19,9 +19,13 @@ from typing import TYPE_CHECKING, Any, Final
 
 from nogil_df.base.errors import ReplyError
 from nogil_df.base.numbers import parse_int
+from nogil_df.commands.blocking import Demand, wait_for
 from nogil_df.commands.spec import Row, multi
-from nogil_df.commands.streams import integer, read, shown
-from nogil_df.commands.streams_ids import parse_id
+from nogil_df.commands.streams import held, integer, read, shown
+from nogil_df.commands.streams_groups import consumer_of, group_of, resize
+from nogil_df.commands.streams_ids import parse_id, show
+from nogil_df.shard.memory import own
+from nogil_df.shard.stream_groups import Consumer, Group
 from nogil_df.shard.streams import LAST_ID, StreamValue
 from nogil_df.wire.values import NULL_ARRAY, Pairs
 
@@ -29,6 +33,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from nogil_df.commands.context import Context, Steps
+    from nogil_df.shard.keyspace import Keyspace
     from nogil_df.shard.shard import Shard
 
 Args = list[bytes]
@@ -171,53 +176,86 @@ def find_xread_keys(args: Sequence[bytes]) -> list[int]:
 
 
 def cmd_xread(context: Context, args: Args) -> Steps:
-    """XREAD: what is new in several streams; the null array if nothing is."""
+    """XREAD: what is new in several streams; the null array if nothing is, however long it waited."""
     reading = _Parser(args).parse()
-    return (yield from _read_now(context, reading))
-
-
-def _read_now(context: Context, reading: Reading) -> Steps:
-    """The first try of XREAD."""
     places = context.by_shard(reading.keys)
     found = yield from _hop(context, places, look, reading)
-    entries = [(position, part) for parts in found.values() for position, part in parts.items() if part]
-    if not entries:
-        return NULL_ARRAY
-    entries.sort(key=_position)
-    return reply(context, [(reading.keys[position], shown(part)) for position, part in entries])
+    entries = {position: part for position, (part, _) in found.items() if part}
+    if entries:
+        yield from context.conclude()
+        return _reply(context, reading, entries)
+    # What `$` means is known now.
+    after: dict[bytes, int] = {}
+    for position, key in enumerate(reading.keys):
+        after.setdefault(key, found[position][1] if position in found else 0)
+    return (yield from _wait(context, reading, has_after, serve_reader, (after, reading.count)))
+
+
+def cmd_xreadgroup(context: Context, args: Args) -> Steps:
+    """XREADGROUP: as XREAD, what nobody of the group was given yet, or what is pending for the consumer."""
+    reading = _Parser(args).parse()
+    places = context.by_shard(reading.keys)
+    if len(places) > 1:
+        yield from _hop(context, places, check_groups, reading)
+    found = yield from _hop(context, places, deliver, reading)
+    entries = {position: part for position, part in found.items() if part is not None}
+    if entries:
+        yield from context.conclude()
+        return _reply(context, reading, entries)
+    payload = reading.group, reading.consumer, reading.count, reading.keep
+    return (yield from _wait(context, reading, ends_wait, serve_member, payload))
+
+
+def _hop(context: Context, places: dict[int, Places], work: Any, reading: Reading) -> Steps:
+    """Run work on every shard that has a key. Returns what the shards found, by position.
+
+    Raises:
+        ReplyError: of the first key that is wrong.
+    """
+    works = {shard: (work, (context.db, keys, reading)) for shard, keys in places.items()}
+    answers = yield from context.hop(works)
+    wrong = [answer for answer in answers.values() if answer.__class__ is tuple]
+    if wrong:
+        raise min(wrong, key=_position)[1]
+    return {position: part for parts in answers.values() for position, part in parts.items()}
 
 
 def _position(found: tuple[int, Any]) -> int:
     return found[0]
 
 
-def _hop(context: Context, places: dict[int, Places], work: Any, reading: Reading) -> Steps:
-    """Run work on every shard that has a key. Returns {shard: result}.
-
-    Raises:
-        ReplyError: of the first key that is wrong.
-    """
-    answers = yield from context.hop(
-        {shard: (work, (context.db, keys, reading)) for shard, keys in places.items()}
-    )
-    wrong = [answer for answer in answers.values() if answer.__class__ is tuple]
-    if wrong:
-        raise min(wrong, key=_position)[1]
-    return answers
-
-
-def reply(context: Context, streams: list[tuple[bytes, Any]]) -> Any:
+def _reply(context: Context, reading: Reading, entries: dict[int, Any]) -> Any:
     """Streams and their entries: RESP3 has a map of them, RESP2 an array of pairs."""
-    if context.session.proto == 3:
-        return Pairs(streams)
-    return [list(pair) for pair in streams]
+    streams = [(reading.keys[position], part) for position, part in sorted(entries.items(), key=_position)]
+    return Pairs(streams) if context.session.proto == 3 else [list(pair) for pair in streams]
+
+
+def _wait(context: Context, reading: Reading, wants: Any, serve: Any, payload: Any) -> Steps:
+    """There was nothing: wait for it, if the command is to. Returns the reply."""
+    if reading.wait is None or context.nested:
+        yield from context.conclude()
+        return NULL_ARRAY
+    demand = Demand(reading.keys, wants, serve, payload, keyed=True)
+    found = yield from wait_for(context, demand, reading.wait)
+    if found is None:
+        return NULL_ARRAY
+    key, entries = found
+    return Pairs([(key, entries)]) if context.session.proto == 3 else [[key, entries]]
+
+
+# XREAD on a shard.
 
 
 def look(shard: Shard, argument: tuple[int, Places, Reading]) -> Any:
-    """XREAD on one shard: {position: entries}, or (position, error) of the first key that is wrong."""
+    """XREAD on one shard.
+
+    Returns:
+        {position: (entries, the id whose followers are wanted)} of the keys that have a stream; or
+        (position, error) of the first key that is wrong.
+    """
     index, keys, reading = argument
     db = shard.dbs[index]
-    streams: list[tuple[int, StreamValue, int]] = []
+    found: dict[int, tuple[list[Any], int]] = {}
     for position, key, h in keys:
         try:
             value = read(db, key, h)
@@ -227,17 +265,145 @@ def look(shard: Shard, argument: tuple[int, Places, Reading]) -> Any:
         if isinstance(after, ReplyError):
             return position, after
         if value is not None:
-            streams.append((position, value, after))
-    return {position: entries_after(value, after, reading.count) for position, value, after in streams}
+            if after < 0:
+                entries = value.span_back(LAST_ID, 0, 1) if after == LAST_ONE else []
+                after = value.last_id
+            else:
+                entries = value.span(after + 1, LAST_ID, reading.count)
+            found[position] = shown(entries), after
+        elif after > 0:
+            found[position] = [], after
+    return found
 
 
-def entries_after(value: StreamValue, after: int, count: int) -> Any:
-    """Entries that follow an id, or what stands in place of one. O(log n + found)."""
-    if after == FROM_NOW:
-        return []
-    if after == LAST_ONE:
-        return value.span_back(LAST_ID, 0, 1)
-    return value.span(after + 1, LAST_ID, count)
+def has_after(value: Any, payload: tuple[dict[bytes, int], int], key: bytes) -> bool:
+    """Whether a stream has what a reader waits for. O(1)."""
+    return value.__class__ is StreamValue and value.last_entry_id > payload[0][key]
+
+
+def serve_reader(db: Keyspace, payload: tuple[dict[bytes, int], int], key: bytes, h: int) -> list[Any]:
+    """The entries that a reader waited for. O(entries)."""
+    after, count = payload
+    value = read(db, key, h)
+    assert value is not None
+    return shown(value.span(after[key] + 1, LAST_ID, count))
+
+
+# XREADGROUP on a shard.
+
+
+def check_groups(shard: Shard, argument: tuple[int, Places, Reading]) -> Any:
+    """Whether all keys have the group: {}, or (position, error) of the first key that is wrong. O(keys)."""
+    index, keys, reading = argument
+    db = shard.dbs[index]
+    assert reading.group is not None
+    for position, key, h in keys:
+        try:
+            value = read(db, key, h)
+            if group_of(value, reading.group) is None:
+                raise ReplyError("NOGROUP_READ", key, reading.group)
+        except ReplyError as error:
+            return position, error.with_traceback(None)
+        after = reading.after[position]
+        if isinstance(after, ReplyError):
+            return position, after
+    return {}
+
+
+def deliver(shard: Shard, argument: tuple[int, Places, Reading]) -> Any:
+    """XREADGROUP on one shard.
+
+    Returns:
+        {position: entries, None if there is nothing new}; or (position, error) of the first key that is
+        wrong, and then nothing has happened.
+    """
+    wrong = check_groups(shard, argument)
+    if wrong:
+        return wrong
+    index, keys, reading = argument
+    db = shard.dbs[index]
+    found: dict[int, list[Any] | None] = {}
+    for position, key, h in keys:
+        value = held(db, key, h)
+        assert value is not None
+        assert reading.group is not None
+        group = value.groups[reading.group]
+        consumer = consumer_of(db, key, value, group, own(reading.consumer))
+        after = reading.after[position]
+        assert isinstance(after, int)
+        if after != NEW:
+            found[position] = history(db, value, consumer, after, reading.count)
+        elif value.last_entry_id > group.last_id:
+            found[position] = give(db, value, group, consumer, reading.count, reading.keep)
+        else:
+            found[position] = None
+    return found
+
+
+def give(
+    db: Keyspace, value: StreamValue, group: Group, consumer: Consumer, count: int, keep: bool
+) -> list[Any]:
+    """Deliver what nobody of the group was given yet to a consumer. O(entries).
+
+    Args:
+        count: entries at most, 0 for all.
+        keep: whether they are pending then.
+    """
+    entries = value.span(group.last_id + 1, LAST_ID, count)
+    value.advance(group, [entry_id for entry_id, _ in entries])
+    now = db.shard.tick.ms
+    consumer.active = now
+    if keep:
+        before = group.memory
+        for entry_id, _ in entries:
+            group.give(consumer, entry_id, now)
+        resize(db, value, group.memory - before)
+    db.shard.dirty += 1
+    return shown(entries)
+
+
+def history(db: Keyspace, value: StreamValue, consumer: Consumer, after: int, count: int) -> list[Any]:
+    """What is pending for a consumer, which is delivered once more; null for what was deleted. O(entries)."""
+    pending = consumer.pending
+    now = db.shard.tick.ms
+    found: list[Any] = []
+    for entry_id in pending.span(after + 1, LAST_ID, count or len(pending)):
+        body = value.get(entry_id)
+        if body is None:
+            found.append([show(entry_id), NULL_ARRAY])
+            continue
+        delivery = pending.entries[entry_id]
+        delivery.at = now
+        delivery.times += 1
+        found.append([show(entry_id), body])
+    db.shard.dirty += 1
+    return found
+
+
+def ends_wait(value: Any, payload: tuple[bytes, bytes, int, bool], key: bytes) -> bool:
+    """Whether there is something new for a group, or no such group any more. O(1)."""
+    if value.__class__ is not StreamValue or payload[0] not in value.groups:
+        return True
+    return value.last_entry_id > value.groups[payload[0]].last_id
+
+
+def serve_member(db: Keyspace, payload: tuple[bytes, bytes, int, bool], key: bytes, h: int) -> list[Any]:
+    """Deliver what a member of a group waited for. O(entries).
+
+    Raises:
+        ReplyError: the stream has gone, or the group.
+    """
+    name, consumer_name, count, keep = payload
+    found = db.peek(key, h)
+    if found.__class__ is not StreamValue:
+        raise ReplyError("UNBLOCKED_STREAM")
+    value = held(db, key, h)
+    assert value is not None
+    group = group_of(value, name)
+    if group is None:
+        raise ReplyError("NOGROUP_BLOCKED")
+    consumer = consumer_of(db, key, value, group, own(consumer_name))
+    return give(db, value, group, consumer, count, keep)
 
 
 def _row(name: str, arity: int, flags: str, *, run: Any, syntax: str, **rest: Any) -> Row:
@@ -265,6 +431,20 @@ TABLE: tuple[Row, ...] = (
         acl="@read @stream @slow @blocking",
         syntax="[COUNT count] [BLOCK milliseconds] STREAMS key [key ...] id [id ...]",
         summary="Returns what follows given ids in several streams; may wait for it.",
+        complexity="O(log(N)+M) for each stream of N entries, of which M are returned",
+    ),
+    _row(
+        "XREADGROUP",
+        -7,
+        "write blocking movablekeys",
+        run=cmd_xreadgroup,
+        key_flags="RO ACCESS",
+        acl="@write @stream @slow @blocking",
+        syntax=(
+            "GROUP group consumer [COUNT count] [BLOCK milliseconds] [NOACK] "
+            "STREAMS key [key ...] id [id ...]"
+        ),
+        summary="Returns what is new in several streams to a member of a consumer group; may wait for it.",
         complexity="O(log(N)+M) for each stream of N entries, of which M are returned",
     ),
 )

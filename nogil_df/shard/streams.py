@@ -28,7 +28,7 @@ from typing import Final
 
 from nogil_df.shard import digest
 from nogil_df.shard.memory import BYTES_OVERHEAD, ROUNDING
-from nogil_df.shard.stream_groups import Group
+from nogil_df.shard.stream_groups import UNKNOWN, Group
 
 Body = tuple[bytes, ...]
 """An entry without its id: field, value, field, value..."""
@@ -303,6 +303,52 @@ class StreamValue:
         del block.bodies[:count]
         block.gone += count
         self.length -= count
+
+    # How far groups are.
+
+    def is_fragmented_after(self, entry_id: int) -> bool:
+        """Whether an entry from ``entry_id`` on was deleted, so that counting from there fails. O(1)."""
+        return bool(self.length and self.max_deleted) and entry_id <= self.max_deleted
+
+    def entries_until(self, entry_id: int) -> int:
+        """How many entries were ever added up to an id; `UNKNOWN` if it cannot be told. O(1).
+
+        It can for the last id, for an empty stream, and up to the first entry if none was deleted behind it.
+        """
+        if not self.added:
+            return 0
+        if not self.length and entry_id <= self.last_id:
+            return self.added
+        if entry_id >= self.last_id:
+            return self.added if entry_id == self.last_id else UNKNOWN
+        first = self.first_id
+        if self.max_deleted < first and entry_id <= first:
+            return self.added - self.length + (entry_id == first)
+        return UNKNOWN
+
+    def lag(self, group: Group) -> int:
+        """How many entries a group has not read yet; `UNKNOWN` if it cannot be told. O(1)."""
+        if not self.added:
+            return 0
+        if group.entries_read != UNKNOWN and not self.is_fragmented_after(group.last_id):
+            return self.added - group.entries_read
+        entries_read = self.entries_until(group.last_id)
+        return UNKNOWN if entries_read == UNKNOWN else self.added - entries_read
+
+    def advance(self, group: Group, ids: list[int]) -> None:
+        """Entries with these ids are delivered to a group: move it on. O(ids)."""
+        new = [entry_id for entry_id in ids if entry_id > group.last_id]
+        if not new:
+            return
+        if group.entries_read != UNKNOWN and not self.is_fragmented_after(new[0]):
+            group.entries_read += len(new)
+        else:
+            for entry_id in new:
+                if group.entries_read != UNKNOWN and not self.is_fragmented_after(entry_id):
+                    group.entries_read += 1
+                elif self.added:
+                    group.entries_read = self.entries_until(entry_id)
+        group.last_id = new[-1]
 
     # What any value has.
 
