@@ -123,6 +123,7 @@ class ConfigView:
     hash_max_listpack_value: int
     hz: int
     keys_output_limit: int
+    busy_reply_threshold: int
     latency_monitor_threshold: int
     latency_tracking: bool
     latency_tracking_info_percentiles: tuple[float, ...]

@@ -248,6 +248,7 @@ REDIS_PARAMETERS: tuple[Parameter, ...] = (
 EFFECTIVE = frozenset(
     (
         "active-expire-effort",
+        "busy-reply-threshold",
         "client-output-buffer-limit",
         "client-query-buffer-limit",
         "enable-debug-command",

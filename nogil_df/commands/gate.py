@@ -17,6 +17,7 @@ from nogil_df.base import log
 from nogil_df.base.crash import log_crash
 from nogil_df.base.errors import ReplyError, text, unknown_command, unknown_subcommand
 from nogil_df.commands import access
+from nogil_df.commands.busy import BUSY, refuse_if_busy
 from nogil_df.commands.session import REPLY_ON, REPLY_SKIP, REPLY_SKIP_NEXT
 from nogil_df.commands.spec import LOCAL, NOT_QUEUED, Command
 from nogil_df.wire.values import QUEUED
@@ -96,6 +97,8 @@ def _admitted(dispatcher: Dispatcher, session: Session, args: list[bytes]) -> Co
         if command.subcommands:
             command = subcommand(command, args)
         _check_login(session, command)
+        if BUSY in dispatcher.state.extra:
+            refuse_if_busy(dispatcher.state, command.name, command.flags, args)
         if session.queue is not None and "no_multi" in command.flags:
             raise ReplyError("NOT_IN_MULTI")
         if not session.account.is_unrestricted:

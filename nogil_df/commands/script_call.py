@@ -16,11 +16,12 @@ from nogil_df.base.errors import ReplyError
 from nogil_df.commands.context import Alone, Context, Everywhere
 from nogil_df.commands.spec import KEYS, LOCAL, NOTHING, Command
 from nogil_df.vll.engine import call
-from nogil_df.wire.values import OK
+from nogil_df.wire.values import OK, Members, Pairs
 
 if TYPE_CHECKING:
     from collections.abc import Set
 
+    from nogil_df.commands.busy import Watchdog
     from nogil_df.commands.session import Session
     from nogil_df.commands.threadstate import ThreadState
     from nogil_df.vll.transaction import Transaction
@@ -35,6 +36,7 @@ class ScriptCall:
         locked: fingerprints of the keys it may touch; None for all.
         read_only: commands that write are refused.
         tx: the transaction whose hops reach other shards; None if all it may touch is here.
+        watchdog: keeps the time.
 
     Attributes:
         wrote: a command that may write was called.
@@ -46,6 +48,7 @@ class ScriptCall:
         "_dbs",
         "_hash_key",
         "_me",
+        "_watchdog",
         "locked",
         "read_only",
         "session",
@@ -61,6 +64,7 @@ class ScriptCall:
         locked: Set[int] | None,
         read_only: bool,
         tx: Transaction | None,
+        watchdog: Watchdog | None = None,
     ) -> None:
         proactor = state.proactor
         self.state = state
@@ -69,6 +73,7 @@ class ScriptCall:
         self.read_only = read_only
         self.tx = tx
         self.wrote = False
+        self._watchdog = watchdog
         self._commands = state.dispatcher.commands
         self._dbs = proactor.shard.dbs
         self._hash_key = proactor.shard.hash_key
@@ -91,6 +96,8 @@ class ScriptCall:
             if self.read_only:
                 raise ReplyError("SCRIPT_READ_ONLY")
             self.wrote = True
+            if self._watchdog is not None and self._watchdog.slow is not None:
+                self._watchdog.slow.wrote = True
         command.record(1, 0)
         try:
             if command.is_single(args):
@@ -103,6 +110,8 @@ class ScriptCall:
             value = error.with_traceback(None)
         if value is True and command.plain_ok:
             return OK
+        if self.session.proto == 3 and value.__class__ is list:
+            value = _typed(command, value)
         if value.__class__ is ReplyError:
             command.failed += 1
             self.state.count_error(value)
@@ -179,7 +188,17 @@ class ScriptCall:
 
     def on_tick(self) -> bool:
         """See `nogil_df.scripting.runtime.Running`."""
-        return False
+        return self._watchdog is not None and self._watchdog.tick(self.wrote)
+
+
+def _typed(command: Command, values: list[Any]) -> Any:
+    """A list that the command's own encoder writes as a map or a set."""
+    encode = command.row.encode
+    if encode == "map_of_bulks":
+        return Pairs(list(zip(values[::2], values[1::2], strict=True)))
+    if encode == "set_of_bulks":
+        return Members(values)
+    return values
 
 
 def _subcommand(command: Command, args: list[bytes]) -> Command:

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 from nogil_df.base.errors import ReplyError
 from nogil_df.base.numbers import parse_int
+from nogil_df.commands.busy import Watchdog, kill
 from nogil_df.commands.context import Context, Steps
 from nogil_df.commands.script_cache import Script, ScriptCache, sha1
 from nogil_df.commands.script_call import ScriptCall
@@ -320,7 +321,8 @@ def run_script(
     scripting = Scripting.of(state)
     function = scripting.compiled(plan.script)
     db, protocol = client
-    run = ScriptCall(state, scripting.session(db), locked, not plan.writes, tx)
+    watchdog = Watchdog(state, plan.script.sha, False, [b"EVALSHA", plan.script.sha])
+    run = ScriptCall(state, scripting.session(db), locked, not plan.writes, tx, watchdog)
     scripting.depth += 1
     try:
         return scripting.lua().run(function, run, protocol, plan.keys, plan.arguments)
@@ -328,6 +330,8 @@ def run_script(
         raise failed(failure, plan.script.sha) from None
     finally:
         scripting.depth -= 1
+        if watchdog.slow is not None:
+            watchdog.end()
 
 
 def failed(failure: ScriptFailure, name: bytes) -> ReplyError:
@@ -371,6 +375,12 @@ def cmd_script_show(session: Session, args: Args) -> Any:
     if sha not in known:
         raise ReplyError("NOSCRIPT")
     return known[sha].body
+
+
+def cmd_script_kill(session: Session, args: Args) -> Any:
+    """End the script that keeps the server busy."""
+    kill(session.dispatcher.state, is_function=False)
+    return OK
 
 
 def cmd_script_debug(session: Session, args: Args) -> Any:
@@ -468,6 +478,14 @@ TABLE: tuple[Row, ...] = (
             "noscript",
             "[<ASYNC|SYNC>]",
             complexity="O(N) where N is the number of scripts known",
+        ),
+        _script(
+            "KILL",
+            2,
+            cmd_script_kill,
+            "Ends a script that runs for too long.",
+            "2.6.0",
+            "allow_busy noscript",
         ),
         _script("SHOW", 3, cmd_script_show, "Returns the text of a script.", "8.0.0", "noscript", "sha1"),
         _script(

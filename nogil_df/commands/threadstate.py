@@ -271,7 +271,9 @@ class ThreadState:
 
     def refresh_gated(self) -> None:
         """Recompute whether commands of this thread must be looked at one by one."""
-        self.dispatcher.gated = self.pausing.until > 0 or bool(self.monitors.threads)
+        self.dispatcher.gated = (
+            self.pausing.until > 0 or bool(self.monitors.threads) or "busy_script" in self.extra
+        )
 
     def publish_events(self) -> None:
         """Publish the keyspace events that the shard left behind, and the invalidations. O(events)."""

@@ -137,6 +137,40 @@ class Loop:
         if self.dirty:
             self._send_pushes()
 
+    def serve_while_busy(self) -> None:
+        """A reduced turn inside of a script that runs for too long: sockets, notices and new connections.
+
+        Messages of other threads wait: nothing may touch the shard in the middle of a script.
+        """
+        proactor = self.proactor
+        ready = self.poll(0.0)
+        if self.mail:
+            proactor.read_mail()
+        self.now = self.monotonic()
+        handlers = self.handlers
+        for fd, mask in ready:
+            if fd in handlers:
+                handlers[fd](mask)
+        if self.inbox:
+            self._adopt_connections()
+        proactor.finish_turn()
+        if self.dirty:
+            self._send_pushes()
+
+    def _adopt_connections(self) -> None:
+        """Handle the messages that bring connections; the others stay, in their order."""
+        from nogil_df.net.listener import adopt
+
+        waiting = []
+        while self.inbox:
+            for message in self.inbox.popleft():
+                if message[0] is adopt:
+                    adopt(self.proactor, message)
+                else:
+                    waiting.append(message)
+        if waiting:
+            self.inbox.appendleft(waiting)
+
     def _serve_runnable(self) -> None:
         """Connections that had more commands than one turn may run."""
         runnable = self.runnable

@@ -20,7 +20,7 @@ local getinfo, sethook = debug.getinfo, debug.sethook
 local byte, find, format, gmatch, gsub, sub =
   string.byte, string.find, string.format, string.gmatch, string.gsub, string.sub
 local concat, floor = table.concat, math.floor
-local insert, remove, sort = table.insert, table.remove, table.sort
+local insert = table.insert
 local create, resume = coroutine.create, coroutine.resume
 
 local invoke, sha1hex, log, tick = host.invoke, host.sha1hex, host.log, host.tick
@@ -59,7 +59,7 @@ setmetatable(globals, {
 })
 local environment = protect(globals)
 
-for name in gmatch("assert error getmetatable ipairs rawequal select tonumber tostring type unpack _VERSION", "[%w_]+") do
+for name in gmatch("assert error ipairs rawequal select tonumber tostring type unpack _VERSION", "[%w_]+") do
   globals[name] = _G[name]
 end
 globals._G = environment
@@ -76,13 +76,14 @@ local function wrong(position, name, expected, given)
   error("bad argument #" .. position .. " to '" .. name .. "' (" .. expected .. " expected, got " .. given .. ")", 3)
 end
 
-function globals.pairs(t)
+function globals.pairs(...)
+  local t = ...
   local real = behind[t]
   if real then
     return next, real, nil
   end
   if type(t) ~= "table" then
-    wrong(1, "pairs", "table", t == nil and "nil" or type(t))
+    wrong(1, "pairs", "table", select("#", ...) == 0 and "no value" or type(t))
   end
   return next, t, nil
 end
@@ -125,6 +126,13 @@ function globals.setmetatable(t, meta)
     error("cannot change a protected metatable", 2)
   end
   return setmetatable(t, meta)
+end
+
+function globals.getmetatable(value)
+  if behind[value] and value ~= environment then
+    return nil
+  end
+  return getmetatable(value)
 end
 
 local collections = { collect = true, count = true, step = true }
@@ -211,16 +219,16 @@ local real_string = copy(string,
   "byte char dump find format gfind gmatch gsub len lower match rep reverse sub upper")
 globals.string = protect(real_string)
 
-local real_table = copy(table, "concat foreach foreachi getn maxn setn")
+local real_table = copy(table, "concat foreach foreachi getn maxn remove setn sort")
 
 function real_table.insert(t, ...)
   if behind[t] then
     error(READONLY, 0)
   end
-  if type(t) ~= "table" then
-    wrong(1, "insert", "table", t == nil and "nil" or type(t))
-  end
   local count = select("#", ...)
+  if type(t) ~= "table" then
+    wrong(1, "insert", "table", t == nil and count == 0 and "no value" or type(t))
+  end
   if count == 1 then
     t[#t + 1] = ...
   elseif count == 2 then
@@ -232,26 +240,6 @@ function real_table.insert(t, ...)
   else
     error("wrong number of arguments to 'insert'", 2)
   end
-end
-
-function real_table.remove(t, ...)
-  if behind[t] then
-    error(READONLY, 0)
-  end
-  if type(t) ~= "table" then
-    wrong(1, "remove", "table", t == nil and "nil" or type(t))
-  end
-  return remove(t, ...)
-end
-
-function real_table.sort(t, ...)
-  if behind[t] then
-    error(READONLY, 0)
-  end
-  if type(t) ~= "table" then
-    wrong(1, "sort", "table", t == nil and "nil" or type(t))
-  end
-  return sort(t, ...)
 end
 
 globals.table = protect(real_table)
