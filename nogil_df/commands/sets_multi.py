@@ -290,10 +290,14 @@ def settle(shard: Shard, target: Place, operation: str, members: set[bytes]) -> 
     index, key, h = target
     db = shard.dbs[index]
     if members:
-        db.put(own(key), h, SetValue.of(members, shard.limits))
+        old = db.put(own(key), h, SetValue.of(members, shard.limits))
         db.changed(key, events.SET, b"%bstore" % operation.encode())
-    elif db.erase(key, h) is not None:
-        db.changed(key, events.GENERIC, b"del")
+    else:
+        old = db.erase(key, h)
+        if old is not None:
+            db.changed(key, events.GENERIC, b"del")
+    if old is not None:
+        shard.dispose(old)
 
 
 def _algebra(name: str, run: object, summary: str, complexity: str) -> Row:

@@ -38,6 +38,9 @@ INDEXED_FROM: Final = 64
 
 ANY_LENGTH: Final = 1 << 62
 
+SLICE: Final = 1000
+"""Fields that are freed at a time: about 0.1 ms."""
+
 GROWTH: Final = tuple((2 << power) // 3 for power in range(3, 48))
 """Entries that CPython's dicts of 8, 16, 32... slots have room for (Objects/dictobject.c)."""
 
@@ -266,6 +269,22 @@ class HashValue:
                 element = digest.blend(element, b"!!hexpire!!")
             begun = digest.blend(begun, element)
         return begun
+
+    def free_step(self, budget: int) -> int:
+        """Let go of up to ``budget`` times `SLICE` fields of a hash that was erased; how many times it was.
+
+        See `Shard.dispose`.
+        """
+        used = 0
+        while self.fields and used < budget:
+            used += 1
+            if self.index is not None:
+                if not self.index.drop(SLICE):
+                    self.index = None
+                continue
+            for _ in range(min(SLICE, len(self.fields))):
+                self.fields.popitem()
+        return used
 
     @property
     def serialized_length(self) -> int:

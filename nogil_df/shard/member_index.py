@@ -151,6 +151,11 @@ class MemberIndex:
         after = ((cursor >> bits) + 1) << bits
         return (0 if after > _ALL else after), self.buckets[at]
 
+    def drop(self, most: int) -> bool:
+        """Let go of about so many members of an index that is out of use; False if none are left. O(most)."""
+        del self.buckets[-(most // GROW + 1) :]
+        return bool(self.buckets)
+
     def verify(self, members: Iterable[bytes]) -> None:
         """Check the invariants, and that these are the members. Raises AssertionError. O(n)."""
         assert len(self.buckets) == self.low + 1 + self.split

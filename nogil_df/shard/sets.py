@@ -38,6 +38,9 @@ INDEXED_FROM: Final = 64
 
 ANY_LENGTH: Final = 1 << 62
 
+SLICE: Final = 2000
+"""Members that are freed at a time: about 0.1 ms."""
+
 _DIGITS: Final = 18
 """Digits of a number that surely fits 64 bits."""
 
@@ -238,6 +241,22 @@ class SetValue:
         for member in self.members:
             begun = digest.blend(begun, member)
         return begun
+
+    def free_step(self, budget: int) -> int:
+        """Let go of up to ``budget`` times `SLICE` members of a set that was erased; how many times it was.
+
+        See `Shard.dispose`.
+        """
+        used = 0
+        while self.members and used < budget:
+            used += 1
+            if self.index is not None:
+                if not self.index.drop(SLICE):
+                    self.index = None
+                continue
+            for _ in range(min(SLICE, len(self.members))):
+                self.members.pop()
+        return used
 
     @property
     def serialized_length(self) -> int:

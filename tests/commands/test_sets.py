@@ -265,3 +265,19 @@ def test_limits_follow_the_configuration_on_every_thread(redis: Console) -> None
         assert redis.value(f"OBJECT ENCODING {key}") == b"intset"
         redis(f"SADD {key} 3")
         assert redis.value(f"OBJECT ENCODING {key}") == b"hashtable"
+
+
+@pytest.mark.parametrize("fill", ["SADD", "HSET"])
+@pytest.mark.parametrize("removal", ["DEL big", "UNLINK big", "SINTERSTORE big none"])
+def test_a_big_collection_is_freed_in_the_background(redis: Console, fill: str, removal: str) -> None:
+    words = [b"member:%d" % number for number in range(20_000)]
+    redis.run(fill.encode(), b"big", *words)
+    redis(removal)
+    assert redis.value("EXISTS big") == 0
+    garbage = [thread.proactor.shard.garbage for thread in redis.simulation.threads]
+    assert sum(map(len, garbage)) == 1
+    assert redis.value("PING") == b"PONG"
+    for _ in range(200):
+        redis.simulation.advance(1000)
+    assert not any(garbage)
+    redis.simulation.verify()

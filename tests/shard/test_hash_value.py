@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from nogil_df.shard.hashes import GROWTH, HashValue
+from nogil_df.shard.hashes import GROWTH, SLICE, HashValue
 from nogil_df.shard.limits import EncodingLimits
 
 LIMITS = EncodingLimits()
@@ -149,6 +149,19 @@ def test_samples_are_different_fields(count: int) -> None:
         if size < count:
             sample = value.sample(size, random)
             assert len(set(sample)) == len(sample) == size
+
+
+@pytest.mark.parametrize("indexed", [False, True])
+def test_a_big_hash_is_freed_in_slices(indexed: bool) -> None:
+    value = made(numbered(3 * SLICE))
+    if indexed:
+        value.indexed()
+    steps = 0
+    while len(value):
+        assert value.free_step(2) <= 2
+        steps += 1
+    assert 2 <= steps <= 4
+    assert value.free_step(5) == 0
 
 
 @pytest.mark.parametrize("count", [1, 100, 1000])

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from nogil_df.shard.limits import EncodingLimits
 from nogil_df.shard.memory import value_size
-from nogil_df.shard.sets import GROWTH, SetValue
+from nogil_df.shard.sets import GROWTH, SLICE, SetValue
 
 LIMITS = EncodingLimits()
 NUMBERS = st.integers(-200, 400).map(lambda number: b"%d" % number)
@@ -172,6 +172,19 @@ def test_the_digest_does_not_depend_on_the_order() -> None:
     begun = bytes(20)
     assert made(b"a", b"b", b"c").digest(begun) == made(b"c", b"a", b"b").digest(begun)
     assert made(b"a").digest(begun) != made(b"b").digest(begun)
+
+
+@pytest.mark.parametrize("indexed", [False, True])
+def test_a_big_set_is_freed_in_slices(indexed: bool) -> None:
+    value = made(*numbered(3 * SLICE, b"m"))
+    if indexed:
+        value.indexed()
+    steps = 0
+    while len(value):
+        assert value.free_step(2) <= 2
+        steps += 1
+    assert 2 <= steps <= 4
+    assert value.free_step(5) == 0
 
 
 def test_configured_limits_count() -> None:
