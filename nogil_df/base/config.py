@@ -151,6 +151,7 @@ class ConfigView:
     tcp_keepalive: int
     tcp_nodelay: bool
     timeout: int
+    tracking_table_max_keys: int
     tx_queue_warning_len: int
     zset_max_listpack_entries: int
     zset_max_listpack_value: int

@@ -313,9 +313,7 @@ CATALOGUE: Final[dict[str, str]] = {
     "SCORE_NAN": "ERR resulting score is not a number (NaN)",
     "BAD_SCORE_RANGE": "ERR min or max is not a float",
     "BAD_LEX_RANGE": "ERR min or max not valid string range item",
-    "ZRANGE_LIMIT": (
-        "ERR syntax error, LIMIT is only supported in combination with either BYSCORE or BYLEX"
-    ),
+    "ZRANGE_LIMIT": ("ERR syntax error, LIMIT is only supported in combination with either BYSCORE or BYLEX"),
     "ZRANGE_WITHSCORES": "ERR syntax error, WITHSCORES not supported in combination with BYLEX",
     "NO_INPUT_KEY": "ERR at least 1 input key is needed for '{0}' command",
     "BAD_WEIGHT": "ERR weight value is not a float",
@@ -332,6 +330,27 @@ CATALOGUE: Final[dict[str, str]] = {
     "NO_SUCH_USER": "ERR No such user '{0}'",
     "CLIENT_PAUSE_MODE": "ERR CLIENT PAUSE mode must be WRITE or ALL",
     "CLIENT_UNBLOCK_REASON": "ERR CLIENT UNBLOCK reason should be TIMEOUT or ERROR",
+    "TRACKING_NO_REDIRECT": "ERR The client ID you want redirect to does not exist",
+    "TRACKING_TWO_REDIRECTS": "ERR A client can only redirect to a single other client",
+    "TRACKING_PREFIX_WITHOUT_BCAST": "ERR PREFIX option requires BCAST mode to be enabled",
+    "TRACKING_BCAST_OPT": "ERR OPTIN and OPTOUT are not compatible with BCAST",
+    "TRACKING_OPTIN_OPTOUT": "ERR You can't specify both OPTIN mode and OPTOUT mode",
+    "TRACKING_SWITCH_BCAST": (
+        "ERR You can't switch BCAST mode on/off before disabling tracking for this client, "
+        "and then re-enabling it with a different mode."
+    ),
+    "TRACKING_SWITCH_OPT": (
+        "ERR You can't switch OPTIN/OPTOUT mode before disabling tracking for this client, "
+        "and then re-enabling it with a different mode."
+    ),
+    "TRACKING_OVERLAP_EXISTING": (
+        "ERR Prefix '{0}' overlaps with an existing prefix '{1}'. "
+        "Prefixes for a single client must not overlap."
+    ),
+    "TRACKING_OVERLAP_GIVEN": (
+        "ERR Prefix '{0}' overlaps with another provided prefix '{1}'. "
+        "Prefixes for a single client must not overlap."
+    ),
     "CLIENT_CACHING_MODE": (
         "ERR CLIENT CACHING can be called only when the client is in tracking mode with OPTIN or OPTOUT mode "
         "enabled"

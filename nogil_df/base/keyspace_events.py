@@ -22,6 +22,9 @@ KEY_MISS = 2048
 MODULE = 8192
 NEW = 16384
 
+INVALIDATED, FLUSHED = -1, -2
+"""No classes of events: what a shard tells clients that track keys, on the same way."""
+
 ALL = GENERIC | STRING | LIST | SET | HASH | ZSET | EXPIRED | EVICTED | STREAM | MODULE
 """What the letter A stands for; misses and new keys have to be asked for by name."""
 

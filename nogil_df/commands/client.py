@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from nogil_df.base.errors import ReplyError
 from nogil_df.base.numbers import parse_int
+from nogil_df.commands import tracking
 from nogil_df.commands.client_list import TYPES, ClientFilter, describe, kill_clients, list_clients
 from nogil_df.commands.connection import DEFAULT_USER, check_name, is_plain
 from nogil_df.commands.help import help_row
@@ -258,11 +259,6 @@ def run_setinfo(session: Session, args: Args) -> Any:
     return OK
 
 
-def run_getredir(session: Session, args: Args) -> int:
-    """CLIENT GETREDIR: -1, as no client tracks keys."""
-    return -1
-
-
 def _own(name: str, arity: int, run: Callable[..., Any], **rest: Any) -> Row:
     """A subcommand that concerns the client itself."""
     return local(
@@ -296,9 +292,6 @@ TABLE: tuple[Row, ...] = (
         -2,
         "",
         _own("GETNAME", 2, run_getname, since="2.6.9", summary="Gives this client's name."),
-        _own(
-            "GETREDIR", 2, run_getredir, since="6.0.0", summary="Tells who gets this client's invalidations."
-        ),
         help_row("CLIENT", acl="@slow @connection", group="connection"),
         _own("ID", 2, run_id, since="5.0.0", summary="Gives this client's id."),
         _own(
@@ -391,6 +384,7 @@ TABLE: tuple[Row, ...] = (
             summary="Ends the wait of a client that blocks.",
         ),
         _admin("UNPAUSE", 2, cmd_unpause, since="6.2.0", summary="Ends CLIENT PAUSE."),
+        *tracking.ROWS,
         acl="@slow",
         since="2.4.0",
         group="connection",

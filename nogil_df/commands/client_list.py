@@ -9,6 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from nogil_df.commands.tracking import run_getredir
+
 if TYPE_CHECKING:
     from nogil_df.commands.session import Session
     from nogil_df.vll.proactor import Proactor
@@ -79,7 +81,7 @@ def describe(session: Session, now: float) -> bytes:
         f"qbuf={qbuf} qbuf-free=0 argv-mem={arguments} multi-mem={queued} rbs=0 rbp=0 obl=0 "
         f"oll={figures.get('oll', 0)} omem={omem} tot-mem={CLIENT_BYTES + qbuf + omem + queued + arguments} "
         f"events={figures.get('events', 'r')} cmd={session.last_command or 'NULL'} "
-        f"user={session.user.decode('latin-1')} redir=-1 resp={session.proto} "
+        f"user={session.user.decode('latin-1')} redir={run_getredir(session, [])} resp={session.proto} "
         f"lib-name={session.lib_name.decode('latin-1')} lib-ver={session.lib_version.decode('latin-1')} "
         f"io-thread={session.dispatcher.proactor.index} tot-net-in={figures.get('tot_net_in', 0)} "
         f"tot-net-out={figures.get('tot_net_out', 0)} tot-cmds={session.commands_run}"
@@ -99,6 +101,10 @@ def _flags(session: Session) -> str:
         flags += "b"
     if session.watching and any(token.dirty for token in session.watching.values()):
         flags += "d"
+    if session.tracking is not None:
+        flags += "t"
+        flags += "R" if session.tracking.broken else ""
+        flags += "B" if session.tracking.broadcast else ""
     if session.closing:
         flags += "c"
     if session.unix_socket:

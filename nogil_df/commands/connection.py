@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from nogil_df.base.errors import ReplyError
 from nogil_df.base.numbers import parse_int
 from nogil_df.base.version import REDIS_VERSION
+from nogil_df.commands import tracking
 from nogil_df.commands.access import log_failed_login
 from nogil_df.commands.session import REPLY_OFF, REPLY_ON
 from nogil_df.commands.spec import NOTHING, Row, local, multi
@@ -142,6 +143,7 @@ def cmd_reset(context: Context, args: Args) -> Steps:
             for name in left:
                 state.subscriptions.remove(session, kind, name)
             yield from context.everywhere(announce, (context.proactor.index, (kind, left, -1)))
+    yield from tracking.stop(context)
     session.db = 0
     session.proto = 2
     session.name = b""

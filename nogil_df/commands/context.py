@@ -117,11 +117,18 @@ class Context:
         Raises:
             ReplyError: the first one that a shard's work gave.
         """
-        results = yield works, last and not self.nested
+        results = yield self.signed(works), last and not self.nested
         for result in results.values():
             if result.__class__ is ReplyError:
                 raise result
         return results
+
+    def signed(self, works: dict[int, Work]) -> dict[int, Work]:
+        """The works, marked as this client's if it is not to be told of what it changes itself. O(shards)."""
+        tracking = self.session.tracking
+        if tracking is None or not tracking.no_loop:
+            return works
+        return {shard: (as_writer, (self.session.id, work)) for shard, work in works.items()}
 
     def at(self, key: bytes, op: Callable[..., Any], payload: Any, *, last: bool = False) -> Steps:
         """Run ``op(db, payload, h)`` on the shard of ``key``. Returns its result."""
@@ -229,6 +236,23 @@ class Context:
             answers = self.answers
             self.answers = []
             self.dispatcher.resume(self, answers)
+
+
+def run_as_one_hop(context: Context, args: list[bytes]) -> Steps:
+    """A command on one key as the generator of a single hop."""
+    command = context.command
+    payload = args if command.cmd is None else command.cmd(context.session, args)
+    return (yield from context.at(args[1], command.op, payload, last=True))  # type: ignore[arg-type]
+
+
+def as_writer(shard: Shard, argument: tuple[int, Work]) -> Any:
+    """A hop's work for a client that is not to be told of its own writes: it leaves its id on them."""
+    client, (function, inner) = argument
+    shard.writer = client
+    try:
+        return function(shard, inner)
+    finally:
+        shard.writer = 0
 
 
 def _run_at(shard: Shard, argument: tuple[int, Callable[..., Any], int, Any, int]) -> Any:

@@ -31,7 +31,7 @@ from nogil_df.base.crash import log_crash
 from nogil_df.base.errors import ReplyError, unknown_command
 from nogil_df.commands import bulk, gate
 from nogil_df.commands.blocking import Wait
-from nogil_df.commands.context import Alone, Context, Everywhere, GaveWay, collect
+from nogil_df.commands.context import Alone, Context, Everywhere, GaveWay, Steps, collect
 from nogil_df.commands.spec import ALL_EXCLUSIVE, ALL_SHARED, KEYS, LOCAL, SINGLE, Command, Row
 from nogil_df.vll.engine import call, run_part
 from nogil_df.vll.part import GLOBAL_EXCLUSIVE, GLOBAL_SHARED, Part, Work
@@ -538,8 +538,18 @@ class Dispatcher:
         """Start a multi-hop command."""
         if command.subcommands:
             command = gate.subcommand(command, args)
-        if command.quick is not None and command.quick(self, session, command, args):
+        if (
+            command.quick is not None
+            and session.tracking is None
+            and command.quick(self, session, command, args)
+        ):
             return
+        self.run_steps(session, command, args, command.run)  # type: ignore[arg-type]
+
+    def run_steps(
+        self, session: Session, command: Command, args: list[bytes], run: Callable[..., Steps]
+    ) -> None:
+        """Start a command as the generator that ``run(context, args)`` makes."""
         session.last_command = command.full_name
         context = Context(self, session, command, args)
         context.started = self.stopwatch()
@@ -547,7 +557,7 @@ class Dispatcher:
         # May raise; the two refer to each other only afterwards, or they would never be freed.
         lock_command(context, tx, command, args)
         context.tx = tx
-        context.steps = command.run(context, args)  # type: ignore[misc]
+        context.steps = run(context, args)
         session.position += 1
         session.busy = True
         session.task = context

@@ -16,8 +16,9 @@ from typing import TYPE_CHECKING, Any
 from nogil_df.base import log
 from nogil_df.base.crash import log_crash
 from nogil_df.base.errors import ReplyError, text, unknown_command, unknown_subcommand
-from nogil_df.commands import access
+from nogil_df.commands import access, tracking
 from nogil_df.commands.busy import BUSY, refuse_if_busy
+from nogil_df.commands.context import run_as_one_hop
 from nogil_df.commands.session import REPLY_ON, REPLY_SKIP, REPLY_SKIP_NEXT
 from nogil_df.commands.spec import LOCAL, NOT_QUEUED, Command
 from nogil_df.wire.values import QUEUED
@@ -28,7 +29,8 @@ if TYPE_CHECKING:
 
 REFUSALS = frozenset(
     (
-        "WRONG_ARITY NOAUTH NOT_IN_MULTI SUBSCRIBED MONITOR_KEYSPACE NOPERM_COMMAND NOPERM_KEY NOPERM_CHANNEL"
+        "WRONG_ARITY NOAUTH NOT_IN_MULTI SUBSCRIBED MONITOR_KEYSPACE NOPERM_COMMAND NOPERM_KEY NOPERM_CHANNEL "
+        "BUSY_SCRIPT BUSY_FUNCTION"
     ).split()
 )
 """Errors of commands that were not begun: INFO commandstats counts them as rejected_calls."""
@@ -219,6 +221,11 @@ def _run(dispatcher: Dispatcher, session: Session, command: Command, args: list[
     if monitors.threads and monitors.shows(command):
         session.shown = args
     session.commands_run += 1
+    if session.tracking is not None:
+        tracking.begin_read(session, command, args)
+        if session.tracking.no_loop and command.is_write and command.is_single(args):
+            dispatcher.run_steps(session, command, args, run_as_one_hop)
+            return
     if command.is_single(args):
         _run_single(dispatcher, session, command, args)
     elif command.kind == LOCAL:
@@ -260,6 +267,8 @@ def after_reply(session: Session) -> None:
     if session.shown is not None:
         args, session.shown = session.shown, None
         session.dispatcher.state.monitors.feed(session, args)
+    if session.tracking is not None:
+        tracking.end_read(session)
     session.unmute()
     if session.reply_mode == REPLY_SKIP:
         session.reply_mode = REPLY_ON

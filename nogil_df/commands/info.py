@@ -147,7 +147,7 @@ def clients(report: Report) -> Lines:
     yield "client_recent_max_input_buffer", figures.greatest("input_buffer")
     yield "client_recent_max_output_buffer", figures.greatest("output_buffer")
     yield "blocked_clients", figures["blocked"]
-    yield "tracking_clients", 0
+    yield "tracking_clients", figures["tracking"]
     yield "pubsub_clients", figures["subscribed"]
     yield "watching_clients", figures["watching"]
     yield "clients_in_timeout_table", figures["timeouts"]
@@ -305,6 +305,9 @@ def stats(report: Report) -> Lines:
     yield "pubsub_patterns", len(audience[PATTERN])
     yield "pubsubshard_channels", len(audience[SHARD_CHANNEL])
     yield from ((name, 0) for name in _STATS_OF_NOTHING)
+    yield "tracking_total_keys", figures["tracking_keys"]
+    yield "tracking_total_items", figures["tracking_items"]
+    yield "tracking_total_prefixes", figures["tracking_prefixes"]
     yield "total_error_replies", sum(figures.errors.values())
     yield "dump_payload_sanitizations", 0
     yield "total_reads_processed", figures["reads"]
@@ -332,12 +335,9 @@ _STATS_OF_NOTHING = (
     "active_defrag_key_misses",
     "total_active_defrag_time",
     "current_active_defrag_time",
-    "tracking_total_keys",
-    "tracking_total_items",
-    "tracking_total_prefixes",
     "unexpected_error_replies",
 )
-"""Redis's names for machinery that does not exist here: forks, defragmentation, tracking."""
+"""Redis's names for machinery that does not exist here: forks, defragmentation."""
 
 
 def replication(report: Report) -> Lines:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from nogil_df.commands.blocking import Wait
     from nogil_df.commands.dispatch import Dispatcher
     from nogil_df.commands.spec import Command
+    from nogil_df.commands.tracking import Tracking
     from nogil_df.shard.keyspace import WatchToken
 
 REPLY_ON, REPLY_OFF, REPLY_SKIP_NEXT, REPLY_SKIP = range(4)
@@ -57,6 +58,7 @@ class Session:
         out: where the replies of commands go: ``sink``, or a list that is thrown away while CLIENT REPLY
             mutes them.
         address, local_address: of both ends, as CLIENT LIST prints them.
+        tracking: how this client tracks keys, if it does.
         account: the user it is logged in as, or may be taken for.
         subscribed: names of channels, patterns and shard channels this client listens to, each in the order
             of subscription; see `nogil_df.commands.subscriptions`.
@@ -89,6 +91,7 @@ class Session:
         "lib_name",
         "lib_version",
         "account",
+        "tracking",
         "authenticated",
         "created",
         "last_active",
@@ -148,6 +151,7 @@ class Session:
         self.admin = False
         self.unix_socket = False
         self.blocked: Wait | None = None
+        self.tracking: Tracking | None = None
         # The multi-hop command in flight, if any: what a disconnect or CLIENT UNBLOCK has to end.
         self.task: Any = None
         self.shown: list[bytes] | None = None
@@ -163,6 +167,7 @@ class Session:
             or self.reply_mode != REPLY_ON
             or self.monitor
             or not self.account.is_unrestricted
+            or self.tracking is not None
             or (self.proto == 2 and self.subscriptions > 0)
         )
 

@@ -212,7 +212,7 @@ def _core_counters(proactor: Proactor) -> dict[str, float]:
 
 def _look_at_clients(state: ThreadState, counts: dict[str, float], greatest: dict[str, int]) -> None:
     blocked = len(state.pausing.parked)
-    buffers = watching = watched = subscribed = timeouts = 0
+    buffers = watching = watched = subscribed = timeouts = tracking = 0
     for session in state.sessions.values():
         figures = session.transport.describe()
         queued = figures.get("qbuf", 0)
@@ -223,6 +223,7 @@ def _look_at_clients(state: ThreadState, counts: dict[str, float], greatest: dic
         if session.blocked is not None:
             blocked += 1
             timeouts += session.blocked.timer is not None
+        tracking += session.tracking is not None
         watching += bool(session.watching)
         watched += len(session.watching)
         subscribed += session.subscriptions > 0
@@ -230,6 +231,12 @@ def _look_at_clients(state: ThreadState, counts: dict[str, float], greatest: dic
     counts["blocked"] = blocked
     counts["timeouts"] = timeouts
     counts["blocking_keys"] = sum(len(db.waiting) for db in state.proactor.shard.dbs)
+    counts["tracking"] = tracking
+    notes = state.proactor.shard.tracking
+    counts["tracking_keys"] = len(notes.keys)
+    counts["tracking_items"] = sum(map(len, notes.keys.values()))
+    # The same on every thread: counted once.
+    counts["tracking_prefixes"] = 0 if state.proactor.index else len(notes.prefixes)
     counts["watching"] = watching
     counts["watched"] = watched
     counts["subscribed"] = subscribed

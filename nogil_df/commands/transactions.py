@@ -245,7 +245,7 @@ class _Run:
         dispatcher = context.dispatcher
         dispatcher.squashed_hops += len(works)
         dispatcher.squashed_commands += len(queued)
-        results = (yield works, last) if works or last else {}
+        results = (yield context.signed(works), last) if works or last else {}
         for (command, _), (shard, at) in zip(queued, places, strict=True):
             found = at if shard < 0 else results[shard]
             self.reply(command, found if shard < 0 or found.__class__ is ReplyError else found[at])

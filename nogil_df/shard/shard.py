@@ -17,6 +17,7 @@ from nogil_df.base.hashing import hash_key
 from nogil_df.shard.keyspace import Keyspace
 from nogil_df.shard.limits import EncodingLimits
 from nogil_df.shard.memory import value_size
+from nogil_df.shard.tracking import KeyTracking
 
 EXPIRE_FIELDS = 200
 """Fields of hashes that one step of active expiry takes out of a database at most: about 0.3 ms."""
@@ -39,11 +40,14 @@ class Shard:
     """Databases of shard ``index`` of ``count``.
 
     Attributes:
-        outgoing: keyspace events not yet collected: (class, event, key, database).
+        outgoing: keyspace events not yet collected: (class, event, key, database); and what clients that
+            track keys are to be told: (INVALIDATED, clients, key, writer), (FLUSHED, None, None, 0).
         limits: up to what size collections count as small.
         notify_mask: event classes that anybody wants, 0 when notifications are off.
         ready: keys (database, key) that somebody waits for and that changed; served when the command or the
             transaction is over, so it is empty between two of them.
+        tracking: which clients may hold copies of keys.
+        writer: id of the client whose command runs, if it is not to be told of its own writes; else 0.
         blocking: what serves them, hung here by the layer above.
         dirty: writes since start; hits, misses, expired, expired_fields: counters as INFO shows them.
         garbage: tables taken out of service by a flush, and big values, freed in slices. They have a length
@@ -64,6 +68,8 @@ class Shard:
         "outgoing",
         "notify_mask",
         "ready",
+        "tracking",
+        "writer",
         "blocking",
         "dirty",
         "hits",
@@ -90,10 +96,12 @@ class Shard:
         self.hash_key: Callable[[bytes], int] = hash_key
         self.stopwatch: Callable[[], int] = perf_counter_ns
         self.limits = EncodingLimits()
-        self.outgoing: list[tuple[int, bytes, bytes, int]] = []
+        self.outgoing: list[tuple[int, Any, Any, int]] = []
         self.notify_mask = 0
         self.ready: dict[tuple[int, bytes], None] = {}
         self.blocking: Any = None
+        self.tracking = KeyTracking(self)
+        self.writer = 0
         self.dirty = 0
         self.hits = 0
         self.misses = 0
@@ -211,5 +219,6 @@ class Shard:
 
     def verify(self) -> None:
         """Check every database. Raises AssertionError. O(n)."""
+        self.tracking.verify()
         for db in self.dbs:
             db.verify()
