@@ -666,7 +666,7 @@ end
 local killed = false
 
 local function stop()
-  error({ err = "ERR Script killed by user with SCRIPT KILL." }, 0)
+  error({ err = "ERR Script killed by user with SCRIPT KILL..." }, 0)
 end
 
 function hook()
