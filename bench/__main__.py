@@ -49,8 +49,10 @@ def parse_arguments() -> argparse.Namespace:
         "--scale", type=float, help="multiply the number of requests; default 1, with --quick 0.25"
     )
     parser.add_argument("--threads", type=numbers, default=[1, 2], help="shard threads of ours; default 1,2")
-    parser.add_argument("--only", default="", help=f"commands, from {','.join(tests)}; default all")
-    parser.add_argument("--pipelines", type=numbers, default=[], help="depths, from 1,16,30; default all")
+    parser.add_argument("--only", default="", help=f"tests, from {','.join(tests)}; default all")
+    parser.add_argument(
+        "--pipelines", type=numbers, default=[], help="depths, from 1,16,30,10000; default all"
+    )
     parser.add_argument("--ours-cmd", default=OURS, help=f"default: {OURS}")
     parser.add_argument("--redis-cmd", default=REDIS, help=f"default: {REDIS}")
     parser.add_argument("--work", default=contention.DEFAULT_WORK, help="what the contention benchmark runs")

@@ -14,7 +14,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 
 from bench.servers import Server, ServerError
-from bench.workloads import ClientSide, Workload, parse_csv, target
+from bench.workloads import ClientSide, Workload, parse_csv
 
 REFERENCE = "redis"
 WARM_UP_SHARE = 10
@@ -93,7 +93,7 @@ def take_sample(server: Server, workload: Workload, requests: int) -> Sample:
     )
     used = server.cpu_time() - before
     if done.returncode != 0:
-        raise ServerError(f"redis-benchmark against {server.name} failed: {done.stdout}{done.stderr}")
+        raise ServerError(f"{workload.label} against {server.name} failed: {done.stdout}{done.stderr}")
     micros = 1e6 / requests
     return Sample(used.total * micros, used.user * micros, used.system * micros, parse_csv(done.stdout))
 
@@ -106,10 +106,10 @@ def run_workload(
     `scale` multiplies the number of requests; `step` is told what comes next. The first server whose name is
     REFERENCE is what the others are compared with.
     """
-    requests = max(1000, round(workload.requests * scale))
+    requests = max(1000, workload.pipeline, round(workload.requests * scale))
     samples: list[list[Sample]] = [[] for _ in servers]
     for server in servers:
-        take_sample(server, workload, max(1000, requests // WARM_UP_SHARE))
+        take_sample(server, workload, max(1000, workload.pipeline, requests // WARM_UP_SHARE))
     for number in range(rounds):
         for turn in range(len(servers)):
             place = (number + turn) % len(servers)
@@ -139,5 +139,5 @@ def summarise(server: Server, workload: Workload, taken: list[Sample], reference
         p50_ms=Spread.of([s.client.p50_ms for s in taken]),
         p99_ms=Spread.of([s.client.p99_ms for s in taken]),
         ratio=None if is_reference else Spread.of(ratios),
-        target=None if is_reference else target(server.threads, workload.pipeline),
+        target=None if is_reference else workload.target(server.threads),
     )

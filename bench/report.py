@@ -13,7 +13,8 @@ from rich.table import Table
 
 from bench.contention import Contention, describe
 from bench.environment import Environment
-from bench.measure import Row, Spread
+from bench.measure import REFERENCE, Row, Spread
+from bench.workloads import LONG_PIPELINE, THROUGHPUT_TARGET
 
 BEGIN = "<!-- figures: begin -->"
 END = "<!-- figures: end -->"
@@ -36,12 +37,27 @@ class Report:
     rows: list[Row]
     contention: Contention | None
 
+    def throughputs(self) -> list[tuple[Row, float]]:
+        """Rows of one long pipeline on several threads, and their share of the requests/s of one thread."""
+        rows = [row for row in self.rows if row.pipeline == LONG_PIPELINE and row.server != REFERENCE]
+        alone = {row.workload: row.rps.median for row in rows if row.threads == 1}
+        return [
+            (row, row.rps.median / alone[row.workload])
+            for row in rows
+            if row.threads > 1 and row.workload in alone
+        ]
+
     def missed(self) -> list[str]:
         """One line for every target that was not met."""
         lines = [
             f"{row.workload}, {row.server}: {row.ratio.median:.2f}, target {row.target:.2f}"
             for row in self.rows
             if row.met is False and row.ratio is not None
+        ]
+        lines += [
+            f"{row.workload}, {row.server}: {share:.2f} of one thread's rate, target {THROUGHPUT_TARGET}"
+            for row, share in self.throughputs()
+            if share < THROUGHPUT_TARGET
         ]
         if self.contention is not None and not self.contention.met:
             lines.append(
@@ -51,7 +67,8 @@ class Report:
 
     def targets(self) -> int:
         """How many targets this run was held to."""
-        return sum(row.met is not None for row in self.rows) + (self.contention is not None)
+        held = sum(row.met is not None for row in self.rows) + len(self.throughputs())
+        return held + (self.contention is not None)
 
     def to_json(self) -> str:
         """The whole result; `from_json` reads it back."""
@@ -113,10 +130,15 @@ def summary(report: Report) -> list[str]:
 
 
 def verdict(report: Report) -> list[str]:
-    """How many targets were met, and which were not."""
+    """How many targets were met, which were not, and what one connection gets of several threads."""
     missed = report.missed()
     count = report.targets()
-    return [f"{count - len(missed)} of {count} targets met.", *(f"Missed: {line}" for line in missed)]
+    lines = [f"{count - len(missed)} of {count} targets met.", *(f"Missed: {line}" for line in missed)]
+    lines += [
+        f"{row.workload}, one connection, {row.threads} threads: {share:.2f} of one thread's rate"
+        for row, share in report.throughputs()
+    ]
+    return lines
 
 
 def command_line(argv: list[str]) -> str:

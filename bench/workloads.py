@@ -1,18 +1,22 @@
 """The workloads, the redis-benchmark command line each one stands for, and the targets they are held to.
 
 Every workload is one run of redis-benchmark with 50 clients over 100,000 random keys that are all there
-before (see `servers.fill`), so GET always hits and SET and INCR always overwrite. The number of requests
-is such that a sample takes about a second on either server: short enough to interleave, long enough for a
-stable CPU figure.
+before (see `servers.fill`), so GET always hits and SET and INCR always overwrite. What redis-benchmark can't
+send, `bench.client` does: transactions, and one connection that pipelines 10,000 commands. The number of
+requests is such that a sample takes about a second on either server: short enough to interleave, long enough
+for a stable CPU figure.
 """
 
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterable
-from dataclasses import dataclass
+import sys
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
 
 CLIENTS = 50
+LONG_PIPELINE = 10_000
 KEYSPACE = 100_000
 VALUE_BYTES = 256
 
@@ -24,18 +28,27 @@ TARGETS: dict[tuple[int, int], float] = {
 }
 """(shard threads, pipeline) -> highest CPU per request, as a multiple of what redis-server needs."""
 
+THROUGHPUT_TARGET = 0.7
+"""Requests a second of one connection that pipelines LONG_PIPELINE commands, with several shard threads: at
+least this share of what one shard thread serves."""
+
 
 @dataclass(frozen=True, slots=True)
 class Workload:
     """One command at one pipeline depth.
 
-    `test` is redis-benchmark's name for the command, `requests` the number sent for one sample.
+    `test` is redis-benchmark's name for the command, `requests` the number sent for one sample. With `own` it
+    is a group's name (`exec`, `pipeline`), and `bench.client` sends the test `own` from so many `clients`.
+    `targets` are those that differ from TARGETS: shard threads -> ratio, None for none.
     """
 
     command: str
     test: str
     pipeline: int
     requests: int
+    own: str = ""
+    clients: int = CLIENTS
+    targets: Mapping[int, float | None] = field(default=MappingProxyType({}))
 
     @property
     def label(self) -> str:
@@ -43,13 +56,29 @@ class Workload:
         return f"{self.command} P{self.pipeline}"
 
     def argv(self, port: int, requests: int) -> list[str]:
-        """The redis-benchmark command line for `requests` requests to 127.0.0.1:`port`."""
+        """The client's command line for `requests` requests to 127.0.0.1:`port`."""
+        if self.own:
+            line = (
+                f"{sys.executable} -m bench.client --port {port} --test {self.own} --requests {requests} "
+                f"--clients {self.clients} --pipeline {self.pipeline}"
+            )
+            return line.split()
         line = (
-            f"redis-benchmark -p {port} -t {self.test} -n {requests} -c {CLIENTS} "
+            f"redis-benchmark -p {port} -t {self.test} -n {requests} -c {self.clients} "
             f"-r {KEYSPACE} -d {VALUE_BYTES} -P {self.pipeline} --csv"
         )
         return line.split()
 
+    def target(self, threads: int) -> float | None:
+        """The highest allowed ratio to redis-server for that many shard threads, None where none is set."""
+        if threads in self.targets:
+            return self.targets[threads]
+        return TARGETS.get((threads, self.pipeline))
+
+
+# Transactions over two shards, whether MSET or EXEC.
+_TWICE = MappingProxyType({2: 2.0})
+_TWICE_ONLY = MappingProxyType({1: None, 2: 2.0})
 
 WORKLOADS: tuple[Workload, ...] = (
     Workload("GET", "get", 1, 100_000),
@@ -60,8 +89,11 @@ WORKLOADS: tuple[Workload, ...] = (
     Workload("SET", "set", 30, 480_000),
     Workload("INCR", "incr", 1, 100_000),
     Workload("INCR", "incr", 30, 480_000),
-    Workload("MSET 10", "mset", 1, 40_000),
-    Workload("MSET 10", "mset", 30, 90_000),
+    Workload("MSET 10", "mset", 1, 40_000, targets=_TWICE),
+    Workload("MSET 10", "mset", 30, 90_000, targets=_TWICE),
+    Workload("EXEC 10", "exec", 1, 30_000, own="exec", targets=_TWICE_ONLY),
+    Workload("GET", "pipeline", LONG_PIPELINE, 300_000, own="get", clients=1),
+    Workload("SET", "pipeline", LONG_PIPELINE, 200_000, own="set", clients=1),
 )
 
 
@@ -74,13 +106,8 @@ class ClientSide:
     p99_ms: float
 
 
-def target(threads: int, pipeline: int) -> float | None:
-    """The highest allowed ratio to redis-server for that many shard threads, None where none is set."""
-    return TARGETS.get((threads, pipeline))
-
-
 def select(commands: Iterable[str], pipelines: Iterable[int]) -> list[Workload]:
-    """The workloads of these commands (redis-benchmark's names) and depths; an empty filter takes all."""
+    """The workloads of these tests and depths; an empty filter takes all."""
     tests, depths = {name.lower() for name in commands}, set(pipelines)
     return [w for w in WORKLOADS if (not tests or w.test in tests) and (not depths or w.pipeline in depths)]
 
