@@ -104,6 +104,24 @@ def test_what_a_store_leaves_belongs_to_its_shard(redis: Console, source: int, t
     redis.simulation.verify()
 
 
+@pytest.mark.parametrize("shard", [1, 2])
+def test_what_a_set_holds_belongs_to_its_shard(redis: Console, shard: int) -> None:
+    """What came by a hop is copied."""
+    here, there = key_on(redis, 0, "here"), key_on(redis, shard, "there")
+    one, two = bytes(bytearray(b"one member")), bytes(bytearray(b"another member"))
+    redis.run(b"SADD", there.encode(), one)
+    redis.run(b"SADD", there.encode(), two, b"a third")
+    assert not any(member is one or member is two for member in redis.stored(there.encode()).members)
+    redis.run(b"SADD", here.encode(), one, two)
+    moved = redis.stored(here.encode()).members
+    redis("DEL " + there)
+    redis.run(b"SMOVE", here.encode(), there.encode(), one)
+    arrived = redis.stored(there.encode()).members
+    assert arrived == {one}
+    assert not any(member is one for member in arrived)
+    assert not any(member is other for member in arrived for other in moved)
+
+
 def test_commands_on_several_sets_inside_exec(redis: Console) -> None:
     one, two, three = (key_on(redis, shard) for shard in range(3))
     redis("MULTI")
