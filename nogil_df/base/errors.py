@@ -88,6 +88,7 @@ CATALOGUE: Final[dict[str, str]] = {
     "TIMEOUT_NOT_INTEGER": "ERR timeout is not an integer or out of range",
     "TIMEOUT_NOT_FLOAT": "ERR timeout is not a float or out of range",
     "TIMEOUT_OUT_OF_RANGE": "ERR timeout is out of range",
+    "WAITAOF_WITHOUT_AOF": ("ERR WAITAOF cannot be used when numlocal is set but appendonly is disabled."),
     "TIMEOUT_NEGATIVE": "ERR timeout is negative",
     "INVALID_PORT": "ERR Invalid port",
     # --- protocol (wire.request) ---

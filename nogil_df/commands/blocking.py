@@ -222,6 +222,33 @@ def _make_waiter(context: Context, demand: Demand, token: Wait) -> Waiter:
     return kind(context.proactor.index, token, context.db, demand.wants, demand.serve, demand.payload, target)
 
 
+def sleep(context: Context, seconds: float) -> Steps:
+    """Wait for nothing in particular: until the time is up, or CLIENT UNBLOCK. ``seconds``: 0 is for ever.
+
+    Raises:
+        ReplyError: CLIENT UNBLOCK ends the wait with an error.
+    """
+    token = Wait(context)
+    token.waiter = Waiter(
+        context.proactor.index, token, context.db, _nothing_will_do, _serve_nothing, None, None
+    )
+    token.begin(seconds)
+    try:
+        answer = yield token
+    finally:
+        token.end()
+    if answer is not None:
+        raise answer
+
+
+def _nothing_will_do(value: Any, payload: Any) -> bool:
+    return False
+
+
+def _serve_nothing(db: Keyspace, payload: Any, key: bytes, h: int) -> None:
+    """Stands in no line, so nobody calls it."""
+
+
 def _first_try(context: Context, demand: Demand, waiter: Waiter, places: _Places, waits: bool) -> Steps:
     """One transaction: serve, or stand in line everywhere. Returns what `block` does."""
     if len(places) == 1:
