@@ -21,7 +21,7 @@ from nogil_df.base.numbers import (
     parse_long_double,
 )
 from nogil_df.commands.member_scan import Request, parse_request, traverse
-from nogil_df.commands.sets import erase_if_empty, optional_count
+from nogil_df.commands.sets import erase_if_empty, optional_count, repeated
 from nogil_df.commands.spec import Row, single
 from nogil_df.shard.field_deadlines import purge
 from nogil_df.shard.hashes import HashValue
@@ -384,7 +384,7 @@ def op_hrandfield(db: Keyspace, payload: tuple[bytes, int | None, bool], h: int)
     if count is None:
         found = [value.random(random)]
     elif count < 0:
-        found = [value.random(random) for _ in range(-count)]
+        found = repeated(value, -count, random)
     elif count >= len(value):
         found = list(value.fields)
     else:

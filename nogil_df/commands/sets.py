@@ -6,7 +6,7 @@ takes the last member out removes the key.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from nogil_df.base import keyspace_events as events
 from nogil_df.base.errors import ReplyError
@@ -18,10 +18,15 @@ from nogil_df.shard.sets import SetValue
 from nogil_df.wire.values import Members
 
 if TYPE_CHECKING:
+    from random import Random
+
     from nogil_df.commands.session import Session
     from nogil_df.shard.keyspace import Keyspace
 
 Args = list[bytes]
+
+MOST_REPEATED: Final = 1 << 24
+"""Members, repeated or not, that one command answers at most: some seconds, and some GB of replies."""
 
 
 def read_set(db: Keyspace, key: bytes, h: int) -> SetValue | None:
@@ -242,13 +247,25 @@ def op_srandmember(db: Keyspace, payload: tuple[bytes, int | None], h: int) -> A
     if count is None:
         answer = value.random(random)
     elif count < 0:
-        answer = [value.random(random) for _ in range(-count)]
+        answer = repeated(value, -count, random)
     elif count >= len(value):
         answer = value.ordered()
     else:
         answer = value.sample(count, random)
     db.resized(before, value.memory)
     return answer
+
+
+def repeated(value: Any, count: int, source: Random) -> list[bytes]:
+    """So many random members of a set or fields of a hash, each drawn from all of them. O(count).
+
+    Raises:
+        ReplyError OUT_OF_RANGE: more than anybody can want.
+    """
+    if count > MOST_REPEATED:
+        raise ReplyError("OUT_OF_RANGE")
+    draw = value.random
+    return [draw(source) for _ in range(count)]
 
 
 def cmd_spop(session: Session, args: Args) -> tuple[bytes, int | None]:

@@ -243,6 +243,14 @@ def test_sscan_answers_compact_sets_at_once(redis: Console) -> None:
     assert len(answer.value[1].value) == 500
 
 
+@pytest.mark.parametrize("fill", ["SADD", "HSET"])
+def test_nobody_can_ask_for_a_reply_without_end(redis: Console, fill: str) -> None:
+    redis(f"{fill} s a b")
+    command = "SRANDMEMBER" if fill == "SADD" else "HRANDFIELD"
+    assert redis(f"{command} s -9223372036854775807").value == b"ERR value is out of range"
+    assert redis.value(f"{command} none -9223372036854775807") == []
+
+
 def test_resp3_has_sets() -> None:
     redis = Console(protocol=3)
     redis("SADD s a")
