@@ -73,11 +73,12 @@ def op_zadd(db: Keyspace, args: Args, h: int) -> Any:
     if len(args) != 4:
         return add_given(db, args, h, 0)
     text = args[2]
-    score = float(text) if text.isdigit() and len(text) < 300 else parse_float(text)
+    score = float(text) if text.isdigit() and len(text) < 300 else parse_float(text) or None
     key = args[1]
     table = db.table
     value = table.get(key, h)
     if score is None or value.__class__ is not SortedSetValue:
+        # What is no number, might be -0, or has no sorted set to go to.
         return add_given(db, args, h, 0)
     member = args[3]
     scores = value.scores

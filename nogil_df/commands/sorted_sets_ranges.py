@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from nogil_df.base import keyspace_events as events
 from nogil_df.base.errors import ReplyError
 from nogil_df.base.numbers import parse_bound, parse_int
-from nogil_df.commands.sets import erase_if_empty
 from nogil_df.commands.sorted_sets import read_sorted_set, row, sorted_set_to_change
 from nogil_df.commands.spec import Row, multi
 from nogil_df.shard.memory import own
@@ -263,11 +262,17 @@ def op_remove_range(db: Keyspace, wanted: Range, h: int) -> int:
     start, stop = bounded(value, wanted.by, wanted.bounds)
     if start >= stop:
         return 0
+    event = b"zremrangeby%b" % wanted.by.encode()
+    if stop - start == len(value):
+        db.erase(key, h)
+        db.changed(key, events.ZSET, event)
+        db.changed(key, events.GENERIC, b"del")
+        db.shard.dispose(value)
+        return stop
     before = value.memory
     value.take(start, stop)
     db.resized(before, value.memory)
-    db.changed(key, events.ZSET, b"zremrangeby%b" % wanted.by.encode())
-    erase_if_empty(db, key, h, value)
+    db.changed(key, events.ZSET, event)
     return stop - start
 
 
@@ -326,10 +331,14 @@ def settle(shard: Shard, target: Place, event: bytes, scores: dict[bytes, float]
     index, key, h = target
     db = shard.dbs[index]
     if scores:
-        db.put(own(key), h, SortedSetValue.of(scores, shard.limits))
+        old = db.put(own(key), h, SortedSetValue.of(scores, shard.limits))
         db.changed(key, events.ZSET, event)
-    elif db.erase(key, h) is not None:
-        db.changed(key, events.GENERIC, b"del")
+    else:
+        old = db.erase(key, h)
+        if old is not None:
+            db.changed(key, events.GENERIC, b"del")
+    if old is not None:
+        shard.dispose(old)
 
 
 _RANGE = "O(log(N)+M) where N is the size of the sorted set and M is the number of members answered"

@@ -207,6 +207,12 @@ class ScoreOrder:
             self._shrunk(touched)
         return members, scores
 
+    def drop(self, buckets: int) -> Members:
+        """Let go of some buckets of an order that is out of use; the members they had. O(members)."""
+        gone = self.members[-buckets:]
+        del self.members[-buckets:], self.scores[-buckets:]
+        return [member for bucket in gone for member in bucket]
+
     # Ranks.
 
     def _summed(self) -> list[list[int]]:

@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING, Final
 from nogil_df.shard import digest
 from nogil_df.shard.member_index import BYTES_PER_MEMBER, MemberIndex
 from nogil_df.shard.memory import BYTES_OVERHEAD, ROUNDING
-from nogil_df.shard.score_order import Members, ScoreOrder, Scores
+from nogil_df.shard.score_order import LIMIT, Members, ScoreOrder, Scores
 
 if TYPE_CHECKING:
     from nogil_df.shard.limits import EncodingLimits
@@ -33,6 +33,9 @@ LISTPACK: Final = b"listpack"
 SKIPLIST: Final = b"skiplist"
 
 ANY_LENGTH: Final = 1 << 62
+
+FREED_BUCKETS: Final = 2
+"""Buckets whose members are freed at a time: about 0.1 ms."""
 
 PLACE: Final = 24
 """Bytes an entry takes in the two lists of the order, what they have in reserve included."""
@@ -75,9 +78,13 @@ class SortedSetValue:
         """A value that takes a dict over as its own; its encoding as if it had just been made. O(n log n)."""
         value = cls(limits)
         value.scores = scores
+        value.expect(len(scores), max(map(len, scores), default=0), limits)
+        if value.encoding is LISTPACK:
+            for member, score in scores.items():
+                if not score:
+                    scores[member] = 0.0
         value.order = ScoreOrder.of(scores)
         value.memory += ENTRY_OVERHEAD * len(scores) + sum(map(len, scores))
-        value.expect(len(scores), max(map(len, scores), default=0), limits)
         value._measure(limits)
         return value
 
@@ -102,18 +109,28 @@ class SortedSetValue:
         scores = self.scores
         if len(scores) >= self.room or len(member) > self.longest:
             self.expect(len(scores) + 1, len(member), limits)
+            if not score:
+                score = self._zero(score)
             scores[member] = score
             if self.index is not None:
                 self.index.add(member)
                 self.memory += BYTES_PER_MEMBER
             self._measure(limits)
         else:
+            if not score:
+                score = self._zero(score)
             scores[member] = score
         self.order.insert(score, member)
         self.memory += ENTRY_OVERHEAD + len(member)
 
+    def _zero(self, score: float) -> float:
+        """How a score of 0 is stored: a listpack of Redis's has no -0."""
+        return 0.0 if self.encoding is LISTPACK else score
+
     def move(self, member: bytes, old: float, new: float) -> None:
         """Give a member that is there another score. O(log n)."""
+        if not new:
+            new = self._zero(new)
         order = self.order
         stored = order.remove(old, member)
         self.scores[stored] = new
@@ -255,6 +272,23 @@ class SortedSetValue:
             element = digest.chain(digest.chain(digest.ZEROS, member), b"%.17g" % score)
             begun = digest.blend(begun, element)
         return begun
+
+    def free_step(self, budget: int) -> int:
+        """Let go of up to ``budget`` times `FREED_BUCKETS` buckets of a set that was erased; how many times.
+
+        See `Shard.dispose`.
+        """
+        used = 0
+        scores = self.scores
+        while scores and used < budget:
+            used += 1
+            if self.index is not None:
+                if not self.index.drop(FREED_BUCKETS * LIMIT):
+                    self.index = None
+                continue
+            for member in self.order.drop(FREED_BUCKETS):
+                del scores[member]
+        return used
 
     @property
     def serialized_length(self) -> int:

@@ -13,7 +13,7 @@ SUBJECT_IS_REDIS = os.environ.get("DIFFERENTIAL_SUBJECT", "nogil-df") == "redis"
 # The servers under test: nogil-df with one and with three shard threads.
 SUBJECTS = ("redis",) if SUBJECT_IS_REDIS else ("threads1", "threads3")
 
-CAPABILITIES: frozenset[str] = frozenset({"core", "pubsub", "list", "set", "hash", "blocking"})
+CAPABILITIES: frozenset[str] = frozenset({"core", "pubsub", "list", "set", "hash", "zset", "blocking"})
 
 # The real redis-server can all of it.
 ALL_CAPABILITIES = frozenset(
@@ -54,7 +54,12 @@ _FAMILIES: dict[str, str] = {
         "SADD SREM SMEMBERS SISMEMBER SMISMEMBER SCARD SMOVE SPOP SRANDMEMBER SINTER SUNION SDIFF "
         "SINTERSTORE SUNIONSTORE SDIFFSTORE SINTERCARD SSCAN"
     ),
-    "zset": "ZADD ZRANGE ZCARD BZPOPMIN",
+    "zset": (
+        "ZADD ZINCRBY ZREM ZCARD ZSCORE ZMSCORE ZRANK ZREVRANK ZCOUNT ZLEXCOUNT ZRANGE ZRANGESTORE ZREVRANGE "
+        "ZRANGEBYSCORE ZREVRANGEBYSCORE ZRANGEBYLEX ZREVRANGEBYLEX ZREMRANGEBYRANK ZREMRANGEBYSCORE "
+        "ZREMRANGEBYLEX ZPOPMIN ZPOPMAX ZMPOP BZPOPMIN BZPOPMAX BZMPOP ZRANDMEMBER ZUNION ZINTER ZDIFF "
+        "ZUNIONSTORE ZINTERSTORE ZDIFFSTORE ZINTERCARD ZSCAN"
+    ),
     "stream": "XADD XREAD XLEN",
     "bitmap": "SETBIT GETBIT BITCOUNT BITOP BITPOS BITFIELD BITFIELD_RO",
     "hyperloglog": "PFADD PFCOUNT PFMERGE",

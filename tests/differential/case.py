@@ -170,6 +170,7 @@ shape = _with(compare.shape)
 kinds = _with(compare.kind)
 anything = _with(compare.anything)
 fields = _with(compare.text_fields)
+doubles = _with(compare.doubles)
 
 
 def near(line: Line, distance: int) -> Step:

@@ -19,6 +19,8 @@ from tests.differential import (
     cases_lists_blocking,
     cases_server,
     cases_sets,
+    cases_sorted_sets,
+    cases_sorted_sets_multi,
     cases_strings,
     cases_transactions,
 )
@@ -31,6 +33,8 @@ BOOKS = (
     cases_strings,
     cases_sets,
     cases_hashes,
+    cases_sorted_sets,
+    cases_sorted_sets_multi,
     cases_lists,
     cases_lists_blocking,
     cases_generic,
