@@ -5,6 +5,7 @@ from __future__ import annotations
 from stress.play import Scenario
 from stress.scenarios.appends import Appends, AppendsToStrings
 from stress.scenarios.bank import Bank
+from stress.scenarios.carousel import Carousel
 from stress.scenarios.counters import Counters
 from stress.scenarios.dances import Copies, Moves, Renames, Rounds
 from stress.scenarios.handover import HandOver
@@ -26,4 +27,5 @@ ALL: tuple[type[Scenario], ...] = (
     Rounds,
     Copies,
     HandOver,
+    Carousel,
 )
