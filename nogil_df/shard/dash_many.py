@@ -9,7 +9,7 @@ Literal numbers and the layout of entries are those of `nogil_df.shard.dash`.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -65,3 +65,45 @@ def put_many(
             append(table.put(b"%b" % key if copy_keys else key, h, value))
             directory, shift = table.directory
     return replaced
+
+
+def revise_many(
+    table: DashTable,
+    keys: Sequence[bytes],
+    hashes: Sequence[int],
+    revise: Callable[[Any], Any],
+    otherwise: Callable[[bytes, int], Any],
+) -> tuple[list[Any], int]:
+    """Put `revise(value)` in the place of each value, in order. O(keys).
+
+    Args:
+        revise: gives None for a value that it does not know.
+        otherwise: `otherwise(key, h)` is called in its turn for what `revise` does not know, and for keys
+            that are not where they mostly are.
+
+    Returns:
+        For each key the new value or what `otherwise` returned; how many bytes longer the values have become
+        that were replaced here.
+    """
+    directory, shift = table.directory
+    plain = not table.cut_version
+    results: list[Any] = []
+    append = results.append
+    grown = 0
+    for key, h in zip(keys, hashes, strict=True):
+        find, names, values, deadlines, _, ages = directory[h >> shift]
+        remainder = h % 14280
+        start = remainder // 255 * 14
+        slot = find(remainder % 255 + 1, start, start + 28)
+        if slot >= 0 and plain and not deadlines and names[slot] == key:
+            value = values[slot]
+            revised = revise(value)
+            if revised is not None:
+                ages[slot] = 0
+                values[slot] = revised
+                grown += len(revised) - len(value)
+                append(revised)
+                continue
+        append(otherwise(key, h))
+        directory, shift = table.directory
+    return results, grown
