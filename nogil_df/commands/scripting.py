@@ -200,8 +200,11 @@ def make_plan(state: ThreadState, command: str, args: Args) -> Plan:
         ReplyError: it can't run.
     """
     scripting = Scripting.of(state)
+    by_sha = command.startswith("EVALSHA")
+    if by_sha and len(args[1]) != 40:
+        raise ReplyError("NOSCRIPT")
     count = count_keys(args)
-    if command.startswith("EVALSHA"):
+    if by_sha:
         sha = args[1] if args[1] in scripting.cache.by_sha else args[1].lower()
         if sha not in scripting.cache.by_sha:
             raise ReplyError("NOSCRIPT")
@@ -277,7 +280,7 @@ def cmd_eval(context: Context, args: Args) -> Steps:
         if home != me:
             work = (op_eval, (plan.script.body, plan.keys, plan.arguments, plan.read_only, client, locked))
         return (yield from context.hop({home: work}, last=True))[home]
-    # An empty hop, on any shard that is part of it: when it is over, all grants are there. On ours it is free.
+    # An empty hop, on any shard that is part of it: when it is over, all grants are there. Ours costs nothing.
     yield from context.hop({me if me in owned else next(iter(owned)): NO_WORK})
     return run_script(state, plan, client, locked, context.tx)
 

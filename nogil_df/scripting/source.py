@@ -59,10 +59,9 @@ def read_header(body: bytes) -> Header:
     end = body.find(b"\n")
     if end < 0:
         raise HeaderError("Invalid script shebang")
-    words = body[2:end].split()
-    if not words or words[0].lower() != b"lua" or body[2:3].isspace():
-        engine = words[0] if words and not body[2:3].isspace() else b""
-        raise HeaderError("Unexpected engine in script shebang: " + engine.decode("latin-1"))
+    words = body[:end].split()
+    if words[0].lower() != b"#!lua":
+        raise HeaderError("Unexpected engine in script shebang: " + words[0].decode("latin-1"))
     flags: frozenset[bytes] = frozenset()
     for word in words[1:]:
         if not word.startswith(b"flags="):

@@ -13,7 +13,9 @@ SUBJECT_IS_REDIS = os.environ.get("DIFFERENTIAL_SUBJECT", "nogil-df") == "redis"
 # The servers under test: nogil-df with one and with three shard threads.
 SUBJECTS = ("redis",) if SUBJECT_IS_REDIS else ("threads1", "threads3")
 
-CAPABILITIES: frozenset[str] = frozenset({"core", "pubsub", "list", "set", "hash", "zset", "blocking"})
+CAPABILITIES: frozenset[str] = frozenset(
+    {"core", "pubsub", "list", "set", "hash", "zset", "blocking", "scripting"}
+)
 
 # The real redis-server can all of it.
 ALL_CAPABILITIES = frozenset(

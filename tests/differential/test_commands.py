@@ -17,6 +17,7 @@ from tests.differential import (
     cases_hashes,
     cases_lists,
     cases_lists_blocking,
+    cases_scripting,
     cases_server,
     cases_sets,
     cases_sorted_sets,
@@ -42,6 +43,7 @@ BOOKS = (
     cases_connection,
     cases_transactions,
     cases_server,
+    cases_scripting,
 )
 
 _ONE_THREAD = (Way(3, "single"), Way(2, "pipelined"))

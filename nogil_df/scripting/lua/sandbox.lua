@@ -129,7 +129,9 @@ function globals.setmetatable(t, meta)
 end
 
 function globals.getmetatable(value)
-  if behind[value] and value ~= environment then
+  local real = behind[value]
+  if real and rawget(real, "_G") ~= value then
+    -- Only globals have one in Redis.
     return nil
   end
   return getmetatable(value)
