@@ -63,6 +63,7 @@ CATALOGUE: Final[dict[str, str]] = {
     "UNKNOWN_COMMAND": "ERR unknown command '{0}', with args beginning with: {1}",
     "UNKNOWN_SUBCOMMAND": "ERR unknown subcommand '{0}'. Try {1} HELP.",
     "SUBCOMMAND_SYNTAX": "ERR unknown subcommand or wrong number of arguments for '{0}'. Try {1} HELP.",
+    "SORT_SCORES": "ERR One or more scores can't be converted into double",
     "NOT_INTEGER": "ERR value is not an integer or out of range",
     "NOT_POSITIVE": "ERR value is out of range, must be positive",
     "NOT_IN_RANGE": "ERR value is out of range, value must between {0} and {1}",
@@ -273,7 +274,7 @@ CATALOGUE: Final[dict[str, str]] = {
         "ERR The entries_added specified in XSETID is smaller than the target stream length"
     ),
     "STREAM_UNBALANCED": (
-        "ERR Unbalanced '{0}' list of streams: for each stream key an ID or '{1}' must be specified."
+        "ERR Unbalanced XREAD list of streams: for each stream key an ID or '$' must be specified."
     ),
     "STREAM_XREAD_GROUP": ("ERR The GROUP option is only supported by XREADGROUP. You called XREAD instead."),
     "STREAM_XREAD_NOACK": ("ERR The NOACK option is only supported by XREADGROUP. You called XREAD instead."),

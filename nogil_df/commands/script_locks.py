@@ -78,7 +78,8 @@ def _keys_are_declared(call: Call, command: Command) -> bool:
     """Whether every key that the call can name is in KEYS."""
     if command.kind == LOCAL:
         return True
-    if command.kind == MULTI and command.row.scope != KEYS:
+    if command.kind == MULTI and (command.row.scope != KEYS or command.row.lock_in_exec is not None):
+        # It may lock more than the keys that it names.
         return False
     if command.row.find_keys is not None:
         return all(_found_keys_are_declared(call, command, dummy) for dummy in _DUMMIES)

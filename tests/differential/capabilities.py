@@ -14,7 +14,20 @@ SUBJECT_IS_REDIS = os.environ.get("DIFFERENTIAL_SUBJECT", "nogil-df") == "redis"
 SUBJECTS = ("redis",) if SUBJECT_IS_REDIS else ("threads1", "threads3")
 
 CAPABILITIES: frozenset[str] = frozenset(
-    {"core", "pubsub", "list", "set", "hash", "zset", "blocking", "scripting"}
+    {
+        "core",
+        "pubsub",
+        "list",
+        "set",
+        "hash",
+        "stream",
+        "zset",
+        "blocking",
+        "scripting",
+        "sort",
+        "acl",
+        "tracking",
+    }
 )
 
 # The real redis-server can all of it.
@@ -62,7 +75,10 @@ _FAMILIES: dict[str, str] = {
         "ZREMRANGEBYLEX ZPOPMIN ZPOPMAX ZMPOP BZPOPMIN BZPOPMAX BZMPOP ZRANDMEMBER ZUNION ZINTER ZDIFF "
         "ZUNIONSTORE ZINTERSTORE ZDIFFSTORE ZINTERCARD ZSCAN"
     ),
-    "stream": "XADD XREAD XLEN",
+    "stream": (
+        "XADD XLEN XRANGE XREVRANGE XDEL XTRIM XSETID XREAD XREADGROUP XGROUP XACK XPENDING XCLAIM XAUTOCLAIM "
+        "XINFO"
+    ),
     "bitmap": "SETBIT GETBIT BITCOUNT BITOP BITPOS BITFIELD BITFIELD_RO",
     "hyperloglog": "PFADD PFCOUNT PFMERGE",
     "geo": "GEOADD",

@@ -13,6 +13,7 @@ import pytest
 from tests.differential import (
     cases_connection,
     cases_expiry,
+    cases_functions,
     cases_generic,
     cases_hashes,
     cases_lists,
@@ -20,8 +21,10 @@ from tests.differential import (
     cases_scripting,
     cases_server,
     cases_sets,
+    cases_sort,
     cases_sorted_sets,
     cases_sorted_sets_multi,
+    cases_streams,
     cases_strings,
     cases_transactions,
 )
@@ -38,11 +41,14 @@ BOOKS = (
     cases_sorted_sets_multi,
     cases_lists,
     cases_lists_blocking,
+    cases_streams,
     cases_generic,
     cases_expiry,
     cases_connection,
     cases_transactions,
     cases_server,
+    cases_sort,
+    cases_functions,
     cases_scripting,
 )
 

@@ -1,0 +1,371 @@
+"""SORT and SORT_RO: the elements of a list, set or sorted set in order, by what other keys say, over shards.
+
+Up to four hops: the elements, the weights (BY), what is wanted of those that are left after LIMIT (GET), the
+    result (STORE). Weights and results stand under keys that are made of the elements, so nobody knows them
+    ahead: with such a pattern the whole command is a global transaction, shared unless it stores. Without
+    one it locks the keys that it names.
+
+The sort itself runs on the coordinator: O(N log N) in C, on keys computed once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from nogil_df.base import keyspace_events as events
+from nogil_df.base.errors import ReplyError
+from nogil_df.base.numbers import parse_float, parse_int
+from nogil_df.commands.context import Context, Steps
+from nogil_df.commands.hashes import read_hash
+from nogil_df.commands.spec import KEYS, Row, multi
+from nogil_df.shard.hashes import HashValue
+from nogil_df.shard.lists import ListValue
+from nogil_df.shard.memory import own
+from nogil_df.shard.sets import SetValue
+from nogil_df.shard.sorted_sets import SortedSetValue
+from nogil_df.vll.part import GLOBAL_EXCLUSIVE, GLOBAL_SHARED, NOT_GLOBAL
+
+if TYPE_CHECKING:
+    from nogil_df.shard.keyspace import Keyspace
+    from nogil_df.vll.transaction import Transaction
+
+Args = list[bytes]
+
+
+@dataclass(slots=True)
+class Request:
+    """What a SORT asks for.
+
+    Attributes:
+        by: pattern of the weights' keys; None to sort by the elements themselves.
+        unsorted: the elements as they come (BY with a pattern that names no key).
+        offset, count: of what is wanted; count -1 for all.
+        patterns: what is wanted of each element; the element itself if there are none.
+        target: where to store the result; None to answer it.
+    """
+
+    by: bytes | None = None
+    unsorted: bool = False
+    offset: int = 0
+    count: int = -1
+    patterns: list[bytes] = field(default_factory=list)
+    descending: bool = False
+    alpha: bool = False
+    target: bytes | None = None
+
+    @property
+    def looks_up(self) -> bool:
+        """Whether keys are read that the command does not name. O(patterns)."""
+        return (self.by is not None and not self.unsorted) or any(one != b"#" for one in self.patterns)
+
+
+def parse(args: Sequence[bytes], *, stores: bool) -> Request:
+    """The options of a SORT. O(arguments).
+
+    Raises:
+        ReplyError: they make no sense.
+    """
+    request = Request()
+    at = 2
+    end = len(args)
+    while at < end:
+        word = args[at].upper()
+        left = end - at - 1
+        if word == b"ASC":
+            request.descending = False
+        elif word == b"DESC":
+            request.descending = True
+        elif word == b"ALPHA":
+            request.alpha = True
+        elif word == b"LIMIT" and left >= 2:
+            request.offset, request.count = _integer(args[at + 1]), _integer(args[at + 2])
+            at += 2
+        elif word == b"STORE" and left >= 1 and stores:
+            request.target = args[at + 1]
+            at += 1
+        elif word == b"BY" and left >= 1:
+            request.by = args[at + 1]
+            request.unsorted = b"*" not in args[at + 1]
+            at += 1
+        elif word == b"GET" and left >= 1:
+            request.patterns.append(args[at + 1])
+            at += 1
+        else:
+            raise ReplyError("SYNTAX")
+        at += 1
+    return request
+
+
+def _integer(arg: bytes) -> int:
+    number = parse_int(arg)
+    if number is None:
+        raise ReplyError("NOT_INTEGER")
+    return number
+
+
+# Locks.
+
+
+def find_keys(args: Sequence[bytes]) -> list[int]:
+    """The source, and the last STORE's target. O(arguments)."""
+    found = [1]
+    at = 2
+    while at < len(args):
+        word = args[at].upper()
+        if word == b"LIMIT":
+            at += 2
+        elif word in (b"BY", b"GET"):
+            at += 1
+        elif word == b"STORE" and at + 1 < len(args):
+            at += 1
+            del found[1:]
+            found.append(at)
+        at += 1
+    return found
+
+
+def _scope(args: Sequence[bytes], *, stores: bool) -> int:
+    request = parse(args, stores=stores)
+    if not request.looks_up:
+        return NOT_GLOBAL
+    return GLOBAL_SHARED if request.target is None else GLOBAL_EXCLUSIVE
+
+
+def lock_sort(context: Context, tx: Transaction, args: Args) -> None:
+    """Lock the keys it names, or everything if it looks others up."""
+    scope = _scope(args, stores=context.command.is_write)
+    if scope:
+        tx.lock_everything(scope)
+        return
+    shared: dict[int, set[int]] = {}
+    exclusive: dict[int, set[int]] = {}
+    _add_keys(context, args, shared, exclusive)
+    tx.lock_keys(shared, exclusive)
+
+
+def lock_sort_in_exec(
+    context: Context,
+    command: Any,
+    args: Args,
+    shared: dict[int, set[int]],
+    exclusive: dict[int, set[int]],
+) -> int:
+    """Add the keys it names; the scope it needs if it looks others up."""
+    scope = _scope(args, stores=command.is_write)
+    if not scope:
+        _add_keys(context, args, shared, exclusive)
+    return scope
+
+
+def _add_keys(
+    context: Context, args: Args, shared: dict[int, set[int]], exclusive: dict[int, set[int]]
+) -> None:
+    source, *targets = find_keys(args)
+    hash_key = context.proactor.shard.hash_key
+    for index, into in ((source, shared), *((target, exclusive) for target in targets)):
+        h = hash_key(args[index])
+        into.setdefault(context.shard_of(h), set()).add(h)
+
+
+# The command.
+
+
+def cmd_sort(context: Context, args: Args) -> Steps:
+    """SORT: the result, or how many elements were stored."""
+    request = parse(args, stores=True)
+    found = yield from _sorted(context, args[1], request)
+    if request.target is None:
+        yield from context.conclude()
+        return found
+    stored = [b"" if element is None else element for element in found]
+    yield from context.at(request.target, op_store, (request.target, stored), last=True)
+    return len(stored)
+
+
+def cmd_sort_ro(context: Context, args: Args) -> Steps:
+    """SORT_RO: SORT without STORE."""
+    found = yield from _sorted(context, args[1], parse(args, stores=False))
+    yield from context.conclude()
+    return found
+
+
+def _sorted(context: Context, key: bytes, request: Request) -> Steps:
+    """The elements in order, within LIMIT, as GET wants them."""
+    # A set has no order that stores or scripts could rely on: there it is always sorted.
+    must_sort = request.target is not None or context.nested
+    elements, has_order = yield from context.at(key, op_elements, (key, request.descending))
+    if request.unsorted and not has_order and must_sort:
+        elements = sorted(elements)
+    elif not request.unsorted:
+        elements = yield from _in_order(context, elements, request)
+    elements = _within_limit(elements, request)
+    if not request.patterns:
+        return elements
+    return (yield from _look_up(context, elements, request.patterns))
+
+
+def _within_limit(elements: list[bytes], request: Request) -> list[bytes]:
+    start = max(request.offset, 0)
+    if request.count < 0:
+        return elements[start:]
+    return elements[start : start + request.count]
+
+
+def _in_order(context: Context, elements: list[bytes], request: Request) -> Steps:
+    weights: Sequence[bytes | None] = elements
+    if request.by is not None:
+        weights = yield from _look_up(context, elements, [request.by])
+    # Equal weights are told apart by the elements, so that the order is always the same.
+    if request.alpha:
+        ranks: list[Any] = [
+            (weight is not None, weight or b"", element)
+            for weight, element in zip(weights, elements, strict=True)
+        ]
+    else:
+        ranks = list(zip(map(_number, weights), elements, strict=True))
+    order = sorted(range(len(elements)), key=ranks.__getitem__, reverse=request.descending)
+    return list(map(elements.__getitem__, order))
+
+
+def _number(weight: bytes | None) -> float:
+    if weight is None:
+        return 0.0
+    number = parse_float(weight)
+    if number is None:
+        raise ReplyError("SORT_SCORES")
+    return number
+
+
+def _look_up(context: Context, elements: list[bytes], patterns: list[bytes]) -> Steps:
+    """What each pattern finds for each element, element by element; one hop to each shard.
+
+    O(elements * patterns).
+    """
+    wanted: list[tuple[bytes, bytes] | None] = [
+        None if pattern == b"#" else _place(pattern, element) for element in elements for pattern in patterns
+    ]
+    places = [place for place in wanted if place is not None]
+    found: list[bytes | None] = []
+    if places:
+        found = yield from context.each_key([key for key, _ in places], op_look_up, places)
+    answers = iter(found)
+    per_element = len(patterns)
+    return [
+        elements[at // per_element] if place is None else next(answers) for at, place in enumerate(wanted)
+    ]
+
+
+def _place(pattern: bytes, element: bytes) -> tuple[bytes, bytes]:
+    """(key, field) that a pattern names for an element; the field is empty for the value of a string."""
+    key, name = pattern, b""
+    star = pattern.find(b"*")
+    arrow = pattern.find(b"->", star + 1) if star >= 0 else -1
+    if 0 <= arrow < len(pattern) - 2:
+        key, name = pattern[:arrow], pattern[arrow + 2 :]
+    if star < 0:
+        # A pattern without a star names no key: nothing is found there.
+        return b"", b""
+    return key[:star] + element + key[star + 1 :], name
+
+
+# On the shards.
+
+
+def op_elements(db: Keyspace, payload: tuple[bytes, bool], h: int) -> tuple[list[bytes], bool]:
+    """All elements of a key, and whether they come in an order of their own. O(elements).
+
+    Raises:
+        ReplyError WRONGTYPE.
+    """
+    key, descending = payload
+    value = db.find(key, h)
+    if value is None:
+        return [], True
+    kind = value.__class__
+    if kind is ListValue:
+        return list(value.items), True
+    if kind is SetValue:
+        return list(value.members), False
+    if kind is SortedSetValue:
+        members = value.order.span(0, len(value))
+        return list(members)[:: -1 if descending else 1], True
+    raise ReplyError("WRONGTYPE")
+
+
+def op_look_up(db: Keyspace, payload: tuple[bytes, bytes], h: int) -> bytes | None:
+    """The string at a key, or a field of the hash there; None if there is no such thing. O(1)."""
+    key, name = payload
+    if not key:
+        return None
+    value = db.find(key, h)
+    if value is None:
+        return None
+    if name:
+        if value.__class__ is not HashValue:
+            return None
+        # Once more, as a hash: its fields may have expired.
+        fields = read_hash(db, key, h)
+        return None if fields is None else fields.fields[name]
+    if value.__class__ is bytes or value.__class__ is bytearray:
+        return bytes(value)
+    return None
+
+
+def op_store(db: Keyspace, payload: tuple[bytes, list[bytes]], h: int) -> None:
+    """Put the result in the place of whatever the target holds. O(elements)."""
+    target, elements = payload
+    existed = db.erase(target, h) is not None
+    if not elements:
+        if existed:
+            db.changed(target, events.GENERIC, b"del")
+        return
+    value = ListValue([])
+    value.push([own(element) for element in elements], False)
+    db.put(own(target), h, value)
+    db.shard.dirty += len(elements) - 1
+    db.changed(target, events.LIST, b"sortstore")
+
+
+_SYNTAX = "key [BY pattern] [LIMIT offset count] [GET pattern [GET pattern ...]] [<ASC|DESC>] [ALPHA]"
+_COST = "O(N+M*log(M)) where N is the number of elements and M the number of those returned"
+
+TABLE: tuple[Row, ...] = (
+    multi(
+        "SORT",
+        -2,
+        "write denyoom movablekeys",
+        run=cmd_sort,
+        scope=KEYS,
+        keys=(1, 1, 1),
+        find_keys=find_keys,
+        lock=lock_sort,
+        lock_in_exec=lock_sort_in_exec,
+        key_flags="RO ACCESS; OW UPDATE",
+        acl="@write @set @sortedset @list @slow @dangerous",
+        since="1.0.0",
+        group="generic",
+        syntax=f"{_SYNTAX} [STORE destination]",
+        summary="Sorts the elements of a list, set or sorted set, and may store them.",
+        complexity=_COST,
+    ),
+    multi(
+        "SORT_RO",
+        -2,
+        "readonly movablekeys",
+        run=cmd_sort_ro,
+        scope=KEYS,
+        keys=(1, 1, 1),
+        find_keys=find_keys,
+        lock=lock_sort,
+        lock_in_exec=lock_sort_in_exec,
+        key_flags="RO ACCESS",
+        acl="@read @set @sortedset @list @slow @dangerous",
+        since="7.0.0",
+        group="generic",
+        syntax=_SYNTAX,
+        summary="Sorts the elements of a list, set or sorted set.",
+        complexity=_COST,
+    ),
+)
