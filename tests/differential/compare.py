@@ -90,8 +90,8 @@ _HISTORY = (b"cmdstat_", b"errorstat_", b"latency_percentiles_")
 def field_names(text: bytes) -> set[bytes]:
     """Names before `=` in words, or before `:` at the start of lines.
 
-    Lines named after a command or an error that occurred tell what a server was asked since it started, not what it can
-    tell: which tests ran on it before, that is, and that differs between the two.
+    Lines named after a command or an error that occurred tell what a server was asked since it started, not
+    what it can tell: which tests ran on it before, that is, and that differs between the two.
     """
     names = set(re.findall(rb"(?:^| )([a-z][a-z0-9_-]*)=", text, re.M))
     lines = set(re.findall(rb"^([a-z]\w*):", text, re.M))
