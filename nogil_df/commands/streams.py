@@ -136,9 +136,10 @@ def trim_at(db: Keyspace, key: bytes, value: StreamValue, trim: Trim) -> int:
 class _Options:
     """The options of XADD and XTRIM, and where they end."""
 
-    __slots__ = ("at", "limit", "make", "trim")
+    __slots__ = ("adding", "at", "limit", "make", "trim")
 
     def __init__(self, args: Args, adding: bool) -> None:
+        self.adding = adding
         self.trim: Trim | None = None
         self.limit = -1
         self.make = True
@@ -179,13 +180,14 @@ class _Options:
         """Look at what options say together.
 
         Raises:
-            ReplyError: LIMIT where it cannot be.
+            ReplyError: LIMIT where it cannot be, XTRIM without anything to trim by.
         """
-        if self.trim is None:
-            if self.limit > 0:
-                raise ReplyError("STREAM_LIMIT_ALONE")
-        elif self.limit >= 0:
-            if not self.trim.approximate:
+        if self.trim is None and self.limit > 0:
+            raise ReplyError("STREAM_LIMIT_ALONE")
+        if self.trim is None and not self.adding:
+            raise ReplyError("STREAM_NO_TRIM")
+        if self.limit >= 0:
+            if self.trim is None or not self.trim.approximate:
                 raise ReplyError("STREAM_LIMIT_EXACT")
             self.trim.limit = self.limit
 
@@ -388,8 +390,7 @@ def cmd_xtrim(session: Session, args: Args) -> tuple[bytes, Trim]:
     """Parse XTRIM's options."""
     options = _Options(args, adding=False)
     options.check()
-    if options.trim is None:
-        raise ReplyError("STREAM_NO_TRIM")
+    assert options.trim is not None
     return args[1], options.trim
 
 

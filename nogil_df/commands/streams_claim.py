@@ -15,7 +15,7 @@ from nogil_df.commands.spec import Row, single
 from nogil_df.commands.streams import held
 from nogil_df.commands.streams_groups import consumer_of, group_of, resize
 from nogil_df.commands.streams_ids import parse_id, parse_start, show
-from nogil_df.shard.stream_groups import Consumer, Delivery, Group
+from nogil_df.shard.stream_groups import Delivery, Group
 from nogil_df.shard.streams import LAST_ID, Body, StreamValue
 
 if TYPE_CHECKING:
@@ -78,22 +78,20 @@ def op_xclaim(db: Keyspace, args: Args, h: int) -> list[Any]:
 
 
 class _Claimer:
-    """Takes entries over for one consumer, which is made when the first one is claimed."""
+    """Takes entries over for one consumer, which is made even if there is none to take."""
 
-    __slots__ = ("at", "consumer", "db", "group", "key", "name", "now", "options", "value")
+    __slots__ = ("at", "consumer", "db", "group", "now", "options", "value")
 
     def __init__(
         self, db: Keyspace, key: bytes, value: StreamValue, group: Group, name: bytes, claim: Claim
     ) -> None:
         self.db = db
-        self.key = key
         self.value = value
         self.group = group
-        self.name = name
         self.options = claim
         self.now = db.shard.tick.ms
         self.at = claim.delivered_at(self.now)
-        self.consumer: Consumer | None = None
+        self.consumer = consumer_of(db, key, value, group, name)
 
     def claim(self, entry_id: int) -> Any:
         """Claim an entry as XCLAIM does; as replies have it, None if it was not claimed. O(log n)."""
@@ -123,10 +121,7 @@ class _Claimer:
     def take(self, entry_id: int, delivery: Delivery | None, body: Body) -> Any:
         """Give an entry to the consumer, whoever had it; as replies have it."""
         consumer = self.consumer
-        if consumer is None:
-            consumer = consumer_of(self.db, self.key, self.value, self.group, self.name)
-            consumer.active = self.now
-            self.consumer = consumer
+        consumer.active = self.now
         options = self.options
         if delivery is None:
             before = self.group.memory

@@ -98,7 +98,7 @@ def _full_group(value: StreamValue, group: Group, count: int) -> dict[bytes, Any
         b"entries-read": _known(group.entries_read),
         b"lag": _known(value.lag(group)),
         b"pel-count": len(pending),
-        b"pel": [
+        b"pending": [
             [show(entry_id), delivery.consumer.name, delivery.at, delivery.times]
             for entry_id in pending.span(0, LAST_ID, count or len(pending))
             for delivery in (deliveries[entry_id],)
@@ -115,7 +115,7 @@ def _full_consumer(consumer: Consumer, count: int) -> dict[bytes, Any]:
         b"seen-time": consumer.seen,
         b"active-time": consumer.active,
         b"pel-count": len(pending),
-        b"pel": [
+        b"pending": [
             [show(entry_id), deliveries[entry_id].at, deliveries[entry_id].times]
             for entry_id in pending.span(0, LAST_ID, count or len(pending))
         ],

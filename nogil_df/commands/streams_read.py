@@ -132,8 +132,7 @@ class _Parser:
     def _streams(self, first: int) -> None:
         rest = self.args[first:]
         if len(rest) % 2:
-            name, example = ("xreadgroup", ">") if self.in_group else ("xread", "$")
-            raise ReplyError("STREAM_UNBALANCED", name, example)
+            raise ReplyError("STREAM_UNBALANCED")
         half = len(rest) // 2
         self.reading.keys = rest[:half]
         self.reading.after = [self._after(text) for text in rest[half:]]

@@ -196,7 +196,7 @@ class StreamValue:
             if count:
                 end = min(end, begin + count - len(found))
             found += zip(ids[begin:end], block.bodies[begin:end], strict=True)
-            if end < len(ids) or len(found) == count:
+            if end < len(ids) or (count and len(found) == count):
                 break
             at += 1
         return found
@@ -216,7 +216,7 @@ class StreamValue:
             part = list(zip(ids[begin:end], block.bodies[begin:end], strict=True))
             part.reverse()
             found += part
-            if begin > 0 or len(found) == count:
+            if begin > 0 or (count and len(found) == count):
                 break
             at -= 1
         return found

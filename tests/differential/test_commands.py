@@ -25,6 +25,7 @@ from tests.differential import (
     cases_sorted_sets,
     cases_sorted_sets_multi,
     cases_streams,
+    cases_streams_groups,
     cases_strings,
     cases_transactions,
 )
@@ -42,6 +43,7 @@ BOOKS = (
     cases_lists,
     cases_lists_blocking,
     cases_streams,
+    cases_streams_groups,
     cases_generic,
     cases_expiry,
     cases_connection,
