@@ -50,8 +50,9 @@ def read_hash(db: Keyspace, key: bytes, h: int) -> HashValue | None:
     if value.__class__ is HashValue:
         if value.deadlines is not None:
             value = purge(db, key, h, value)
-        db.shard.hits += 1
-        return value  # type: ignore[no-any-return]
+        if value is not None:
+            db.shard.hits += 1
+            return value  # type: ignore[no-any-return]
     if value is None:
         db.find(key, h)
         return None

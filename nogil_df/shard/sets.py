@@ -15,7 +15,6 @@ asks for a random member or for a traversal, and lives as long as the set.
 
 from __future__ import annotations
 
-from bisect import bisect_right
 from collections.abc import Iterable
 from random import Random
 from sys import getsizeof
@@ -45,22 +44,11 @@ _DIGITS: Final = 18
 """Digits of a number that surely fits 64 bits."""
 
 
-def _growth() -> tuple[int, ...]:
-    """Sizes at which CPython gives a set a bigger table: at 3/5 of its slots (Objects/setobject.c)."""
-    sizes: list[int] = []
-    slots = 8
-    while slots < 1 << 40:
-        size = -(-3 * (slots - 1) // 5)
-        sizes.append(size)
-        wanted = size * (2 if size > 50_000 else 4)
-        while slots <= wanted:
-            slots *= 2
-    return tuple(sizes)
-
-
-GROWTH: Final = _growth()
-FITS_EMPTY: Final = GROWTH[0] - 1
 EMPTY: Final = getsizeof(set())
+"""A set of up to `FITS_EMPTY` members: their places are part of the object."""
+
+FITS_EMPTY: Final = 4
+BYTES_PER_PLACE: Final = 16
 
 
 class SetValue:
@@ -177,7 +165,9 @@ class SetValue:
         size = getsizeof(members)
         self.memory += size - self.table_size
         self.table_size = size
-        self.fits = GROWTH[bisect_right(GROWTH, len(members))] - 1
+        # CPython makes a bigger table when 3/5 of its places are taken (Objects/setobject.c).
+        places = (size - EMPTY) // BYTES_PER_PLACE or 8
+        self.fits = max(len(members), (3 * places + 1) // 5 - 1)
         if self.encoding is INTSET or self.index is not None:
             self.room = 0
             return
@@ -267,7 +257,6 @@ class SetValue:
         """Check the invariants. Raises AssertionError. O(n)."""
         members = self.members
         assert members
-        assert self.table_size == getsizeof(members) or self.encoding is not INTSET
         index = BYTES_PER_MEMBER * len(members) if self.index is not None else 0
         payload = BYTES_OVERHEAD * len(members) + sum(map(len, members))
         assert self.memory == VALUE_OVERHEAD + self.table_size + payload + index

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from nogil_df.shard.limits import EncodingLimits
 from nogil_df.shard.memory import value_size
-from nogil_df.shard.sets import GROWTH, SLICE, SetValue
+from nogil_df.shard.sets import SLICE, SetValue
 
 LIMITS = EncodingLimits()
 NUMBERS = st.integers(-200, 400).map(lambda number: b"%d" % number)
@@ -113,16 +113,22 @@ def test_the_account_knows_the_size_of_pythons_table(count: int, prefix: bytes) 
     value.verify()
 
 
-def test_growth_is_what_cpython_does() -> None:
-    members: set[int] = set()
-    found = []
-    size = getsizeof(members)
-    for number in range(100_000):
-        members.add(number)
-        if getsizeof(members) != size:
-            size = getsizeof(members)
-            found.append(number + 1)
-    assert found == list(GROWTH[: len(found)])
+def test_the_account_follows_every_growth_of_pythons_table() -> None:
+    value = made(b"first")
+    for member in numbered(30_000, b"m"):
+        value.add(member, LIMITS)
+        assert value.table_size == getsizeof(value.members)
+
+
+@pytest.mark.parametrize("count", [3, 10, 100, 1000])
+def test_the_account_follows_a_result_whose_table_is_tight(count: int) -> None:
+    """A union's table is made for what its parts hold, and smaller than one that grew."""
+    parts = [set(numbered(count, prefix)) for prefix in (b"", b"a", b"b")]
+    value = SetValue.of(set().union(*parts), LIMITS)
+    for member in numbered(5 * count, b"m"):
+        value.add(member, LIMITS)
+        assert value.table_size == getsizeof(value.members)
+    value.verify()
 
 
 def test_integers_come_in_order() -> None:
