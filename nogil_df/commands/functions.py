@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from nogil_df.base.errors import ReplyError
 from nogil_df.base.glob import glob_match
 from nogil_df.base.numbers import parse_int
+from nogil_df.commands.busy import BUSY, SlowScript, Watchdog, kill
 from nogil_df.commands.function_locks import judge
 from nogil_df.commands.help import help_row
 from nogil_df.commands.script_call import ScriptCall
@@ -98,15 +99,19 @@ class Plan(NamedTuple):
     Attributes:
         function: what to run.
         epoch: the number of changes to libraries until now.
-        keys, arguments: what it is given.
-        writes: it may call commands that write.
+        args: the client's command.
+        end: where its keys end.
     """
 
     function: Function
     epoch: int
-    keys: Args
-    arguments: Args
-    writes: bool
+    args: Args
+    end: int
+
+    @property
+    def keys(self) -> Args:
+        """The keys that the function is given."""
+        return self.args[3 : self.end]
 
 
 def make_plan(state: ThreadState, command: str, args: Args) -> Plan:
@@ -125,7 +130,7 @@ def make_plan(state: ThreadState, command: str, args: Args) -> Plan:
     read_only = command.endswith("_RO")
     if read_only and not function.no_writes:
         raise ReplyError("ERR", "Can not execute a script with write flag using *_ro command.")
-    return Plan(function, libraries.epoch, args[3:end], args[end:], function.writes)
+    return Plan(function, libraries.epoch, args, end)
 
 
 def lock_fcall(context: Context, tx: Transaction, args: Args) -> None:
@@ -139,12 +144,12 @@ def lock_fcall(context: Context, tx: Transaction, args: Args) -> None:
         presence: dict[int, Any] = {}
         if len(keys) != 1 and proactor.index not in keys:
             presence = {proactor.index: PRESENCE}
-        if plan.writes:
+        if plan.function.writes:
             tx.lock_keys(presence, keys)
         else:
             tx.lock_keys({**presence, **keys}, {})
     else:
-        tx.lock_everything(GLOBAL_EXCLUSIVE if plan.writes else GLOBAL_SHARED)
+        tx.lock_everything(GLOBAL_EXCLUSIVE if plan.function.writes else GLOBAL_SHARED)
 
 
 def cmd_fcall(context: Context, args: Args) -> Steps:
@@ -169,6 +174,7 @@ def _run_plan(context: Context, plan: Plan) -> Steps:
     """One attempt: the reply, or `Stale`."""
     state = context.dispatcher.state
     me = context.proactor.index
+    args = plan.args
     client = (context.db, context.session.proto)
     owned: dict[int, set[int]] = {}
     locked: set[int] | None = None
@@ -179,7 +185,7 @@ def _run_plan(context: Context, plan: Plan) -> Steps:
         home = next(iter(owned), me)
         work: Work = (op_run, (state, plan, client, locked))
         if home != me:
-            work = (op_fcall, (plan.function.name, plan.epoch, plan.keys, plan.arguments, client, locked))
+            work = (op_fcall, (plan.function.name, plan.epoch, args, plan.end, client, locked))
         return (yield from context.hop({home: work}, last=True))[home]
     # An empty hop: when it is over, all grants are there.
     yield from context.hop({me: NO_WORK})
@@ -197,12 +203,11 @@ def op_run(shard: Shard, argument: tuple[ThreadState, Plan, tuple[int, int], set
 
 def op_fcall(shard: Shard, argument: tuple[Any, ...]) -> Any:
     """On another shard, which holds all keys of a call: run it."""
-    name, epoch, keys, arguments, client, locked = argument
+    name, epoch, args, end, client, locked = argument
     libraries = _on(shard)
     if libraries.epoch != epoch:
         return Stale
-    function = libraries.functions[name.lower()]
-    plan = Plan(function, epoch, keys, arguments, function.writes)
+    plan = Plan(libraries.functions[name.lower()], epoch, args, end)
     return run_function(shard.blocking.engine.proactor.service, plan, client, set(locked), None)
 
 
@@ -228,14 +233,17 @@ def run_function(
     """
     scripting = Scripting.of(state)
     db, protocol = client
-    run = ScriptCall(state, scripting.session(db), locked, not plan.writes, tx)
+    function, _, args, end = plan
+    watchdog = Watchdog(state, function.name, True, args)
+    run = ScriptCall(state, scripting.session(db), locked, not function.writes, tx, watchdog)
     scripting.depth += 1
     try:
-        return scripting.lua().call(plan.function.callback, run, protocol, plan.keys, plan.arguments)
+        return scripting.lua().call(function.callback, run, protocol, args[3:end], args[end:])
     except ScriptFailure as failure:
-        raise failed(failure, plan.function.name) from None
+        raise failed(failure, function.name) from None
     finally:
         scripting.depth -= 1
+        watchdog.end()
 
 
 # What changes libraries.
@@ -405,17 +413,26 @@ def op_dump(shard: Shard, argument: None) -> bytes:
 
 
 def cmd_stats(session: Session, args: Args) -> Any:
-    """FUNCTION STATS."""
-    libraries, functions, _ = counts(session.dispatcher.state)
+    """FUNCTION STATS: a function counts as running once others are told that the server is busy."""
+    state = session.dispatcher.state
+    running: dict[str, Any] | None = None
+    if BUSY in state.extra:
+        slow: SlowScript = state.extra[BUSY]
+        if not slow.is_function:
+            raise ReplyError("BUSY_SCRIPT")
+        duration = int((state.clock.monotonic() - slow.started) * 1000)
+        running = {"name": slow.name, "command": slow.command, "duration_ms": duration}
+    libraries, functions, _ = counts(state)
     return {
-        "running_script": None,
+        "running_script": running,
         "engines": {"LUA": {"libraries_count": libraries, "functions_count": functions}},
     }
 
 
 def cmd_kill(session: Session, args: Args) -> Any:
     """FUNCTION KILL."""
-    raise ReplyError("NOTBUSY")
+    kill(session.dispatcher.state, is_function=True)
+    return OK
 
 
 def _fcall(name: str, summary: str) -> Row:
