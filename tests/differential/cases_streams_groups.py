@@ -77,10 +77,10 @@ def timed(line: Line) -> Step:
 # Idle times: small ones may differ.
 IDLE = compare.Near(TOLERANCE)
 
-STREAM = [f"XADD x {number}-{number} f v{number}" for number in range(1, 7)]
-GROUP = [*STREAM, "XGROUP CREATE x g 0"]
-READ = [*GROUP, "XREADGROUP GROUP g one COUNT 3 STREAMS x >", "XREADGROUP GROUP g two COUNT 2 STREAMS x >"]
-CLAIM = [*READ, "XGROUP CREATECONSUMER x g new"]
+STREAM: list[Line] = [f"XADD x {number}-{number} f v{number}" for number in range(1, 7)]
+GROUP: list[Line] = [*STREAM, "XGROUP CREATE x g 0"]
+READ: list[Line] = [*GROUP, "XREADGROUP GROUP g one COUNT 3 STREAMS x >", "XREADGROUP GROUP g two COUNT 2 STREAMS x >"]
+CLAIM: list[Line] = [*READ, "XGROUP CREATECONSUMER x g new"]
 SHOW: list[Line] = [
     "XINFO GROUPS x",
     timed("XINFO CONSUMERS x g"),
@@ -393,7 +393,7 @@ BOOK.add(
         },
     )
 )
-_LAG = ["XINFO GROUPS x", timed("XINFO STREAM x FULL")]
+_LAG: list[Line] = ["XINFO GROUPS x", timed("XINFO STREAM x FULL")]
 BOOK.add(
     table(
         "lag",
@@ -884,7 +884,7 @@ _ENDS: dict[str, list[Line]] = {
     "moved": ["MOVE x 1"],
     "swapped": ["SWAPDB 0 1"],
 }
-_LATEST = [*STREAM, "XGROUP CREATE x g $", "XGROUP CREATECONSUMER x g c"]
+_LATEST: list[Line] = [*STREAM, "XGROUP CREATE x g $", "XGROUP CREATECONSUMER x g c"]
 BOOK.add(
     table(
         "streams, members wait",
