@@ -223,6 +223,21 @@ CATALOGUE: Final[dict[str, str]] = {
     "LCS_LEN_AND_IDX": "ERR If you want both the length and indexes, please just use IDX.",
     "BAD_DIGEST": "ERR must be exactly 16 hexadecimal characters",
     "BAD_NUMKEYS": "ERR invalid numkeys value",
+    # --- bitmaps and HyperLogLogs ---
+    "BIT_ARGUMENT": "ERR The bit argument must be 1 or 0.",
+    "BITOP_NOT": "ERR BITOP NOT must be called with a single source key.",
+    "BITOP_SOURCES": "ERR BITOP {0} must be called with at least two source keys.",
+    "BITFIELD_TYPE": (
+        "ERR Invalid bitfield type. Use something like i16 u8. Note that u64 is not supported but i64 is."
+    ),
+    "BITFIELD_OVERFLOW": "ERR Invalid OVERFLOW type specified",
+    "BITFIELD_READ_ONLY": "ERR BITFIELD_RO only supports the GET subcommand",
+    "HLL_INVALID": "WRONGTYPE Key is not a valid HyperLogLog string value.",
+    "HLL_CORRUPT": "INVALIDOBJ Corrupted HLL object detected",
+    "HLL_NO_KEY": "ERR The specified key does not exist",
+    "HLL_NOT_SPARSE": "ERR HLL encoding is not sparse",
+    "PFDEBUG_UNKNOWN": "ERR Unknown PFDEBUG subcommand '{0}'",
+    "TESTFAILED": "TESTFAILED {0}",
     # --- lists ---
     "LPOS_RANK": (
         "ERR RANK can't be zero: use 1 to start from the first match, 2 from the second ... "

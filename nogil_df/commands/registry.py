@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 from nogil_df.base.flags import FlagError
 from nogil_df.commands import (
     acl,
+    bitfield,
+    bitmaps,
     client,
     command,
     config_commands,
@@ -61,6 +63,8 @@ FAMILIES = (
     strings_numeric,
     strings_multi,
     lcs,
+    bitmaps,
+    bitfield,
     lists,
     lists_multi,
     lists_blocking,
