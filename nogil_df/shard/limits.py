@@ -2,8 +2,8 @@
 
 Our values have one form each, whatever their size; these bounds only decide which encoding OBJECT ENCODING
 and its kin report, and where a stream is cut into blocks. A shard has an object of its own, because values
-look at it on every write, and takes the figures over from the configuration of its thread (`set-max-*`, `hash-max-*`, `list-max-*`, `zset-max-*`,
-`stream-node-*`).
+look at it on every write, and takes the figures over from the configuration of its thread (`set-max-*`,
+`hash-max-*`, `list-max-*`, `zset-max-*`, `stream-node-*`).
 """
 
 from __future__ import annotations
