@@ -179,7 +179,7 @@ def memory(report: Report) -> Lines:
     yield "allocator_active", rss
     yield "allocator_resident", rss
     yield from _sized("total_system_memory", total)
-    yield from _scripts()
+    yield from _scripts(figures)
     yield from _sized("maxmemory", config.maxmemory)
     yield "maxmemory_policy", config.maxmemory_policy
     yield from _fragmentation(used, rss)
@@ -213,18 +213,21 @@ def _percent(part: float, whole: float) -> str:
     return f"{100 * part / whole if whole > 0 else 0:.2f}%"
 
 
-def _scripts() -> Lines:
-    """Memory of scripts and functions: there are none."""
-    yield "used_memory_lua", 0
-    yield "used_memory_vm_eval", 0
-    yield "used_memory_lua_human", human(0)
-    for name in ("used_memory_scripts_eval", "number_of_cached_scripts", "number_of_functions"):
-        yield name, 0
-    yield "number_of_libraries", 0
+def _scripts(figures: Figures) -> Lines:
+    """Memory of scripts and functions. Both run in one Lua a thread, which counts as that of scripts."""
+    lua = figures["lua_memory"]
+    scripts, functions = figures["script_bytes"], figures["function_bytes"]
+    yield "used_memory_lua", lua
+    yield "used_memory_vm_eval", lua
+    yield "used_memory_lua_human", human(lua)
+    yield "used_memory_scripts_eval", scripts
+    yield "number_of_cached_scripts", figures["scripts"]
+    yield "number_of_functions", figures["functions"]
+    yield "number_of_libraries", figures["libraries"]
     yield "used_memory_vm_functions", 0
-    yield from _sized("used_memory_vm_total", 0)
-    yield "used_memory_functions", 0
-    yield from _sized("used_memory_scripts", 0)
+    yield from _sized("used_memory_vm_total", lua)
+    yield "used_memory_functions", functions
+    yield from _sized("used_memory_scripts", scripts + functions)
 
 
 def _fragmentation(used: int, rss: int) -> Lines:

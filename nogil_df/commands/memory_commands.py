@@ -104,8 +104,8 @@ def _accounted(figures: Figures) -> dict[str, Any]:
         "clients.normal": figures["client_memory"],
         "cluster.links": 0,
         "aof.buffer": 0,
-        "lua.caches": 0,
-        "functions.caches": 0,
+        "lua.caches": figures["script_bytes"],
+        "functions.caches": figures["function_bytes"],
     }
 
 

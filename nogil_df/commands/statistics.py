@@ -18,6 +18,8 @@ from itertools import islice
 from typing import TYPE_CHECKING
 
 from nogil_df.commands.client_list import CLIENT_BYTES
+from nogil_df.commands.functions import counts as function_counts
+from nogil_df.commands.scripting import Scripting
 from nogil_df.commands.spec import BUCKETS, Command
 
 if TYPE_CHECKING:
@@ -133,7 +135,7 @@ def gather(proactor: Proactor, wanted: frozenset[str]) -> ThreadFigures:
         wanted: what is needed beside the counters: CLIENTS, COMMANDS, KEYSPACE.
     """
     state: ThreadState = proactor.service
-    counts = {**_counters(state), **_rates(state), **_core_counters(proactor)}
+    counts = {**_counters(state), **_rates(state), **_core_counters(proactor), **_script_counters(state)}
     greatest = {"input_buffer": 0, "output_buffer": 0, "tx_queue_longest": proactor.engine.queue.longest}
     if CLIENTS in wanted:
         _look_at_clients(state, counts, greatest)
@@ -240,6 +242,21 @@ def _look_at_clients(state: ThreadState, counts: dict[str, float], greatest: dic
     counts["watching"] = watching
     counts["watched"] = watched
     counts["subscribed"] = subscribed
+
+
+def _script_counters(state: ThreadState) -> dict[str, float]:
+    """Scripts and functions: every thread has all of them, so they are counted once; their bytes are not."""
+    scripting = Scripting.of(state)
+    libraries, functions, function_bytes = function_counts(state)
+    first = state.proactor.index == 0
+    return {
+        "lua_memory": scripting.runtime.memory if scripting.runtime is not None else 0,
+        "scripts": len(scripting.cache) if first else 0,
+        "script_bytes": scripting.cache.size,
+        "libraries": libraries if first else 0,
+        "functions": functions if first else 0,
+        "function_bytes": function_bytes,
+    }
 
 
 def _all_commands(state: ThreadState) -> Iterator[Command]:
