@@ -24,13 +24,20 @@ MOST_STEPS = 400_000
 MOST_QUIET_MS = 120_000
 """How much time may pass without a reply before a client counts as waiting for ever."""
 
-_LEFT_OUT = frozenset(("CONFIG", "DEBUG", "COMMAND", "ACL", "MEMORY", "LATENCY", "SLOWLOG", "MONITOR"))
+_COMMANDS = frozenset(
+    (
+        "GET SET MSET MGET MSETNX SETNX INCR INCRBY DECRBY APPEND DEL EXISTS RENAME RENAMENX COPY MOVE "
+        "SADD SREM SISMEMBER SMEMBERS SCARD SMOVE SUNION SINTER "
+        "LPUSH RPUSH LPOP RPOP LRANGE LLEN LMOVE RPOPLPUSH BLPOP BRPOP BLMPOP BLMOVE BRPOPLPUSH "
+        "MULTI EXEC DISCARD WATCH UNWATCH EVAL SELECT PING CLIENT"
+    ).split()
+)
+"""What scenarios use: a server of these is made twice as quickly as one of all."""
 
 
 @cache
 def _rows() -> Sequence[Row]:
-    """Without the commands for operators a server is made more quickly."""
-    return tuple(row for row in all_rows() if row.name.split()[0] not in _LEFT_OUT)
+    return tuple(row for row in all_rows() if row.name.split()[0] in _COMMANDS)
 
 
 def simulate(scenario: Scenario, seed: int, shards: int = 0, turns: int = 8) -> Counter[str]:
