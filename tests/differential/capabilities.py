@@ -25,6 +25,7 @@ CAPABILITIES: frozenset[str] = frozenset(
         "blocking",
         "scripting",
         "sort",
+        "geo",
         "acl",
         "tracking",
     }
@@ -84,7 +85,7 @@ _FAMILIES: dict[str, str] = {
     "geo": "GEOADD",
     "sort": "SORT SORT_RO",
     "dump": "DUMP RESTORE",
-    "scripting": "EVAL EVALSHA SCRIPT FCALL FUNCTION",
+    "scripting": "EVAL EVALSHA SCRIPT FCALL FCALL_RO FUNCTION",
     "acl": "ACL",
     "replication": "REPLICAOF WAIT ROLE",
     "persistence": "BGSAVE SAVE BGREWRITEAOF",

@@ -15,6 +15,7 @@ from tests.differential import (
     cases_expiry,
     cases_functions,
     cases_generic,
+    cases_geo,
     cases_hashes,
     cases_lists,
     cases_lists_blocking,
@@ -50,6 +51,7 @@ BOOKS = (
     cases_transactions,
     cases_server,
     cases_sort,
+    cases_geo,
     cases_functions,
     cases_scripting,
 )
