@@ -27,11 +27,12 @@ class Script:
         body: its text.
         header: what its first line says.
         verdict: what reading it tells about the locks it needs.
+        read_only: it can't call commands that write, or promises not to.
         loaded: it came by SCRIPT LOAD, and stays.
         function: compiled by this thread's runtime; None until it is run here.
     """
 
-    __slots__ = ("body", "function", "header", "loaded", "sha", "verdict")
+    __slots__ = ("body", "function", "header", "loaded", "read_only", "sha", "verdict")
 
     def __init__(self, sha: bytes, body: bytes, header: Header, verdict: Verdict, loaded: bool) -> None:
         self.sha = sha
@@ -39,6 +40,7 @@ class Script:
         self.header = header
         self.verdict = verdict
         self.loaded = loaded
+        self.read_only = header.no_writes or not verdict.writes
         self.function: Any = None
 
 
@@ -78,7 +80,8 @@ class ScriptCache:
     def used(self, script: Script) -> None:
         """A script that came by EVAL was used: it is forgotten later. O(1)."""
         evals = self._evals
-        if script.sha in evals:
+        # As long as nothing is forgotten soon, the order does not matter.
+        if len(evals) > MOST_EVALS // 2 and script.sha in evals:
             del evals[script.sha]
             evals[script.sha] = script
 

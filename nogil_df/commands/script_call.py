@@ -13,18 +13,25 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from nogil_df.base.errors import ReplyError
+from nogil_df.commands.access import CHANNEL, COMMAND, KEY, denial, log_denial
+from nogil_df.commands.busy import Watchdog
 from nogil_df.commands.context import Alone, Context, Everywhere
-from nogil_df.commands.spec import KEYS, LOCAL, NOTHING, Command
+from nogil_df.commands.spec import KEYS, LOCAL, NOTHING, SINGLE, Command
 from nogil_df.vll.engine import call
 from nogil_df.wire.values import OK, Members, Pairs
 
 if TYPE_CHECKING:
     from collections.abc import Set
 
-    from nogil_df.commands.busy import Watchdog
     from nogil_df.commands.session import Session
     from nogil_df.commands.threadstate import ThreadState
     from nogil_df.vll.transaction import Transaction
+
+_REASONS = {
+    COMMAND: "can't run this command or subcommand",
+    KEY: "can't access at least one of the keys mentioned in the command arguments",
+    CHANNEL: "can't publish to the channel mentioned in the command",
+}
 
 
 class ScriptCall:
@@ -36,7 +43,9 @@ class ScriptCall:
         locked: fingerprints of the keys it may touch; None for all.
         read_only: commands that write are refused.
         tx: the transaction whose hops reach other shards; None if all it may touch is here.
-        watchdog: keeps the time.
+        watchdog: keeps the time; made when it is needed if None.
+        name, is_function: of the script, and whether FCALL runs it.
+        user: who runs it.
 
     Attributes:
         wrote: a command that may write was called.
@@ -48,8 +57,11 @@ class ScriptCall:
         "_dbs",
         "_hash_key",
         "_me",
-        "_watchdog",
+        "_restricted",
+        "watchdog",
+        "is_function",
         "locked",
+        "name",
         "read_only",
         "session",
         "state",
@@ -65,6 +77,9 @@ class ScriptCall:
         read_only: bool,
         tx: Transaction | None,
         watchdog: Watchdog | None = None,
+        name: bytes = b"",
+        is_function: bool = False,
+        user: bytes = b"default",
     ) -> None:
         proactor = state.proactor
         self.state = state
@@ -73,12 +88,47 @@ class ScriptCall:
         self.read_only = read_only
         self.tx = tx
         self.wrote = False
-        self._watchdog = watchdog
+        self.watchdog: Watchdog | None = watchdog
         self._commands = state.dispatcher.commands
         self._dbs = proactor.shard.dbs
         self._hash_key = proactor.shard.hash_key
         self._count = proactor.count
         self._me = proactor.index
+        self.name = name
+        self.is_function = is_function
+        self._restricted = False
+        self.act_for(user)
+
+    def restart(
+        self,
+        locked: Set[int] | None,
+        read_only: bool,
+        tx: Transaction | None,
+        name: bytes,
+    ) -> None:
+        """Begin another run with the same object, for a user who may do everything: making one costs time."""
+        self.locked = locked
+        self.read_only = read_only
+        self.tx = tx
+        self.wrote = False
+        self.name = name
+        self.watchdog = None
+        self._restricted = False
+
+    def act_for(self, user: bytes) -> None:
+        """Run commands as far as this user may.
+
+        Raises:
+            ReplyError: there is no such user any more.
+        """
+        users = self.state.users
+        account = users.default if user == b"default" else None
+        if account is None:
+            if user not in users.by_name:
+                raise ReplyError("NOPERM_COMMAND", "eval")
+            account = users.by_name[user]
+        self.session.account = account
+        self._restricted = not account.is_unrestricted
 
     def call(self, args: list[bytes]) -> Any:
         """Run one command. Returns its reply value. See `nogil_df.scripting.runtime.Running`."""
@@ -96,12 +146,24 @@ class ScriptCall:
             if self.read_only:
                 raise ReplyError("SCRIPT_READ_ONLY")
             self.wrote = True
-            if self._watchdog is not None and self._watchdog.slow is not None:
-                self._watchdog.slow.wrote = True
-        command.record(1, 0)
+            if self.watchdog is not None and self.watchdog.slow is not None:
+                self.watchdog.slow.wrote = True
+        if self._restricted:
+            self._check_rights(command, args)
+        # Not timed: that would cost more than many a command.
+        command.calls += 1
         try:
-            if command.is_single(args):
-                value = self._single(command, args, argc)
+            if command.kind == SINGLE or argc == command.single_with:
+                payload = args if argc == command.plain_with or command.cmd is None else None
+                if payload is None:
+                    payload = command.cmd(self.session, args)
+                h = self._hash_key(args[1])
+                if self.locked is not None and h not in self.locked:
+                    raise ReplyError("SCRIPT_UNDECLARED")
+                if (h >> 32) % self._count == self._me:
+                    value = command.op(self._dbs[self.session.db], payload, h)
+                else:
+                    value = self._elsewhere(command, payload, h)
             elif command.kind == LOCAL:
                 value = command.run(self.session, args)
             else:
@@ -110,26 +172,24 @@ class ScriptCall:
             value = error.with_traceback(None)
         if value is True and command.plain_ok:
             return OK
-        if self.session.proto == 3 and value.__class__ is list:
+        if value.__class__ is list and self.session.proto == 3:
             value = _typed(command, value)
-        if value.__class__ is ReplyError:
+        elif value.__class__ is ReplyError:
             command.failed += 1
             self.state.count_error(value)
         return value
 
-    def _single(self, command: Command, args: list[bytes], argc: int) -> Any:
-        cmd = None if argc == command.plain_with else command.cmd
-        payload = args if cmd is None else cmd(self.session, args)
-        h = self._hash_key(args[1])
-        locked = self.locked
-        if locked is not None and h not in locked:
-            raise ReplyError("SCRIPT_UNDECLARED")
+    def _elsewhere(self, command: Command, payload: Any, h: int) -> Any:
+        """A command on the key of another shard."""
         shard = (h >> 32) % self._count
-        db = self.session.db
-        if shard == self._me:
-            return command.op(self._dbs[db], payload, h)  # type: ignore[misc]
-        work = (_run_at, (command.op, db, payload, h))
+        work = (_run_at, (command.op, self.session.db, payload, h))
         return self._hop({shard: work})[shard]
+
+    def _check_rights(self, command: Command, args: list[bytes]) -> None:
+        found = denial(self.session.account, command, args)
+        if found is not None:
+            log_denial(self.session, found, b"lua")
+            raise ReplyError("ERR", "The user executing the script " + _REASONS[found.reason])
 
     def _multi(self, command: Command, args: list[bytes]) -> Any:
         """Drive a multi-hop command to its end."""
@@ -177,10 +237,13 @@ class ScriptCall:
         return self.tx.hop_now(works)
 
     def acl_check(self, args: list[bytes]) -> bool:
-        """Whether the user may run a command: there is one user, who may run all that there are."""
-        if self._commands[args[0]] is None:
+        """Whether the user may run a command."""
+        command: Any = self._commands[args[0]]
+        if command is None:
             raise ReplyError("ERR", "Invalid command passed to redis.acl_check_cmd()")
-        return True
+        if command.subcommands:
+            command = command.subcommands.get(args[1].upper() if len(args) > 1 else b"", command)
+        return not self._restricted or denial(self.session.account, command, args) is None
 
     def set_protocol(self, protocol: int) -> None:
         """See `nogil_df.scripting.runtime.Running`."""
@@ -188,7 +251,14 @@ class ScriptCall:
 
     def on_tick(self) -> bool:
         """See `nogil_df.scripting.runtime.Running`."""
-        return self._watchdog is not None and self._watchdog.tick(self.wrote)
+        if self.watchdog is None:
+            self.watchdog = Watchdog(self.state, self.name, self.is_function, [self.name])
+        return self.watchdog.tick(self.wrote)
+
+    def end(self) -> None:
+        """The run is over, one way or another."""
+        if self.watchdog is not None:
+            self.watchdog.end()
 
 
 def _typed(command: Command, values: list[Any]) -> Any:

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 from nogil_df.base.errors import ReplyError
 from nogil_df.base.numbers import parse_int
-from nogil_df.commands.busy import Watchdog, kill
+from nogil_df.commands.busy import kill
 from nogil_df.commands.context import Context, Steps
 from nogil_df.commands.script_cache import Script, ScriptCache, sha1
 from nogil_df.commands.script_call import ScriptCall
@@ -27,7 +27,7 @@ from nogil_df.commands.script_locks import verdict_of
 from nogil_df.commands.session import Session
 from nogil_df.commands.spec import ALL_EXCLUSIVE, ALL_SHARED, Command, Row, container, local, multi
 from nogil_df.commands.threadstate import GONE
-from nogil_df.scripting.runtime import CompileError, Runtime, ScriptFailure, is_available
+from nogil_df.scripting.runtime import MOST_ARGUMENTS, CompileError, Runtime, ScriptFailure, is_available
 from nogil_df.scripting.source import HeaderError, read_header
 from nogil_df.vll.part import GLOBAL_EXCLUSIVE, GLOBAL_SHARED, NOT_GLOBAL, Work
 from nogil_df.vll.transaction import NO_WORK
@@ -36,12 +36,14 @@ from nogil_df.wire.values import OK
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from nogil_df.commands.dispatch import Dispatcher
     from nogil_df.commands.threadstate import ThreadState
     from nogil_df.shard.shard import Shard
     from nogil_df.vll.proactor import Message, Proactor
     from nogil_df.vll.transaction import Transaction
 
 Args = list[bytes]
+Client = tuple[int, int, bytes]
 
 
 class Scripting:
@@ -53,7 +55,7 @@ class Scripting:
         depth: scripts that run now, one inside the other's waiting.
     """
 
-    __slots__ = ("_sessions", "cache", "depth", "runtime", "state")
+    __slots__ = ("_runs", "_sessions", "cache", "depth", "runtime", "state")
 
     def __init__(self, state: ThreadState) -> None:
         self.state = state
@@ -61,6 +63,8 @@ class Scripting:
         self.runtime: Runtime | None = None
         self.depth = 0
         self._sessions: list[Session] = []
+        # By depth.
+        self._runs: list[ScriptCall] = []
 
     @staticmethod
     def of(state: ThreadState) -> Scripting:
@@ -91,6 +95,54 @@ class Scripting:
         session.db = db
         session.proto = 2
         return session
+
+    def begin(
+        self,
+        name: bytes,
+        db: int,
+        locked: set[int] | None,
+        read_only: bool,
+        tx: Transaction | None,
+        user: bytes,
+    ) -> ScriptCall:
+        """What the calls of a script that begins now go to; the caller takes 1 from ``depth`` at its end."""
+        depth = self.depth
+        if depth == len(self._runs):
+            self._runs.append(ScriptCall(self.state, self.session(db), None, False, None))
+        run = self._runs[depth]
+        run.session.db = db
+        run.session.proto = 2
+        run.restart(locked, read_only, tx, name)
+        run.act_for(user)
+        self.depth = depth + 1
+        return run
+
+    def run_here(
+        self, script: Script, session: Session, locked: set[int] | None, count: int, values: Args
+    ) -> Any:
+        """Run a script that was run before, for a client that may do everything; no other script runs.
+
+        Args:
+            locked: the fingerprints it may touch; None for all.
+            count, values: its keys and arguments, and how many of them are keys.
+
+        Raises:
+            ScriptFailure: it ended in an error.
+        """
+        if not self._runs:
+            self._runs.append(ScriptCall(self.state, self.session(0), None, False, None))
+        run = self._runs[0]
+        run.session.db = session.db
+        run.session.proto = 2
+        run.restart(locked, script.read_only, None, script.sha)
+        runtime = self.lua() if self.runtime is None else self.runtime
+        self.depth = 1
+        try:
+            return runtime.run_flat(script.function, run, session.proto, count, values)
+        finally:
+            self.depth = 0
+            if run.watchdog is not None:
+                run.watchdog.end()
 
     def compiled(self, script: Script) -> Any:
         """A script's Lua function. Raises CompileError. O(1) but for the first time."""
@@ -178,7 +230,9 @@ def count_keys(args: Sequence[bytes]) -> int:
     Raises:
         ReplyError: it is no number, or there are not so many arguments.
     """
-    count = parse_int(args[2])
+    text = args[2]
+    # One digit, nearly always.
+    count = text[0] - 48 if len(text) == 1 and text.isdigit() else parse_int(text)
     if count is None:
         raise ReplyError("NOT_INTEGER")
     if count > len(args) - 3:
@@ -261,12 +315,63 @@ def lock_eval_in_exec(
     return NOT_GLOBAL
 
 
+def run_eval(dispatcher: Dispatcher, session: Session, command: Command, args: Args) -> bool:
+    """EVAL of a known script that needs nobody else: its keys are ours, and nobody has an intent here.
+
+    No transaction, as nothing comes in between; no call that can be spared. See `Row.quick`.
+    """
+    proactor = dispatcher.proactor
+    extra = dispatcher.state.extra
+    text = args[2]
+    if proactor.engine.locks.table or session.special or "scripting" not in extra or len(text) != 1:
+        return False
+    scripting: Scripting = extra["scripting"]
+    count = text[0] - 48
+    known = scripting.cache.by_sha if command.name == "EVALSHA" else scripting.cache.by_body
+    script = known[args[1]] if args[1] in known else None
+    if script is None or script.function is None or scripting.depth or not 0 <= count <= len(args) - 3:
+        return False
+    values = args[3:]
+    locked: set[int] | None = None
+    threads = proactor.count
+    if threads > 1:
+        if not script.verdict.declared:
+            return False
+        me = proactor.index
+        hash_key = proactor.shard.hash_key
+        locked = set()
+        for key in values[:count]:
+            h = hash_key(key)
+            if (h >> 32) % threads != me:
+                return False
+            locked.add(h)
+    if len(values) > MOST_ARGUMENTS:
+        return False
+    started = dispatcher.stopwatch()
+    session.last_command = command.full_name
+    scripting.cache.used(script)
+    # A slow script lets others in, who must leave this session alone.
+    session.busy = True
+    try:
+        reply = scripting.run_here(script, session, locked, count, values)
+    except ScriptFailure as failure:
+        reply = failed(failure, script.sha)
+    session.busy = False
+    session.position += 1
+    shard = proactor.shard
+    if shard.ready:
+        shard.blocking.serve(shard.ready)
+    if not session.closed:
+        dispatcher.reply(session, command, reply, dispatcher.stopwatch() - started, args)
+    return True
+
+
 def cmd_eval(context: Context, args: Args) -> Steps:
     """Run a script where it belongs."""
     state = context.dispatcher.state
     plan = make_plan(state, context.command.name, args) if context.nested else context.result
     me = context.proactor.index
-    client = (context.db, context.session.proto)
+    client = client_of(context.session)
     owned: dict[int, set[int]] = {me: set()}
     locked: set[int] | None = None
     if plan.script.verdict.declared:
@@ -280,12 +385,17 @@ def cmd_eval(context: Context, args: Args) -> Steps:
         if home != me:
             work = (op_eval, (plan.script.body, plan.keys, plan.arguments, plan.read_only, client, locked))
         return (yield from context.hop({home: work}, last=True))[home]
-    # An empty hop, on any shard that is part of it: when it is over, all grants are there. Ours costs nothing.
+    # An empty hop, on any shard that is part of it: when it is over, all grants are there. Ours is free.
     yield from context.hop({me if me in owned else next(iter(owned)): NO_WORK})
     return run_script(state, plan, client, locked, context.tx)
 
 
-def op_run(shard: Shard, argument: tuple[ThreadState, Plan, tuple[int, int], set[int] | None]) -> Any:
+def client_of(session: Session) -> Client:
+    """What a script has to know of its client: database, protocol, user's name."""
+    return session.db, session.proto, session.account.name
+
+
+def op_run(shard: Shard, argument: tuple[ThreadState, Plan, Client, set[int] | None]) -> Any:
     """On the coordinator's own shard, which holds all keys of a script: run it."""
     return run_script(*argument, None)
 
@@ -304,14 +414,14 @@ def op_eval(shard: Shard, argument: tuple[Any, ...]) -> Any:
 def run_script(
     state: ThreadState,
     plan: Plan,
-    client: tuple[int, int],
+    client: Client,
     locked: set[int] | None,
     tx: Transaction | None,
 ) -> Any:
     """Run a script on this thread, which holds the intents that it needs.
 
     Args:
-        client: database and protocol of the client.
+        client: see `client_of`.
         locked: the fingerprints it may touch; None for all.
         tx: for hops to other shards.
 
@@ -322,19 +432,16 @@ def run_script(
         ReplyError: the script ended in an error.
     """
     scripting = Scripting.of(state)
-    function = scripting.compiled(plan.script)
-    db, protocol = client
-    watchdog = Watchdog(state, plan.script.sha, False, [b"EVALSHA", plan.script.sha])
-    run = ScriptCall(state, scripting.session(db), locked, not plan.writes, tx, watchdog)
-    scripting.depth += 1
+    db, protocol, user = client
+    run = scripting.begin(plan.script.sha, db, locked, not plan.writes, tx, user)
     try:
+        function = plan.script.function or scripting.compiled(plan.script)
         return scripting.lua().run(function, run, protocol, plan.keys, plan.arguments)
     except ScriptFailure as failure:
         raise failed(failure, plan.script.sha) from None
     finally:
         scripting.depth -= 1
-        if watchdog.slow is not None:
-            watchdog.end()
+        run.end()
 
 
 def failed(failure: ScriptFailure, name: bytes) -> ReplyError:
@@ -407,6 +514,7 @@ def _eval(name: str, syntax: str, summary: str, since: str, **rest: Any) -> Row:
         scope=ALL_SHARED if read_only else ALL_EXCLUSIVE,
         lock=lock_eval,
         lock_in_exec=lock_eval_in_exec,
+        quick=None if read_only else run_eval,
         find_keys=find_keys,
         acl="@scripting @slow",
         since=since,

@@ -239,6 +239,19 @@ class Runtime:
         """
         return self._enter(self._run, self._run_with, function, running, client, keys, arguments)
 
+    def run_flat(self, function: Any, running: Running, client: int, count: int, values: list[bytes]) -> Any:
+        """`run` with keys and arguments in one list, the first ``count`` of them keys; few of them."""
+        outer, outer_protocol = self.running, self.protocol
+        self.running = running
+        self.protocol = 2
+        try:
+            result = self._run(function, client, count, *values)
+        finally:
+            self.running = outer
+            self.protocol = outer_protocol
+        kind = result.__class__
+        return result if kind is bytes or kind is int else _plain(result)
+
     def call(
         self, function: Any, running: Running, client: int, keys: Sequence[bytes], arguments: Sequence[bytes]
     ) -> Any:
@@ -266,13 +279,7 @@ class Runtime:
                 result = enter_with(function, client, listed(keys, 2), listed(arguments, 2))
         finally:
             self.running, self.protocol = outer, outer_protocol
-        if result.__class__ is tuple:
-            return _reply_of(result)
-        if result.__class__ is bool:
-            return 1 if result else None
-        if result.__class__ is float:
-            return truncate(result)
-        return result
+        return _plain(result)
 
     @property
     def memory(self) -> int:
@@ -379,6 +386,16 @@ def truncate(number: float) -> int:
         if -(1 << 63) <= whole < 1 << 63:
             return whole
     return -(1 << 63)
+
+
+def _plain(result: Any) -> Any:
+    """The reply value of what the sandbox returned."""
+    kind = result.__class__
+    if kind is tuple:
+        return _reply_of(result)
+    if kind is bool:
+        return 1 if result else None
+    return truncate(result) if kind is float else result
 
 
 def _reply_of(result: tuple[Any, ...]) -> Any:
