@@ -255,6 +255,7 @@ EFFECTIVE = frozenset(
         "enable-protected-configs",
         "hash-max-listpack-entries",
         "hash-max-listpack-value",
+        "hll-sparse-max-bytes",
         "latency-monitor-threshold",
         "latency-tracking",
         "latency-tracking-info-percentiles",

@@ -23,6 +23,7 @@ class EncodingLimits:
     __slots__ = (
         "hash_max_listpack_entries",
         "hash_max_listpack_value",
+        "hll_sparse_max_bytes",
         "list_max_listpack_size",
         "set_max_intset_entries",
         "set_max_listpack_entries",
@@ -36,6 +37,7 @@ class EncodingLimits:
     def __init__(self) -> None:
         self.hash_max_listpack_entries = 512
         self.hash_max_listpack_value = 64
+        self.hll_sparse_max_bytes = 3000
         self.list_max_listpack_size = -2
         self.set_max_intset_entries = 512
         self.set_max_listpack_entries = 128

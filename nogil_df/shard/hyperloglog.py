@@ -1,0 +1,469 @@
+"""HyperLogLogs as strings, in Redis's own format, so that values can be carried both ways.
+
+A value is a header of 16 bytes and 16,384 registers of 6 bits. A register holds the longest run of zeros,
+plus one, that the hashes of the elements which fall to it ended in; the cardinality is estimated of how many
+registers hold what. The header: "HYLL", the encoding, three bytes not used, the cardinality last estimated
+(64 bits, little endian), of which the highest bit says that it is out of date.
+
+*Dense*: registers one behind the other, each beginning at the lowest bit that is free. Four of them in
+three bytes are base64 read backwards, so that `binascii` unpacks and packs them.
+*Sparse*: opcodes for runs of registers. ZERO (00llllll) and XZERO (01llllll llllllll): l+1 registers that
+are zero. VAL (1vvvvvll): l+1 registers that hold v+1. A value turns dense when a register needs more than VAL
+can say, or when it would grow past `hll-sparse-max-bytes`.
+
+Which opcodes a change leaves behind, and when a value turns dense, is as in Redis, byte for byte. Algorithms
+between values work on *plain* registers, one byte each.
+
+Sources: Flajolet et al., "HyperLogLog: the analysis of a near-optimal cardinality estimation algorithm",
+2007; Heule et al., "HyperLogLog in practice", 2013; Ertl, "New cardinality estimation algorithms for HyperLogLog
+sketches", arXiv:1702.01284, whose estimator, with tau and sigma, Redis has since 4.0; Appleby, MurmurHash64A.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from binascii import a2b_base64, b2a_base64
+from bisect import bisect_right
+from collections.abc import Callable, Iterable, Iterator
+from functools import partial
+from itertools import accumulate
+from struct import iter_unpack
+from typing import Final
+from zlib import adler32
+
+from nogil_df.base.errors import ReplyError
+
+Buffer = bytes | bytearray
+
+INDEX_BITS: Final = 14
+REGISTERS: Final = 1 << INDEX_BITS
+HASH_BITS: Final = 64 - INDEX_BITS
+"""What is left of a hash when the number of its register has been taken: a register holds up to 51."""
+
+HEADER: Final = 16
+DENSE_SIZE: Final = HEADER + REGISTERS * 6 // 8
+DENSE, SPARSE = 0, 1
+
+LONGEST_SPARSE: Final = HEADER + 2 * REGISTERS
+"""No sparse value is longer: an opcode takes one or two bytes and stands for a register at least."""
+
+LONGEST_ZERO: Final = 64
+LONGEST_VAL: Final = 4
+HIGHEST_VAL: Final = 32
+SUMMED_AT_ONCE: Final = 1024
+MERGE_STEPS: Final = 5
+"""How many opcodes, from the one before a change on, are looked at to join equal neighbours."""
+
+_SPANS: Final = bytes(
+    [code + 1 for code in range(64)] + 64 * [0] + [(code & 3) + 1 for code in range(128, 256)]
+)
+"""How many registers a one-byte opcode stands for; 0 for XZERO."""
+
+_RUNS: Final = tuple(
+    [bytes(length) for length in range(1, 65)]
+    + 64 * [b""]
+    + [bytes(((code >> 2 & 31) + 1,)) * ((code & 3) + 1) for code in range(128, 256)]
+)
+"""The plain registers that a one-byte opcode stands for."""
+
+_WIDE: Final = re.compile(rb"[\x40-\x7f].", re.DOTALL)
+"""XZERO. Not to be searched for from the second byte of one on."""
+
+_BASE64: Final = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
+_DIGIT_TO_REGISTER: Final = bytes.maketrans(_BASE64, bytes(range(64)))
+_REGISTER_TO_DIGIT: Final = bytes.maketrans(bytes(range(64)), _BASE64)
+
+_MASK: Final = (1 << 64) - 1
+_HIGH_BITS: Final = int.from_bytes(b"\x80" * REGISTERS)
+_ALPHA: Final = 0.721347520444481703680
+"""1 / (2 ln 2)."""
+
+
+# Hashing.
+
+
+def murmur64(data: bytes) -> int:
+    """MurmurHash64A with the seed that Redis gives it. O(length)."""
+    length = len(data)
+    multiplier = 0xC6A4A7935BD1E995
+    h = 0xADC83B19 ^ (length * multiplier & _MASK)
+    tail = length & 7
+    if length > 7:
+        for (block,) in iter_unpack("<Q", data[: length - tail]):
+            block = block * multiplier & _MASK
+            h = (h ^ ((block ^ block >> 47) * multiplier & _MASK)) * multiplier & _MASK
+    if tail:
+        h = (h ^ int.from_bytes(data[length - tail :], "little")) * multiplier & _MASK
+    h = (h ^ h >> 47) * multiplier & _MASK
+    return h ^ h >> 47
+
+
+def register_of(element: bytes) -> tuple[int, int]:
+    """The register that an element falls to, and what it must hold at least. O(length)."""
+    h = murmur64(element)
+    rest = h >> INDEX_BITS | 1 << HASH_BITS
+    return h & (REGISTERS - 1), (rest & -rest).bit_length()
+
+
+# The header.
+
+
+def new() -> bytearray:
+    """An empty value: sparse, its cardinality of 0 up to date. O(1)."""
+    return bytearray(b"HYLL\x01" + bytes(11) + _zeros(REGISTERS))
+
+
+def check(value: Buffer) -> None:
+    """Refuse strings that are no HyperLogLogs. O(1).
+
+    Raises:
+        ReplyError HLL_INVALID.
+    """
+    if (
+        len(value) < HEADER
+        or value[:4] != b"HYLL"
+        or value[4] > SPARSE
+        or (value[4] == DENSE and len(value) != DENSE_SIZE)
+    ):
+        raise ReplyError("HLL_INVALID")
+
+
+def is_sparse(value: Buffer) -> bool:
+    """Whether a value is in the sparse encoding. O(1)."""
+    return value[4] == SPARSE
+
+
+def cached(value: Buffer) -> int | None:
+    """The cardinality that the header knows; None if it is out of date. O(1)."""
+    return None if value[15] & 0x80 else int.from_bytes(value[8:16], "little")
+
+
+def remember(buffer: bytearray, cardinality: int) -> None:
+    """Put the cardinality into the header. O(1)."""
+    buffer[8:16] = cardinality.to_bytes(8, "little")
+
+
+def forget(buffer: bytearray) -> None:
+    """Mark the cardinality in the header as out of date. O(1)."""
+    buffer[15] |= 0x80
+
+
+# Reading.
+
+
+def plain(value: Buffer) -> bytes:
+    """The registers, one byte each. O(registers), in C but for the opcodes of a sparse value.
+
+    Raises:
+        ReplyError HLL_CORRUPT: the opcodes do not stand for all registers and no more.
+    """
+    if value[4] == DENSE:
+        return b2a_base64(value[:15:-1], newline=False).translate(_DIGIT_TO_REGISTER)[::-1]
+    if len(value) > LONGEST_SPARSE:
+        raise ReplyError("HLL_CORRUPT")
+    pieces: list[bytes] = []
+    at, wide_zeros = HEADER, 0
+    for wide in _WIDE.finditer(value, HEADER):
+        begin = wide.start()
+        pieces.extend(map(_RUNS.__getitem__, value[at:begin]))
+        length = ((value[begin] & 63) << 8 | value[begin + 1]) + 1
+        wide_zeros += length
+        if wide_zeros > REGISTERS:
+            raise ReplyError("HLL_CORRUPT")
+        pieces.append(bytes(length))
+        at = begin + 2
+    pieces.extend(map(_RUNS.__getitem__, value[at:]))
+    if sum(map(len, pieces)) != REGISTERS:
+        raise ReplyError("HLL_CORRUPT")
+    return b"".join(pieces)
+
+
+def opcodes(value: Buffer) -> Iterator[tuple[str, int, int]]:
+    """The opcodes of a sparse value: letter (z, Z or v), what the registers hold, and how many they are."""
+    codes = iter(memoryview(value)[HEADER:])
+    for code in codes:
+        if code & 0x80:
+            yield "v", (code >> 2 & 31) + 1, (code & 3) + 1
+        elif code & 0x40:
+            yield "Z", 0, ((code & 63) << 8 | next(codes, 0)) + 1
+        else:
+            yield "z", 0, code + 1
+
+
+def merged(one: bytes, other: bytes) -> bytes:
+    """The greater of every two plain registers. O(registers), in C: all of them are one integer each."""
+    a, b = int.from_bytes(one), int.from_bytes(other)
+    # The highest bit of a byte survives where a's register is not the smaller one; there the mask is 0x7F.
+    high = (a | _HIGH_BITS) - b & _HIGH_BITS
+    return (b ^ (a ^ b) & (high - (high >> 7))).to_bytes(REGISTERS)
+
+
+def estimate(registers: bytes) -> int:
+    """The cardinality that plain registers stand for; 2**63 if they cannot be those of any elements.
+
+    O(registers), in C. Equal to Redis's figure: the same operations in the same order, in doubles.
+    """
+    counts = _histogram(registers)
+    m = float(REGISTERS)
+    z = m * _tau((m - counts[HASH_BITS + 1]) / m)
+    for number in range(HASH_BITS, 0, -1):
+        z = (z + counts[number]) * 0.5
+    z += m * _sigma(counts[0] / m)
+    if not z:
+        return 1 << 63
+    exact = _ALPHA * m * m / z
+    whole = int(exact)
+    return whole + (exact - whole >= 0.5)
+
+
+def _histogram(registers: bytes) -> list[int]:
+    """How many registers hold 0, 1, ... 63. O(registers), in C: what has been counted is taken out."""
+    counts = [0] * 64
+    for number in range(64):
+        size = len(registers)
+        if not size:
+            break
+        registers = registers.translate(None, bytes((number,)))
+        counts[number] = size - len(registers)
+    return counts
+
+
+def _tau(x: float) -> float:
+    if x in (0.0, 1.0):
+        return 0.0
+    y, z = 1.0, 1.0 - x
+    while True:
+        x = math.sqrt(x)
+        before = z
+        y *= 0.5
+        z -= (1.0 - x) * (1.0 - x) * y
+        if z == before:
+            return z / 3.0
+
+
+def _sigma(x: float) -> float:
+    if x == 1.0:
+        return math.inf
+    y, z = 1.0, x
+    while True:
+        x *= x
+        before = z
+        z += x * y
+        y += y
+        if z == before:
+            return z
+
+
+# Writing.
+
+
+def add(buffer: bytearray, elements: Iterable[bytes], limit: int) -> bool:
+    """Add elements; whether any register changed. O(1) each, in a sparse value O(opcodes).
+
+    Args:
+        limit: the most bytes of a sparse value.
+
+    Raises:
+        ReplyError HLL_CORRUPT; what was added before stays.
+    """
+    changed = False
+    for element in elements:
+        index, number = register_of(element)
+        if buffer[4] == DENSE:
+            changed |= _set_dense(buffer, index, number)
+        else:
+            changed |= SparseWriter(buffer, limit).set(index, number)
+    return changed
+
+
+def absorb(buffer: bytearray, registers: bytes, limit: int, *, dense: bool) -> None:
+    """Merge plain registers, which hold nothing less than the value's own, into it. O(registers).
+
+    Args:
+        limit: the most bytes of a sparse value.
+        dense: it is to be dense afterwards.
+
+    Raises:
+        ReplyError HLL_CORRUPT.
+    """
+    if dense:
+        to_dense(buffer)
+    if buffer[4] == SPARSE:
+        own = plain(buffer)
+        writer = SparseWriter(buffer, limit)
+        for index, (number, old) in enumerate(zip(registers, own, strict=True)):
+            if number > old:
+                writer.set(index, number)
+                if buffer[4] == DENSE:
+                    break
+    if buffer[4] == DENSE:
+        buffer[HEADER:] = _packed(registers)
+    forget(buffer)
+
+
+def to_dense(buffer: bytearray) -> bool:
+    """Turn a value into a dense one; False if it is one. O(registers).
+
+    Raises:
+        ReplyError HLL_CORRUPT.
+    """
+    if buffer[4] == DENSE:
+        return False
+    registers = plain(buffer)
+    buffer[4] = DENSE
+    buffer[HEADER:] = _packed(registers)
+    return True
+
+
+def _packed(registers: bytes) -> bytes:
+    """Plain registers, dense. O(registers), in C."""
+    return a2b_base64(registers[::-1].translate(_REGISTER_TO_DIGIT))[::-1]
+
+
+def _set_dense(buffer: bytearray, index: int, number: int) -> bool:
+    """Raise a register of a dense value; False if it holds as much. O(1)."""
+    at = HEADER + (index * 6 >> 3)
+    shift = index * 6 & 7
+    word = int.from_bytes(buffer[at : at + 2], "little")
+    old = word >> shift & 63
+    if old >= number:
+        return False
+    word ^= (old ^ number) << shift
+    buffer[at] = word & 0xFF
+    if shift > 2:
+        buffer[at + 1] = word >> 8
+    forget(buffer)
+    return True
+
+
+class SparseWriter:
+    """Raises registers of a sparse value; registers in ascending order cost O(1) each.
+
+    Attributes:
+        at, first: the opcode before the one last changed, or the first of all, and its first register: from
+            here the search goes on, if the next register is not before it.
+    """
+
+    __slots__ = ("at", "buffer", "first", "limit")
+
+    def __init__(self, buffer: bytearray, limit: int) -> None:
+        self.buffer = buffer
+        self.limit = limit
+        self.at = HEADER
+        self.first = 0
+
+    def set(self, index: int, number: int) -> bool:
+        """Raise a register; False if it holds as much. The value may turn dense. O(opcodes).
+
+        Raises:
+            ReplyError HLL_CORRUPT.
+        """
+        buffer = self.buffer
+        if number > HIGHEST_VAL:
+            to_dense(buffer)
+            return _set_dense(buffer, index, number)
+        at, first, before, before_first = self._find(index)
+        code = buffer[at]
+        run: Callable[[int], bytes] = _zeros
+        if code & 0x80:
+            old, length, size = (code >> 2 & 31) + 1, (code & 3) + 1, 1
+            if old >= number:
+                return False
+            run = partial(_val, old)
+        elif code & 0x40:
+            length, size = ((code & 63) << 8 | buffer[at + 1]) + 1, 2
+        else:
+            length, size = code + 1, 1
+        ahead, behind = index - first, first + length - 1 - index
+        codes = (run(ahead) if ahead else b"") + _val(number, 1) + (run(behind) if behind else b"")
+        if len(codes) > size and len(buffer) + len(codes) - size > self.limit:
+            to_dense(buffer)
+            return _set_dense(buffer, index, number)
+        buffer[at : at + size] = codes
+        self.at, self.first = before, before_first
+        _join_neighbours(buffer, before)
+        forget(buffer)
+        return True
+
+    def _find(self, index: int) -> tuple[int, int, int, int]:
+        """The opcode of a register and the first register of it; the same of the opcode before it.
+
+        The first opcode of all counts as the one before itself. O(opcodes), the most of it in C.
+        """
+        resumed = self.at > HEADER and self.first <= index
+        if resumed:
+            found = _locate(self.buffer, index, self.at, self.first)
+            if found[0] != self.at:
+                return found
+        return _locate(self.buffer, index, HEADER, 0)
+
+
+def _locate(buffer: bytearray, index: int, at: int, first: int) -> tuple[int, int, int, int]:
+    """`SparseWriter._find`, from an opcode on, which counts as the one before itself.
+
+    XZEROs, which are rare where opcodes are many, are looked at one by one, and what is between two of them
+    as a whole.
+    """
+    if len(buffer) > LONGEST_SPARSE:
+        raise ReplyError("HLL_CORRUPT")
+    before, before_first = at, first
+    end = len(buffer)
+    for wide in _WIDE.finditer(buffer, at):
+        begin = wide.start()
+        if begin > at:
+            spans = buffer[at:begin].translate(_SPANS)
+            ahead = first + _sum(spans)
+            if ahead > index:
+                end = begin
+                break
+            before, before_first, first = begin - 1, ahead - spans[-1], ahead
+        ahead = first + ((buffer[begin] & 63) << 8 | buffer[begin + 1]) + 1
+        if ahead > index:
+            return begin, first, before, before_first
+        before, before_first, first, at = begin, first, ahead, begin + 2
+    firsts = list(accumulate(buffer[at:end].translate(_SPANS), initial=first))
+    offset = bisect_right(firsts, index) - 1
+    if offset == len(firsts) - 1:
+        raise ReplyError("HLL_CORRUPT")
+    if offset:
+        before, before_first = at + offset - 1, firsts[offset - 1]
+    return at + offset, firsts[offset], before, before_first
+
+
+def _sum(spans: Buffer) -> int:
+    """The sum of bytes, each of them 64 at most; O(bytes), in C.
+
+    The low half of Adler-32 is the sum, modulo 65,521.
+    """
+    return adler32(spans, 0) & 0xFFFF if len(spans) < SUMMED_AT_ONCE else sum(spans)
+
+
+def _join_neighbours(buffer: bytearray, at: int) -> None:
+    """Join VALs of the same number that stand side by side, as far as one opcode can say it. O(size)."""
+    for _ in range(MERGE_STEPS):
+        if at >= len(buffer):
+            return
+        code = buffer[at]
+        if not code & 0x80:
+            at += 2 if code & 0x40 else 1
+            continue
+        if at + 1 < len(buffer) and (code ^ buffer[at + 1]) & 0xFC == 0:
+            length = (code & 3) + (buffer[at + 1] & 3) + 2
+            if length <= LONGEST_VAL:
+                del buffer[at]
+                buffer[at] = code & 0xFC | length - 1
+                continue
+        at += 1
+
+
+def _zeros(length: int) -> bytes:
+    """The opcode for a run of registers that are zero."""
+    if length > LONGEST_ZERO:
+        return bytes((0x40 | (length - 1) >> 8, (length - 1) & 0xFF))
+    return bytes((length - 1,))
+
+
+def _val(number: int, length: int) -> bytes:
+    """The opcode for a run of registers that hold a number."""
+    return bytes((0x80 | (number - 1) << 2 | length - 1,))
