@@ -142,10 +142,12 @@ class Wait:
         self.late = True
         self.unblock(None)
 
-    def unblock(self, error: ReplyError | None) -> None:
-        """End the wait with an error, or as if its time were up; too late if it is being served."""
-        if self.waiter is not None and self.waiter.take_ticket():
-            self._wake(error)
+    def unblock(self, error: ReplyError | None) -> bool:
+        """End the wait with an error, or as if its time were up. False if it is being served already."""
+        if self.waiter is None or not self.waiter.take_ticket():
+            return False
+        self._wake(error)
+        return True
 
 
 def parse_timeout(arg: bytes) -> float:

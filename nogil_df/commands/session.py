@@ -202,12 +202,9 @@ class Session:
         """CLIENT UNBLOCK: end the wait of a blocking command with an error, or as if its time were up.
 
         Returns:
-            False if no command of this session blocks.
+            False if no command of this session blocks, or not any more.
         """
-        if self.blocked is None:
-            return False
-        self.blocked.unblock(error)
-        return True
+        return self.blocked is not None and self.blocked.unblock(error)
 
     def push(self, value: Any) -> None:
         """Append an out-of-band message (pub/sub, invalidation, monitor line) and have it sent."""
