@@ -13,7 +13,7 @@ from nogil_df.base import keyspace_events as events
 from nogil_df.base.errors import ReplyError
 from nogil_df.base.numbers import INT64_MAX, format_double, parse_float, parse_int
 from nogil_df.commands.member_scan import Request, parse_request, traverse
-from nogil_df.commands.sets import erase_if_empty, optional_count
+from nogil_df.commands.sets import erase_if_empty, optional_count, repeated
 from nogil_df.commands.spec import Row, single
 from nogil_df.shard.sorted_sets import ENTRY_OVERHEAD, SortedSetValue
 from nogil_df.wire.values import NULL_ARRAY, Rows
@@ -113,7 +113,22 @@ def op_zadd(db: Keyspace, args: Args, h: int) -> Any:
 
 def op_zincrby(db: Keyspace, args: Args, h: int) -> float | None:
     """Add to the score of a member; one that is not there counts as 0. O(log n). The sum."""
-    return add_given(db, args, h, INCR)  # type: ignore[no-any-return]
+    key = args[1]
+    table = db.table
+    value = table.get(key, h)
+    increment = parse_float(args[2])
+    if increment is None or value.__class__ is not SortedSetValue or args[3] not in value.scores:
+        return add_given(db, args, h, INCR)  # type: ignore[no-any-return]
+    old = value.scores[args[3]]
+    score: float = old + increment
+    if score != score:
+        raise ReplyError("SCORE_NAN")
+    if score != old:
+        if table.cut_version:
+            table.before_change(key, h)
+        value.move(args[3], old, score)
+        db.changed(key, events.ZSET, b"zincr")
+    return score
 
 
 def add_given(db: Keyspace, args: Args, h: int, options: int) -> Any:
@@ -390,7 +405,7 @@ def op_zrandmember(db: Keyspace, payload: tuple[bytes, int | None, bool], h: int
     if count is None:
         return value.random(random)
     if count < 0:
-        found = [value.random(random) for _ in range(-count)]
+        found = repeated(value, -count, random)
     elif count >= len(value):
         found = value.order.span(0, len(value))
     else:

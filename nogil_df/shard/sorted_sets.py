@@ -34,7 +34,7 @@ SKIPLIST: Final = b"skiplist"
 
 ANY_LENGTH: Final = 1 << 62
 
-FREED_BUCKETS: Final = 2
+FREED_BUCKETS: Final = 4
 """Buckets whose members are freed at a time: about 0.1 ms."""
 
 PLACE: Final = 24
