@@ -4,7 +4,7 @@ A stream lives on when its last entry has gone: it still knows its last id. Grou
 reading that may wait is in `streams_read`, XINFO in `streams_info`.
 
 XADD with an id of the server's choice and no options is what streams are for: its arguments go to the shard
-as they came.
+as they came, and an entry of one field that has the name of the one before is added on the spot.
 """
 
 from __future__ import annotations
@@ -196,14 +196,18 @@ class _Options:
 
 
 def cmd_xadd(session: Session, args: Args) -> Any:
-    """Parse XADD; ``XADD key * field value ...`` goes through as it came.
+    """Parse XADD; without options its arguments go through as they came.
 
     Returns:
         The arguments, or (key, id or None, whether its sequence is given, whether a stream is made, trim,
         fields and values).
     """
-    if args[2] == b"*" and len(args) % 2:
+    if len(args) == 5 or (args[2] == b"*" and len(args) % 2):
         return args
+    return _parse_xadd(args)
+
+
+def _parse_xadd(args: Args) -> tuple[Any, ...]:
     options = _Options(args, adding=True)
     at = options.at
     # Redis takes what comes last for an id even where an option expects more.
@@ -227,6 +231,8 @@ def op_xadd(db: Keyspace, payload: Any, h: int) -> bytes | None:
     """
     if payload.__class__ is tuple:
         return _add_with_options(db, payload, h)
+    if payload[2] != b"*":
+        return _add_with_options(db, _parse_xadd(payload), h)
     key = payload[1]
     table = db.table
     value = table.get(key, h)
@@ -235,17 +241,44 @@ def op_xadd(db: Keyspace, payload: Any, h: int) -> bytes | None:
     elif table.cut_version:
         table.before_change(key, h)
     shard = db.shard
-    entry_id = shard.tick.ms << 64
-    if entry_id <= value.last_id:
-        entry_id = following(value)
-    before = value.memory
-    limits = shard.limits
-    value.append(entry_id, payload[3:], limits.stream_node_max_entries, limits.stream_node_max_bytes)
-    db.used += value.memory - before
+    ms = shard.tick.ms
+    now = entry_id = ms << 64
+    last = value.last_id
+    if entry_id <= last:
+        entry_id = following(last)
+    block = value.tail
+    # An entry like those before it, written out; the rest of them goes through the value's own method.
+    if (
+        block is not None
+        and len(payload) == 5
+        and block.width == 1
+        and payload[3] == block.fields[0]
+        and block.left
+        and len(payload[4]) + block.names_size < block.room
+    ):
+        text = payload[4]
+        block.ids.append(entry_id)
+        block.bodies.append((block.fields[0], text))
+        size = len(text)
+        block.left -= 1
+        block.room -= size + 12
+        size += block.usual
+        value.memory += size
+        value.added += 1
+        value.last_id = entry_id
+        db.used += size
+    else:
+        limits = shard.limits
+        before = value.memory
+        value.append(entry_id, payload[3:], limits.stream_node_max_entries, limits.stream_node_max_bytes)
+        db.used += value.memory - before
     shard.dirty += 1
     if db.observed:
         db.tell(key, events.STREAM, b"xadd")
-    return b"%d-%d" % (entry_id >> 64, entry_id & SEQUENCE)
+    sequence = entry_id - now
+    if sequence <= 0xFFFFFFFFFFFFFFFF:
+        return b"%d-%d" % (ms, sequence)
+    return show(entry_id)
 
 
 def _made(db: Keyspace, key: bytes, h: int, found: Any) -> StreamValue:
@@ -257,15 +290,15 @@ def _made(db: Keyspace, key: bytes, h: int, found: Any) -> StreamValue:
     return value
 
 
-def following(value: StreamValue) -> int:
+def following(last: int) -> int:
     """The id after a stream's last.
 
     Raises:
         ReplyError STREAM_FULL: there is none.
     """
-    if value.last_id == LAST_ID:
+    if last == LAST_ID:
         raise ReplyError("STREAM_FULL")
-    return value.last_id + 1
+    return last + 1
 
 
 def _add_with_options(db: Keyspace, payload: tuple[Any, ...], h: int) -> bytes | None:
@@ -297,10 +330,9 @@ def next_id(db: Keyspace, last: int, wanted: int | None, is_whole: bool) -> int:
     Raises:
         ReplyError: it would not be greater than the last.
     """
-    if last == LAST_ID:
-        raise ReplyError("STREAM_FULL")
+    least = following(last)
     if wanted is None:
-        return max(db.shard.tick.ms << 64, last + 1)
+        return max(db.shard.tick.ms << 64, least)
     if not is_whole and last >> 64 == wanted >> 64:
         if last & SEQUENCE == SEQUENCE:
             raise ReplyError("STREAM_ID_SMALL")
@@ -444,7 +476,7 @@ def op_xsetid(db: Keyspace, payload: tuple[bytes, int, int, int], h: int) -> Any
             raise ReplyError("STREAM_SETID_LENGTH")
     value.last_id = last
     if added >= 0:
-        value.added = added
+        value.set_added(added)
     if deleted:
         value.max_deleted = deleted
     tell(db, key, b"xsetid")
@@ -476,6 +508,7 @@ TABLE: tuple[Row, ...] = (
         "write denyoom fast",
         cmd=cmd_xadd,
         op=op_xadd,
+        plain_with=5,
         encode="bulk_or_null",
         key_flags="RW UPDATE",
         syntax=f"key [NOMKSTREAM] {_TRIM} <* | id> field value [field value ...]",

@@ -51,8 +51,11 @@ PLACE: Final = 8
 STREAM_OVERHEAD: Final = 112 + 2 * getsizeof([]) + 4 * ROUNDING + getsizeof({})
 """The value object, its lists of blocks and its dict of groups."""
 
-BLOCK_OVERHEAD: Final = 88 + 3 * getsizeof([]) + 4 * ROUNDING + getsizeof(1 << 100) + 2 * PLACE
+BLOCK_OVERHEAD: Final = 104 + 3 * getsizeof([]) + 4 * ROUNDING + getsizeof(1 << 100) + 2 * PLACE
 """A block beside its entries and the names of its fields."""
+
+ANY_ROOM: Final = 1 << 30
+"""Room of a block that has no bound: what a listpack can hold."""
 
 NODE_FRAME: Final = 15
 """What a listpack holds beside entries: its header and end, counts, and the end of the master entry."""
@@ -66,22 +69,31 @@ class Block:
 
     Attributes:
         ids, bodies: of the entries, in order.
-        fields: the names that its first entry had.
-        last: the greatest id it ever held.
-        gone: how many of its entries were deleted.
-        size: bytes that the listpack would have, deleted entries included; an estimate, as a listpack packs
-            integers.
+        fields: the names that its first entry had, and most others have.
+        ended: the greatest id it had that was deleted from its end, 0 if none was.
+        left: entries that it may still be given, negative for any number.
+        room: bytes that it may still be given. An estimate: a listpack packs integers, and ids.
+        width, names_size: number of the fields, and their bytes.
+        usual: bytes that an entry with these fields holds beside its values.
     """
 
-    __slots__ = ("bodies", "fields", "gone", "ids", "last", "size")
+    __slots__ = ("bodies", "ended", "fields", "ids", "left", "names_size", "room", "usual", "width")
 
-    def __init__(self, fields: list[bytes]) -> None:
+    def __init__(self, fields: list[bytes], left: int, room: int) -> None:
         self.ids: list[int] = []
         self.bodies: list[Body] = []
         self.fields = fields
-        self.last = 0
-        self.gone = 0
-        self.size = NODE_FRAME + sum(map(len, fields)) + 2 * len(fields)
+        self.ended = 0
+        self.left = left
+        self.width = len(fields)
+        self.names_size = sum(map(len, fields))
+        self.room = room - NODE_FRAME - self.names_size - 2 * self.width
+        self.usual = ID_SIZE + BODY_OVERHEAD + self.width * (2 * PLACE + BYTES_OVERHEAD)
+
+    @property
+    def last(self) -> int:
+        """The greatest id it ever had."""
+        return max(self.ended, self.ids[-1])
 
 
 class StreamValue:
@@ -89,15 +101,16 @@ class StreamValue:
 
     Attributes:
         blocks, starts: the entries, and the first id that each block was given.
-        length: entries there are; a stream without any stays.
+        tail: the last block, None if there is none.
         last_id: the last one given to an entry, or set.
         max_deleted: the greatest that was deleted one by one (XDEL), 0 if none was.
         added: entries that were ever added.
+        gone: how many of them are no more.
         groups: consumer groups by name.
         memory: bytes it holds, as `nogil_df.shard.memory` counts.
     """
 
-    __slots__ = ("added", "blocks", "groups", "last_id", "length", "max_deleted", "memory", "starts")
+    __slots__ = ("added", "blocks", "gone", "groups", "last_id", "max_deleted", "memory", "starts", "tail")
 
     type_name = b"stream"
     type_number = 6
@@ -106,7 +119,8 @@ class StreamValue:
     def __init__(self) -> None:
         self.blocks: list[Block] = []
         self.starts: list[int] = []
-        self.length = 0
+        self.tail: Block | None = None
+        self.gone = 0
         self.last_id = 0
         self.max_deleted = 0
         self.added = 0
@@ -114,7 +128,17 @@ class StreamValue:
         self.memory = STREAM_OVERHEAD
 
     def __len__(self) -> int:
-        return self.length
+        return self.added - self.gone
+
+    @property
+    def length(self) -> int:
+        """The number of entries; a stream without any stays. O(1)."""
+        return self.added - self.gone
+
+    def set_added(self, added: int) -> None:
+        """Let another number of entries have been added ever. O(1)."""
+        self.gone += added - self.added
+        self.added = added
 
     @property
     def first_id(self) -> int:
@@ -139,36 +163,26 @@ class StreamValue:
         """
         fields = flat[::2]
         size = sum(map(len, flat))
-        block = self.blocks[-1] if self.blocks else None
-        if (
-            block is None
-            or (most_bytes and block.size + size >= most_bytes)
-            or (most and len(block.ids) + block.gone >= most)
-        ):
-            block = self._begin_block(entry_id, fields)
-        memory = ID_SIZE + BODY_OVERHEAD + len(flat) * PLACE
+        block = self.tail
+        if block is None or not block.left or size >= block.room:
+            block = Block(fields, most or -1, most_bytes or ANY_ROOM)
+            self.blocks.append(block)
+            self.starts.append(entry_id)
+            self.tail = block
+            self.memory += block_size(block)
         if fields == block.fields:
             flat[::2] = block.fields
-            size = sum(map(len, flat[1::2]))
-            memory += size + len(fields) * BYTES_OVERHEAD
-            block.size += NODE_ENTRY + size + len(flat)
+            size -= block.names_size
+            block.room -= NODE_ENTRY + size + len(flat)
+            self.memory += block.usual + size
         else:
-            memory += size + len(flat) * BYTES_OVERHEAD
-            block.size += NODE_ENTRY + size + 2 * len(flat)
+            block.room -= NODE_ENTRY + size + 2 * len(flat)
+            self.memory += ID_SIZE + BODY_OVERHEAD + size + len(flat) * (PLACE + BYTES_OVERHEAD)
+        block.left -= 1
         block.ids.append(entry_id)
         block.bodies.append(tuple(flat))
-        block.last = entry_id
-        self.memory += memory
-        self.length += 1
         self.added += 1
         self.last_id = entry_id
-
-    def _begin_block(self, first: int, fields: list[bytes]) -> Block:
-        block = Block(fields)
-        self.blocks.append(block)
-        self.starts.append(first)
-        self.memory += block_size(block)
-        return block
 
     # Reading.
 
@@ -237,10 +251,11 @@ class StreamValue:
         if place == len(block.ids) or block.ids[place] != entry_id:
             return False
         self.memory -= entry_size(block, block.bodies[place])
+        self.gone += 1
+        if place == len(block.ids) - 1:
+            block.ended = max(block.ended, entry_id)
         del block.ids[place]
         del block.bodies[place]
-        block.gone += 1
-        self.length -= 1
         if not block.ids:
             self._drop_blocks(at, at + 1)
         return True
@@ -248,11 +263,12 @@ class StreamValue:
     def _drop_blocks(self, begin: int, end: int) -> None:
         for block in self.blocks[begin:end]:
             self.memory -= block_size(block)
-            self.length -= len(block.ids)
+            self.gone += len(block.ids)
             for body in block.bodies:
                 self.memory -= entry_size(block, body)
         del self.blocks[begin:end]
         del self.starts[begin:end]
+        self.tail = self.blocks[-1] if self.blocks else None
 
     def trim_to_length(self, most: int, approximate: bool, limit: int) -> int:
         """Remove entries from the front until ``most`` are left. O(removed).
@@ -301,8 +317,7 @@ class StreamValue:
             self.memory -= entry_size(block, body)
         del block.ids[:count]
         del block.bodies[:count]
-        block.gone += count
-        self.length -= count
+        self.gone += count
 
     # How far groups are.
 
@@ -355,10 +370,11 @@ class StreamValue:
     def copy(self) -> StreamValue:
         """A copy that shares nothing with this one, groups and their pending entries included. O(n)."""
         copied = StreamValue()
-        for name in ("length", "last_id", "max_deleted", "added", "memory"):
+        for name in ("gone", "last_id", "max_deleted", "added", "memory"):
             setattr(copied, name, getattr(self, name))
         copied.starts = self.starts.copy()
         copied.blocks = [copy_of_block(block) for block in self.blocks]
+        copied.tail = copied.blocks[-1] if copied.blocks else None
         copied.groups = {b"%b" % name: group.copy() for name, group in self.groups.items()}
         return copied
 
@@ -372,9 +388,10 @@ class StreamValue:
 
     @property
     def serialized_length(self) -> int:
-        """Bytes in an RDB file, more or less: its listpacks, and 24 for each pending entry. O(blocks)."""
+        """Bytes in an RDB file, more or less: its entries, and 24 for each pending one. O(n)."""
         pending = sum(len(group.pending) for group in self.groups.values())
-        return 40 + sum(block.size + 20 for block in self.blocks) + 24 * pending
+        values = sum(NODE_ENTRY + sum(map(len, body[1::2])) + len(body) for _, body in self)
+        return 40 + 48 * len(self.blocks) + values + 24 * pending
 
     def verify(self) -> None:
         """Check the invariants. Raises AssertionError. O(n log n)."""
@@ -383,11 +400,12 @@ class StreamValue:
         assert all(a < b for a, b in pairwise(ids))
         assert not ids or ids[-1] <= self.last_id
         assert len(self.blocks) == len(self.starts)
+        assert self.tail is (self.blocks[-1] if self.blocks else None)
         memory = STREAM_OVERHEAD + sum(group.memory for group in self.groups.values())
         for start, block in zip(self.starts, self.blocks, strict=True):
             assert block.ids
             assert start <= block.ids[0]
-            assert block.ids[-1] <= block.last
+            assert block.usual == entry_size(block, sum(((field, b"") for field in block.fields), ()))
             memory += block_size(block) + sum(entry_size(block, body) for body in block.bodies)
         assert memory == self.memory, f"accounted {self.memory}, found {memory}"
         for name, group in self.groups.items():
@@ -410,11 +428,10 @@ def entry_size(block: Block, body: Body) -> int:
 
 def copy_of_block(block: Block) -> Block:
     """A copy with bytes of this thread's own. O(bytes)."""
-    copied = Block([b"%b" % field for field in block.fields])
+    copied = Block([b"%b" % field for field in block.fields], block.left, 0)
     copied.ids = block.ids.copy()
-    copied.last = block.last
-    copied.gone = block.gone
-    copied.size = block.size
+    copied.ended = block.ended
+    copied.room = block.room
     for body in block.bodies:
         flat = [b"%b" % item for item in body]
         if flat[::2] == copied.fields:
