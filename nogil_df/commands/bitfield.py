@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from nogil_df.base import keyspace_events as events
 from nogil_df.base.errors import ReplyError
-from nogil_df.base.numbers import parse_int
+from nogil_df.base.numbers import INT64_MAX, parse_int
 from nogil_df.commands.bitmaps import parse_offset, with_room
 from nogil_df.commands.spec import Row, single
 from nogil_df.commands.strings import read
@@ -171,7 +171,9 @@ def _fitting(number: int, step: Step) -> int | None:
     if step.overflow == FAIL:
         return None
     if step.overflow == SAT:
-        return high if number > high else low
+        # Redis takes the distance of a SET's value from the highest as 64 bits, in which a long one is negative.
+        too_far = step.action == SET and high - number > INT64_MAX
+        return high if number > high or too_far else low
     wrapped = number & ((1 << width) - 1)
     return as_signed(wrapped, width) if step.signed else wrapped
 

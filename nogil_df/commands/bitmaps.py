@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from nogil_df.commands.session import Session
     from nogil_df.shard.keyspace import Keyspace
     from nogil_df.shard.shard import Shard
+    from nogil_df.vll.part import Work
 
 Args = list[bytes]
 Range = tuple[bytes, int, int, bool]
@@ -249,7 +250,9 @@ def cmd_bitop(context: Context, args: Args) -> Steps:
     if list(groups) == [to]:
         request = operation, target, groups[to]
         return (yield from context.hop({to: (combine_and_settle, request)}, last=True))[to]
-    works = {shard: (combine, (operation, context.db, group)) for shard, group in groups.items()}
+    works: dict[int, Work] = {
+        shard: (combine, (operation, context.db, group)) for shard, group in groups.items()
+    }
     shares = yield from context.hop(works)
     share = join(operation, list(shares.values()))
     yield from context.hop({to: (settle, (target, finish(operation, share), share.length))}, last=True)

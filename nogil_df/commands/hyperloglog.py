@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from nogil_df.commands.session import Session
     from nogil_df.shard.keyspace import Keyspace
     from nogil_df.shard.shard import Shard
+    from nogil_df.vll.part import Work
 
 Args = list[bytes]
 Place = tuple[int, bytes, int]
@@ -83,7 +84,7 @@ def op_pfcount(db: Keyspace, args: Args, h: int) -> int:
 def cmd_pfcount(context: Context, args: Args) -> Steps:
     """PFCOUNT of several keys: the cardinality of their union, in one hop."""
     groups = context.by_shard(args[1:])
-    works = {shard: (unite, (context.db, group)) for shard, group in groups.items()}
+    works: dict[int, Work] = {shard: (unite, (context.db, group)) for shard, group in groups.items()}
     found = yield from context.hop(works, last=True)
     registers, _ = united(list(found.values()))
     return 0 if registers is None else as_int64(hyperloglog.estimate(registers))
@@ -131,7 +132,7 @@ def cmd_pfmerge(context: Context, args: Args) -> Steps:
     if len(groups) == 1:
         yield from context.hop({to: (unite_and_settle, (target, groups[to]))}, last=True)
         return OK
-    works = {shard: (unite, (context.db, group)) for shard, group in groups.items()}
+    works: dict[int, Work] = {shard: (unite, (context.db, group)) for shard, group in groups.items()}
     found = yield from context.hop(works)
     yield from context.hop({to: (settle, (target, united(list(found.values()))))}, last=True)
     return OK

@@ -15,8 +15,9 @@ Which opcodes a change leaves behind, and when a value turns dense, is as in Red
 between values work on *plain* registers, one byte each.
 
 Sources: Flajolet et al., "HyperLogLog: the analysis of a near-optimal cardinality estimation algorithm",
-2007; Heule et al., "HyperLogLog in practice", 2013; Ertl, "New cardinality estimation algorithms for HyperLogLog
-sketches", arXiv:1702.01284, whose estimator, with tau and sigma, Redis has since 4.0; Appleby, MurmurHash64A.
+2007; Heule et al., "HyperLogLog in practice", 2013; Ertl, "New cardinality estimation algorithms for
+HyperLogLog sketches", arXiv:1702.01284, whose estimator, with tau and sigma, Redis has since 4.0; Appleby,
+MurmurHash64A.
 """
 
 from __future__ import annotations
