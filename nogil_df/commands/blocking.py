@@ -95,7 +95,8 @@ class Wait:
             self.timer = state.timers.at(state.clock.monotonic() + seconds, self.time_up)
 
     def end(self) -> None:
-        """It is over, whatever the reason: no time-out to come."""
+        """It is over, whatever the reason: no time-out to come, and nothing that refers to itself is left."""
+        self.waiter = None
         if self.timer is not None:
             self.timer.cancel()
             self.timer = None

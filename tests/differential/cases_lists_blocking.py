@@ -144,6 +144,11 @@ _WAKERS = {
     "copy": ["RPUSH x a b", "COPY x l"],
     "move": ["SELECT 1", "RPUSH l a b", "MOVE l 0", "SELECT 0"],
     "swapdb": ["SELECT 1", "RPUSH l a b", "SELECT 0", "SWAPDB 0 1"],
+    "sort store": ["RPUSH x b a", "SORT x ALPHA STORE l"],
+    "a script": ["EVAL \"return redis.call('RPUSH', KEYS[1], 'a', 'b')\" 1 l"],
+    "a script that takes one back": [
+        "EVAL \"redis.call('RPUSH', KEYS[1], 'a', 'b') return redis.call('LPOP', KEYS[1])\" 1 l"
+    ],
     "exec": ["MULTI", "RPUSH l a b", "RPUSH l c", "EXEC"],
     "after another type": ["SET l v", "DEL l", "RPUSH l a b"],
     "after an exec that took it again": ["MULTI", "RPUSH l a", "LPOP l", "EXEC", "RPUSH l b"],
