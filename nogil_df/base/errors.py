@@ -328,6 +328,8 @@ CATALOGUE: Final[dict[str, str]] = {
     "STREAM_CLAIM_VALUE": "ERR Invalid {0} option argument for XCLAIM",
     "STREAM_CLAIM_OPTION": "ERR Unrecognized XCLAIM option '{0}'",
     "STREAM_AUTOCLAIM_COUNT": "ERR COUNT must be > 0",
+    "NUMIDS_NOT_POSITIVE": "ERR Number of IDs must be a positive integer",
+    "NUMIDS_MISMATCH": "ERR The `numids` parameter must match the number of arguments",
     "NOGROUP": "NOGROUP No such key '{0}' or consumer group '{1}'",
     "NOGROUP_READ": ("NOGROUP No such key '{0}' or consumer group '{1}' in XREADGROUP with GROUP option"),
     "NOGROUP_NAMED": "NOGROUP No such consumer group '{0}' for key name '{1}'",

@@ -21,6 +21,8 @@ from nogil_df.shard.streams import LAST_ID, SEQUENCE, Entry, StreamValue
 from nogil_df.wire.values import NULL_ARRAY, OK
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from nogil_df.commands.session import Session
     from nogil_df.shard.keyspace import Keyspace
     from nogil_df.shard.limits import EncodingLimits
@@ -406,8 +408,12 @@ def op_xdel(db: Keyspace, args: Args, h: int) -> int:
     return delete(db, key, value, ids)
 
 
-def delete(db: Keyspace, key: bytes, value: StreamValue, ids: list[int]) -> int:
-    """Delete entries, and tell of it; how many there were. O(ids * log n)."""
+def delete(db: Keyspace, key: bytes, value: StreamValue, ids: Iterable[int]) -> int:
+    """Delete entries, and tell of it; how many there were. O(ids * log n).
+
+    Args:
+        ids: of the entries; may be a generator, which finds those before deleted already.
+    """
     before = value.memory
     deleted = [entry_id for entry_id in ids if value.remove(entry_id)]
     if deleted:

@@ -12,6 +12,7 @@ import pytest
 from tests.differential.case import words
 from tests.differential.cases_newer import CLIENT_FIELDS, NEWER
 from tests.differential.cases_newer_collections import NEWER_COLLECTIONS
+from tests.differential.cases_newer_streams import NEWER_STREAMS
 from tests.resp import Reply
 from tests.servers import Server
 
@@ -20,6 +21,8 @@ _WORDS = re.compile(r"[()]|[^ ()]+")
 
 def _reply(line: str) -> Reply:
     """The reply that a line stands for; an array in an array is in brackets."""
+    if line == "*-1":
+        return Reply("*", None)
     if line[0] == "*":
         return Reply("*", _elements(iter(_WORDS.findall(line[1:]))))
     kind, rest = line[0], line[1:].encode()
@@ -41,11 +44,11 @@ def _elements(words: Iterator[str]) -> tuple[Reply, ...]:
     return tuple(found)
 
 
-@pytest.mark.parametrize("name", [*NEWER, *NEWER_COLLECTIONS])
+@pytest.mark.parametrize("name", [*NEWER, *NEWER_COLLECTIONS, *NEWER_STREAMS])
 def test_newer_commands(name: str, subject: Server) -> None:
     subject.flush()
     with subject.connect() as connection:
-        for line, expected in {**NEWER, **NEWER_COLLECTIONS}[name]:
+        for line, expected in {**NEWER, **NEWER_COLLECTIONS, **NEWER_STREAMS}[name]:
             assert connection.execute(*words(line)) == _reply(expected), line
 
 
