@@ -1,4 +1,4 @@
-"""What Redis 7.2 to 8.0 have on sets and hashes beyond redis-server 7.0.15; see `cases_newer`.
+"""What Redis 7.2 to 8.0 have on sets, sorted sets and hashes beyond redis-server 7.0.15; see `cases_newer`.
 
 A reply that is an array is written as "*" and its elements, with a blank before each.
 """
@@ -52,6 +52,30 @@ def _parsing(command: str, argument: str = "", bad_count: str = BAD_NUMFIELDS) -
 
 
 NEWER_COLLECTIONS: dict[str, Expected] = {
+    "zrank withscore": [
+        ("ZADD z 1 a 2.5 b inf c", ":3"),
+        ("ZRANK z b WITHSCORE", "* :1 $2.5"),
+        ("ZREVRANK z c withscore", "* :0 $inf"),
+        ("ZRANK z a", ":0"),
+        ("ZRANK z none WITHSCORE", "*-1"),
+        ("ZRANK none a WITHSCORE", "*-1"),
+        ("ZREVRANK z none", "$"),
+        ("ZRANK z a BOGUS", "-ERR syntax error"),
+        ("ZRANK z a WITHSCORE x", _arity("zrank")),
+        ("ZREVRANK z a WITHSCORE x", _arity("zrevrank")),
+        ("SET x v", "+OK"),
+        ("ZRANK x a WITHSCORE", WRONGTYPE),
+        ("ZRANK x a BOGUS", "-ERR syntax error"),
+    ],
+    "doubles have the fewest digits": [
+        ("ZADD z 0.1 a 1e17 b 1e19 c 0.0000001 d 123456.7890123 e 3 f", ":6"),
+        ("ZMSCORE z a b c d e f", "* $0.1 $100000000000000000 $1e+19 $1e-7 $1.234567890123e+5 $3"),
+        ("ZINCRBY z 0.2 a", "$0.30000000000000004"),
+    ],
+    "sorted sets let go of a listpack for many at once": [
+        ("ZADD z " + "1 m " * 129, ":1"),
+        ("OBJECT ENCODING z", "$skiplist"),
+    ],
     **{
         f"{command.lower()} arguments": _parsing(command, argument, NUMFIELDS_NOT_POSITIVE)
         for command, argument in (

@@ -20,7 +20,8 @@ from tests.servers import Server
 Event = tuple[bytes, bytes]
 
 _SEVERAL_KEYS = frozenset(
-    b"MSET MSETNX DEL UNLINK RENAME RENAMENX EXEC MGET COPY LMOVE RPOPLPUSH BLMOVE BRPOPLPUSH SMOVE".split()
+    b"MSET MSETNX DEL UNLINK RENAME RENAMENX EXEC MGET COPY LMOVE RPOPLPUSH BLMOVE BRPOPLPUSH SMOVE "
+    b"ZMPOP".split()
 )
 _MARKER = b"__marker__"
 
@@ -204,9 +205,94 @@ SCRIPTS: dict[str, list[str | Step]] = {
         "HINCRBY h new 1",
     ],
     "hashes read": ["HSET h a 1", "HGET h a", "HGETALL h", "HGET none a", "HLEN none", "HSCAN none 0"],
+    "sorted sets": [
+        "ZADD z 1 a 2 b 3 c",
+        "ZADD z 1 a",
+        "ZADD z 5 a 6 d",
+        "ZADD z XX 1 none",
+        "ZADD z INCR 0 a",
+        "ZADD z INCR 1 a",
+        "ZADD z GT INCR -1 a",
+        "ZINCRBY z 0 a",
+        "ZINCRBY z 1 a",
+        "ZINCRBY z 1 new",
+        "ZADD none XX 1 a",
+        "ZREM z none",
+        "ZREM z a none",
+        "ZREM z b c d new",
+        "ZINCRBY z 5 a",
+        "ZADD z nan b",
+    ],
+    "sorted sets read": [
+        "ZADD z 1 a",
+        "ZSCORE z a",
+        "ZCARD none",
+        "ZRANK none a",
+        "ZRANGE none 0 -1",
+        "ZCOUNT none 0 1",
+        "ZUNION 2 z none",
+        "ZSCAN none 0",
+        "ZRANDMEMBER none",
+    ],
+    "sorted sets popped": [
+        "ZADD z 1 a 2 b 3 c 4 d 5 e",
+        "ZPOPMIN z",
+        "ZPOPMAX z 0",
+        "ZPOPMAX z 1",
+        "ZMPOP 2 none z MIN COUNT 1",
+        "BZPOPMIN none z 0",
+        "BZPOPMAX z 0",
+        "ZADD z 1 a 2 b",
+        "BZMPOP 0 1 z MAX COUNT 9",
+        "ZADD z 1 a",
+        "ZPOPMIN z 7",
+        "ZPOPMIN z",
+        "BZPOPMIN z 0.01",
+    ],
+    "sorted set ranges": [
+        "ZADD z 1 a 2 b 3 c 4 d 5 e 6 f 7 g",
+        "ZREMRANGEBYRANK z 9 9",
+        "ZREMRANGEBYRANK z 0 1",
+        "ZREMRANGEBYSCORE z 100 200",
+        "ZREMRANGEBYSCORE z 3 4",
+        "ZREMRANGEBYLEX z (z +",
+        "ZREMRANGEBYLEX z - [e",
+        "ZRANGESTORE y z 0 -1",
+        "ZRANGESTORE y z 5 5",
+        "ZRANGESTORE y z 5 5",
+        "ZREMRANGEBYSCORE z -inf inf",
+        "ZADD z 1 a",
+        "ZREMRANGEBYLEX z - +",
+    ],
+    "sorted set algebra": [
+        "ZADD a 1 m 2 n",
+        "ZADD b 1 n 2 o",
+        "ZUNIONSTORE r 2 a b",
+        "ZINTERSTORE r 2 a b",
+        "ZDIFFSTORE r 2 a b",
+        "ZDIFFSTORE r 2 a a",
+        "ZDIFFSTORE r 2 a a",
+        "ZUNIONSTORE a 2 a b",
+    ],
     "collections": ["RPUSH l a", "SET l v", "HSET h f v", "DEL h", "SADD s m", "RENAME s l", "COPY l m"],
 }
-CLASSES = ("KEA", "KA", "EA", "KEg", "K$", "KEx", "E$g", "KEAnm", "KEm", "KEn", "A", "KEl", "KEs", "KEh")
+CLASSES = (
+    "KEA",
+    "KA",
+    "EA",
+    "KEg",
+    "K$",
+    "KEx",
+    "E$g",
+    "KEAnm",
+    "KEm",
+    "KEn",
+    "A",
+    "KEl",
+    "KEs",
+    "KEh",
+    "KEz",
+)
 
 
 def _allowed(steps: list[Step]) -> bool:

@@ -3,7 +3,7 @@
     python -m tests.shard.memory_growth KEY VALUE DEADLINES KIND
 
 KEY and VALUE are sizes in bytes, DEADLINES 0 or 1, KIND bytes, bytearray, listN, setN, hashN, expiringN (a
-hash whose fields have deadlines), indexedN (a set with an index): N elements of that size, added one by one.
+hash whose fields have deadlines), indexedN (a set with an index), streamN, wideN, pendingN: N elements of that size, added one by one.
 Prints three numbers: accounted growth, growth by the sum of MEMORY USAGE, resident growth. A first fill warms
 the process up, so that memory it has in stock does not count; the figures are of the second one.
 """
@@ -20,6 +20,9 @@ from nogil_df.shard.keyspace import Keyspace
 from nogil_df.shard.lists import ListValue
 from nogil_df.shard.sets import SetValue
 from nogil_df.shard.shard import Shard
+from nogil_df.shard.sorted_sets import SortedSetValue
+from nogil_df.shard.stream_groups import Group
+from nogil_df.shard.streams import StreamValue
 
 NOW = 1_700_000_000_000
 WARM_UP = 12 << 20
@@ -42,7 +45,7 @@ def fill(db: Keyspace, begin: int, end: int, key_size: int, make: Callable[[int]
 
 
 def collection(shard: Shard, kind: str, elements: int, size: int) -> object:
-    """A list, set or hash of so many elements."""
+    """A list, set, sorted set or hash of so many elements."""
     if kind == "list":
         pushed = ListValue([])
         for place in range(elements):
@@ -55,6 +58,15 @@ def collection(shard: Shard, kind: str, elements: int, size: int) -> object:
         if kind == "indexed":
             members.indexed()
         return members
+    if kind in ("zset", "scanned"):
+        scored = SortedSetValue(shard.limits)
+        for place in range(elements):
+            scored.add(b"m%0*d" % (size - 1, place), float(place * 7919 % elements), shard.limits)
+        if kind == "scanned":
+            scored.scan(0)
+        return scored
+    if kind in ("stream", "wide", "pending"):
+        return stream(kind, elements, size)
     fields = HashValue(shard.limits)
     for place in range(elements):
         field = b"f%0*d" % (9, place)
@@ -62,6 +74,23 @@ def collection(shard: Shard, kind: str, elements: int, size: int) -> object:
         if kind == "expiring":
             fields.expire(field, NOW + 100_000 + place)
     return fields
+
+
+def stream(kind: str, elements: int, size: int) -> StreamValue:
+    """A stream of entries with a field, or three, or of which each is pending."""
+    value = StreamValue()
+    for place in range(elements):
+        flat = [b"f", b"%0*d" % (size, place)]
+        if kind == "wide":
+            flat += [b"field", b"%0*d" % (size, place), b"name", b"%0*d" % (size, place)]
+        value.append((NOW + place) << 64, flat, 100, 4096)
+    if kind == "pending":
+        group = value.groups[b"group"] = Group(b"group", 0, 0)
+        consumer = group.add_consumer(b"consumer", NOW)
+        for entry_id, _ in list(value):
+            group.give(consumer, entry_id, NOW)
+        value.memory += group.memory
+    return value
 
 
 def main() -> None:
