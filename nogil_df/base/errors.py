@@ -12,7 +12,7 @@ prefix, by which ``INFO errorstats`` counts.
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Final, Self
 
 UNKNOWN_COMMAND_TEXT: Final = (
     128  # bytes of the command and, together, of its arguments that the error repeats
@@ -34,6 +34,16 @@ class ReplyError(Exception):
     def __init__(self, code: str, *args: bytes | str | int) -> None:
         super().__init__(*args)
         self.code = code
+
+    def bare(self) -> Self:
+        """Itself, as a value that is kept: no traceback, and nothing of the exception that it was made of.
+
+        Both lead to frames, and a frame that leads to the error is a cycle; the collector is off.
+        """
+        self.__traceback__ = None
+        self.__context__ = None
+        self.__cause__ = None
+        return self
 
     def __reduce__(self) -> tuple[type[ReplyError], tuple[object, ...]]:
         return type(self), (self.code, *self.args)

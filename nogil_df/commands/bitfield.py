@@ -171,7 +171,7 @@ def _fitting(number: int, step: Step) -> int | None:
     if step.overflow == FAIL:
         return None
     if step.overflow == SAT:
-        # Redis takes the distance of a SET's value from the highest as 64 bits, in which a long one is negative.
+        # Redis takes the distance from the highest as 64 bits: what is too far below counts as above.
         too_far = step.action == SET and high - number > INT64_MAX
         return high if number > high or too_far else low
     wrapped = number & ((1 << width) - 1)

@@ -201,7 +201,7 @@ class Dispatcher:
                 else:
                     self._run(session)
             except ReplyError as error:
-                self.fail(session, error.with_traceback(None))
+                self.fail(session, error.bare())
             except Exception:
                 args = session.batch[session.position]
                 self.fail(session, log_crash(args[0].decode("latin-1"), sys.exc_info()))
@@ -378,7 +378,7 @@ class Dispatcher:
                 payload = args if cmd is None else cmd(session, args)
             except ReplyError as error:
                 owners.append(-1)
-                failed.append(error.with_traceback(None))
+                failed.append(error.bare())
                 continue
             except Exception:
                 owners.append(-1)
@@ -452,7 +452,7 @@ class Dispatcher:
         try:
             self.reply(session, command, value, nanoseconds, args)
         except ReplyError as error:
-            self.reply_error(session, error.with_traceback(None))
+            self.reply_error(session, error.bare())
         if session.special or session.shown is not None:
             gate.after_reply(session)
         self.go_on(session)
@@ -599,7 +599,7 @@ class Dispatcher:
         except StopIteration as stop:
             context.result = stop.value
         except ReplyError as error:
-            context.result = error.with_traceback(None)
+            context.result = error.bare()
         except Exception:
             context.result = log_crash(context.command.full_name, sys.exc_info())
         tx = context.tx
@@ -642,7 +642,7 @@ class Dispatcher:
         try:
             self.reply(session, context.command, context.result, elapsed, context.args)
         except ReplyError as error:
-            self.reply_error(session, error.with_traceback(None))
+            self.reply_error(session, error.bare())
 
 
 def lock_command(context: Context, tx: Transaction, command: Command, args: list[bytes]) -> None:

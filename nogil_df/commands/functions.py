@@ -180,7 +180,7 @@ def run_fcall(dispatcher: Dispatcher, session: Session, command: Command, args: 
     try:
         reply = run_function(state, plan, client_of(session), locked, None)
     except ReplyError as error:
-        reply = error.with_traceback(None)
+        reply = error.bare()
     finally:
         session.busy = False
     session.position += 1

@@ -77,7 +77,7 @@ def run_carefully(dispatcher: Dispatcher, session: Session) -> None:
         else:
             _run(dispatcher, session, command, args)
     except ReplyError as error:
-        dispatcher.fail(session, error.with_traceback(None))
+        dispatcher.fail(session, error.bare())
     except Exception:
         dispatcher.fail(session, log_crash(args[0].decode("latin-1"), sys.exc_info()))
     if not session.busy:

@@ -51,7 +51,7 @@ def _parsed(parse: Callable[[Args], Any], args: Args) -> tuple[bytes, Any, Reply
     try:
         return args[1], parse(args), None
     except ReplyError as error:
-        return args[1], None, error.with_traceback(None)
+        return args[1], None, error.bare()
 
 
 def _existing(db: Keyspace, key: bytes, h: int, error: ReplyError | None) -> HashValue | None:

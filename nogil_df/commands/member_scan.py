@@ -50,7 +50,7 @@ def parse_request(args: Args, *, novalues: bool = False) -> Request:
     try:
         return _parse_options(Request(args[1], cursor), args[3:], novalues)
     except ReplyError as error:
-        return Request(args[1], cursor, error=error.with_traceback(None))
+        return Request(args[1], cursor, error=error.bare())
 
 
 def _parse_options(request: Request, words: Args, novalues: bool) -> Request:

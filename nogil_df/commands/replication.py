@@ -49,7 +49,7 @@ def cmd_wait(context: Context, args: Args) -> Steps:
 
 
 def cmd_waitaof(context: Context, args: Args) -> Steps:
-    """WAITAOF numlocal numreplicas timeout: [here, replicas] that have it in a file; there is no such file."""
+    """WAITAOF numlocal numreplicas timeout: [here, replicas] that have it in a file; there is none."""
     local = _integer(args[1])
     replicas = _integer(args[2])
     milliseconds = parse_milliseconds(args[3])

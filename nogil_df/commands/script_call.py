@@ -169,7 +169,7 @@ class ScriptCall:
             else:
                 value = self._multi(command, args)
         except ReplyError as error:
-            value = error.with_traceback(None)
+            value = error.bare()
         if value is True and command.plain_ok:
             return OK
         if value.__class__ is list and self.session.proto == 3:

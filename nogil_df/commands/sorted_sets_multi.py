@@ -237,7 +237,7 @@ def _wanted(context: Context, keys: Args, parse: Callable[[], Algebra]) -> Steps
     try:
         return parse()
     except ReplyError as error:
-        problem = error.with_traceback(None)
+        problem = error.bare()
     yield from context.each_key(keys, op_check, last=True)
     raise problem
 

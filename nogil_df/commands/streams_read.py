@@ -147,7 +147,7 @@ class _Parser:
         try:
             return parse_id(text)
         except ReplyError as error:
-            return error.with_traceback(None)
+            return error.bare()
 
 
 def parse_milliseconds(text: bytes) -> float:
@@ -259,7 +259,7 @@ def look(shard: Shard, argument: tuple[int, Places, Reading]) -> Any:
         try:
             value = read(db, key, h)
         except ReplyError as error:
-            return position, error.with_traceback(None)
+            return position, error.bare()
         after = reading.after[position]
         if isinstance(after, ReplyError):
             return position, after
@@ -302,7 +302,7 @@ def check_groups(shard: Shard, argument: tuple[int, Places, Reading]) -> Any:
             if group_of(value, reading.group) is None:
                 raise ReplyError("NOGROUP_READ", key, reading.group)
         except ReplyError as error:
-            return position, error.with_traceback(None)
+            return position, error.bare()
         after = reading.after[position]
         if isinstance(after, ReplyError):
             return position, after

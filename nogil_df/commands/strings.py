@@ -185,7 +185,7 @@ def cmd_getex(session: Session, args: Args) -> tuple[bytes, int, bool, ReplyErro
     try:
         when = deadline_of(session, options, "getex")
     except ReplyError as error:
-        return args[1], 0, False, error.with_traceback(None)
+        return args[1], 0, False, error.bare()
     return args[1], when, True, None
 
 

@@ -58,7 +58,7 @@ def many_incr(db: Keyspace, hashes: Sequence[int], keys: Sequence[bytes], values
         try:
             return op_incr(db, [b"", b"%b" % key if foreign else key], h)
         except ReplyError as error:
-            return error.with_traceback(None)
+            return error.bare()
 
     sums, grown = revise_many(db.table, keys, hashes, _plus_one, one)
     db.used += grown

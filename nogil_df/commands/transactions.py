@@ -231,7 +231,7 @@ class _Run:
                     check_queued(session, command, args)
                 payload = args if command.cmd is None else command.cmd(session, args)
             except ReplyError as error:
-                places.append((-1, error.with_traceback(None)))
+                places.append((-1, error.bare()))
                 continue
             h = hash_key(args[1])
             shard = context.shard_of(h)
@@ -261,7 +261,7 @@ class _Run:
             else:
                 value = yield from command.run(_nested(context, command, args), args)  # type: ignore[misc]
         except ReplyError as error:
-            value = error.with_traceback(None)
+            value = error.bare()
         except Exception:
             value = log_crash(command.full_name, sys.exc_info())
         self.reply(command, value)

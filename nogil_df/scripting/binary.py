@@ -16,7 +16,8 @@ from nogil_df.scripting.arguments import BadArgument, answered, lua_number, lua_
 
 NATIVE_ALIGNMENT = 8
 MOST_INTEGER_BYTES = 32
-MOST_BYTES = 1 << 30
+MOST_BYTES = 32 << 20
+"""Of data packed or unpacked in one call: what is handed to Lua has to find room there."""
 
 _SIZES = {"b": 1, "h": 2, "l": 8, "T": 8, "f": 4, "d": 8, "x": 1}
 
@@ -153,6 +154,8 @@ def _integer_bytes(number: int | float, item: _Item) -> bytes:
 def _unpack(*args: Any) -> tuple[Any, ...]:
     form = _Format("unpack", args)
     data = lua_string("unpack", args, 1)
+    if len(data) > MOST_BYTES:
+        raise BadArgument("data string too long")
     position = int(lua_number("unpack", args, 2)) - 1 if len(args) > 2 and args[2] is not None else 0
     if position < 0:
         raise BadArgument("bad argument #3 to 'unpack' (offset must be 1 or greater)")

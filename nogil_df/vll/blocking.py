@@ -184,7 +184,7 @@ class Blocking:
         try:
             result = waiter.serve(db, waiter.payload, key, h)
         except ReplyError as error:
-            result = error.with_traceback(None)
+            result = error.bare()
         except Exception:
             result = log_crash(waiter.serve.__qualname__, sys.exc_info())
         self.proactor.outboxes[waiter.origin].append((served, waiter.token, key, result))
@@ -217,7 +217,7 @@ def _serve_target(shard: Shard, argument: tuple[Waiter, bytes, int]) -> tuple[by
     try:
         return key, waiter.serve(db, waiter.payload, key, h)
     except ReplyError as error:
-        return key, error.with_traceback(None)
+        return key, error.bare()
 
 
 # Works of hops, on the shard's thread.
@@ -243,7 +243,7 @@ def first_wanted(shard: Shard, argument: tuple[Waiter, list[tuple[int, bytes, in
             if waiter.wants(value, waiter.payload):
                 return position, None
         except ReplyError as error:
-            return position, error.with_traceback(None)
+            return position, error.bare()
     return None
 
 

@@ -284,7 +284,7 @@ def call(work: Work, shard: Any) -> Any:
     try:
         return work[0](shard, work[1])
     except ReplyError as error:
-        return error.with_traceback(None)
+        return error.bare()
     except Exception:
         return log_crash(work[0].__qualname__, sys.exc_info())
 

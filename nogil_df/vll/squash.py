@@ -62,7 +62,7 @@ def _run_items(shard: Shard, argument: tuple[int, int, list[Item]], ready: Any) 
                 payload = [b"%b" % arg for arg in payload] if payload.__class__ is list else own(payload)
             append(op(db, payload, h))
         except ReplyError as error:
-            append(error.with_traceback(None))
+            append(error.bare())
         except Exception:
             append(log_crash(op.__qualname__, sys.exc_info()))
         if ready:
@@ -116,7 +116,7 @@ def run_one(proactor: Proactor, message: Message) -> None:
             payload = [b"%b" % arg for arg in payload] if payload.__class__ is list else own(payload)
         result = op(shard.dbs[db], payload, h)
     except ReplyError as error:
-        result = error.with_traceback(None)
+        result = error.bare()
     except Exception:
         result = log_crash(op.__qualname__, sys.exc_info())
     if shard.ready:

@@ -3,6 +3,8 @@
 
 local sandbox, host = ...
 
+local look_at_memory = sandbox.look_at_memory
+
 local function wrapped(f)
   local function checked(ok, ...)
     if ok then
@@ -11,6 +13,7 @@ local function wrapped(f)
     error((...), 3)
   end
   return function(...)
+    look_at_memory()
     return checked(f(...))
   end
 end

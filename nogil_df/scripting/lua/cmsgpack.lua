@@ -7,6 +7,7 @@ local sandbox, host = ...
 
 local behind = sandbox.behind
 local pack_float, unpack_float = host.pack_float, host.unpack_float
+local look_at_memory = sandbox.look_at_memory
 local byte, char, format, sub = string.byte, string.char, string.format, string.sub
 local concat, floor = table.concat, math.floor
 local next, rawget, type = next, rawget, type
@@ -34,6 +35,7 @@ end
 
 local function write_number(number)
   if number ~= floor(number) or number < -2 ^ 63 or number >= 2 ^ 64 then
+    look_at_memory()
     return pack_float(number)
   end
   if number >= 0 then

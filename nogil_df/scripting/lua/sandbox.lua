@@ -358,11 +358,8 @@ local function failed(text, counted)
   return problem
 end
 
--- What a few calls return fits into the margin above the soft limit: Python hands over nothing big without a look.
-local CALLS, calls = 16, 0
-
+-- To be called before Python is: what it hands over must find room, see runtime.py.
 local function look_at_memory()
-  calls = 0
   if collectgarbage("count") > soft_limit then
     collectgarbage("collect")
     if collectgarbage("count") > soft_limit then
@@ -372,8 +369,7 @@ local function look_at_memory()
 end
 
 function redis.call(...)
-  calls = calls + 1
-  if calls == CALLS then
+  if collectgarbage("count") > soft_limit then
     look_at_memory()
   end
   local reply, kind, text, counted = invoke(...)
@@ -386,8 +382,7 @@ function redis.call(...)
 end
 
 function redis.pcall(...)
-  calls = calls + 1
-  if calls == CALLS then
+  if collectgarbage("count") > soft_limit then
     look_at_memory()
   end
   local reply, kind, text, counted = invoke(...)
@@ -432,6 +427,7 @@ function redis.sha1hex(...)
   if type(text) ~= "string" and type(text) ~= "number" then
     return sha1hex("")
   end
+  look_at_memory()
   return sha1hex(tostring(text))
 end
 
@@ -479,6 +475,7 @@ function redis.acl_check_cmd(...)
   if select("#", ...) == 0 then
     fail("Please specify at least one argument for this redis lib call")
   end
+  look_at_memory()
   local allowed, problem = host.acl_check(...)
   if problem then
     fail(problem)
@@ -715,6 +712,10 @@ local function guarded(f, client)
   local outer_protocol = protocol
   protocol = 2
   local ok, value = xpcall(f, locate)
+  if collectgarbage("count") > soft_limit then
+    -- Whatever comes next must find room.
+    collectgarbage("collect")
+  end
   if killed then
     -- In this order: the hook runs on each of these lines, and would ask again.
     sethook(hook, "", HOOK_COUNT)
@@ -858,6 +859,7 @@ return {
   globals = globals,
   list = list,
   load_own = load_own,
+  look_at_memory = look_at_memory,
   new_environment = new_environment,
   protect = protect,
   redis = redis,
