@@ -29,13 +29,16 @@ UNKNOWN: Final = -1
 NEVER: Final = -1
 """The time of something that has not happened."""
 
+DICT_BEGUN: Final = 160
+"""What a dict takes once there is anything in it."""
+
 DELIVERY_SIZE: Final = 56 + ROUNDING + 2 * (8 + 40)
 """Bytes of a pending entry: the delivery, and its places in two orders and two dicts."""
 
-CONSUMER_SIZE: Final = 72 + 2 * 88 + BYTES_OVERHEAD + 2 * ROUNDING + getsizeof({})
+CONSUMER_SIZE: Final = 72 + 2 * 88 + BYTES_OVERHEAD + 2 * ROUNDING + getsizeof({}) + DICT_BEGUN
 """Bytes of a consumer beside its name and what is pending for it."""
 
-GROUP_SIZE: Final = 96 + 88 + BYTES_OVERHEAD + 3 * ROUNDING + 2 * getsizeof({}) + 64
+GROUP_SIZE: Final = 96 + 88 + BYTES_OVERHEAD + 3 * ROUNDING + 2 * getsizeof({}) + DICT_BEGUN + 64
 """Bytes of a group beside its name, its consumers, and what is pending."""
 
 
