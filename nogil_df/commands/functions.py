@@ -22,7 +22,16 @@ from nogil_df.base.numbers import parse_int
 from nogil_df.commands.busy import BUSY, SlowScript, Watchdog, kill
 from nogil_df.commands.function_locks import judge
 from nogil_df.commands.help import help_row
-from nogil_df.commands.scripting import Client, Scripting, client_of, failed, find_keys, fingerprints
+from nogil_df.commands.script_call import ScriptCall
+from nogil_df.commands.scripting import (
+    Client,
+    Scripting,
+    client_of,
+    count_keys,
+    failed,
+    find_keys,
+    fingerprints,
+)
 from nogil_df.commands.spec import ALL_EXCLUSIVE, ALL_SHARED, Row, container, local, multi
 from nogil_df.scripting.library import (
     APPEND,
@@ -58,6 +67,24 @@ class Stale:
     """What a call answers instead of running: a library changed since it was scheduled."""
 
 
+class FunctionCall(ScriptCall):
+    """One run of a function, used again for later ones.
+
+    Attributes:
+        command: the client's, for FUNCTION STATS.
+    """
+
+    __slots__ = ("command",)
+
+    command: Args
+
+    def on_tick(self) -> bool:
+        """See `nogil_df.scripting.runtime.Running`."""
+        if self.watchdog is None:
+            self.watchdog = Watchdog(self.state, self.name, True, self.command)
+        return self.watchdog.tick(self.wrote)
+
+
 def libraries_of(state: ThreadState) -> Libraries:
     """This thread's libraries; made, with its Lua, if this is the first look.
 
@@ -68,6 +95,7 @@ def libraries_of(state: ThreadState) -> Libraries:
     if "libraries" not in extra:
         commands = state.dispatcher.commands
         runtime = Scripting.of(state).lua()
+        extra["function_calls"] = {}
         extra["libraries"] = Libraries(
             runtime, state.clock.stopwatch_ns, lambda library: judge(library, commands)
         )
@@ -127,9 +155,8 @@ def make_plan(state: ThreadState, command: str, args: Args) -> Plan:
         raise ReplyError("ERR", "Function not found")
     if parse_int(args[2]) is None:
         raise ReplyError("ERR", "Bad number of keys provided")
-    end = 3 + len(find_keys(args))
-    read_only = command.endswith("_RO")
-    if read_only and not function.no_writes:
+    end = 3 + count_keys(args)
+    if command.endswith("_RO") and not function.no_writes:
         raise ReplyError("ERR", "Can not execute a script with write flag using *_ro command.")
     return Plan(function, libraries.epoch, args, end)
 
@@ -274,14 +301,22 @@ def run_function(
     scripting = Scripting.of(state)
     db, protocol, user = client
     function, _, args, end = plan
-    run = scripting.begin(function.name, db, locked, not function.writes, tx, user)
-    run.watchdog = Watchdog(state, function.name, True, args)
+    depth = scripting.depth
+    session = scripting.session(db)
+    runs: dict[int, FunctionCall] = state.extra["function_calls"]
+    if depth not in runs:
+        runs[depth] = FunctionCall(state, session, None, False, None)
+    run = runs[depth]
+    run.restart(locked, not function.writes, tx, function.name)
+    run.command = args
+    run.act_for(user)
+    scripting.depth = depth + 1
     try:
         return scripting.lua().call(function.callback, run, protocol, args[3:end], args[end:])
     except ScriptFailure as failure:
         raise failed(failure, function.name) from None
     finally:
-        scripting.depth -= 1
+        scripting.depth = depth
         run.end()
 
 
