@@ -28,6 +28,7 @@ TITLES = {
     "list": "Lists",
     "set": "Sets",
     "hash": "Hashes",
+    "sorted-set": "Sorted sets",
     "generic": "Keys",
     "transactions": "Transactions",
     "pubsub": "Publish and subscribe",
