@@ -173,7 +173,23 @@ function globals.pcall(...)
   return plain_error(pcall(...))
 end
 
-globals.xpcall = xpcall
+-- Lua runs the handler of an error before the stack is unwound; for an error of the hook that is with hooks switched
+-- off, and a handler that loops would never end. So it is run afterwards, which no script can tell.
+local function handled(handler, ok, ...)
+  if ok then
+    return true, ...
+  end
+  local fine, value = pcall(handler, ...)
+  return false, fine and value or not fine and "error in error handling" or nil
+end
+
+function globals.xpcall(...)
+  if select("#", ...) < 2 then
+    error("bad argument #2 to 'xpcall' (value expected)", 2)
+  end
+  local f, handler = ...
+  return handled(handler, pcall(f))
+end
 
 -- Code is text: Lua's virtual machine trusts bytecode, and so must not get any.
 local function load_text(code, name, where)
@@ -672,8 +688,10 @@ end
 
 local killed = false
 
+local KILLED = "ERR Script killed by user with SCRIPT KILL..."
+
 local function stop()
-  error({ err = "ERR Script killed by user with SCRIPT KILL..." }, 0)
+  error({ err = KILLED }, 0)
 end
 
 function hook()
@@ -720,6 +738,10 @@ local function guarded(f, client)
     -- In this order: the hook runs on each of these lines, and would ask again.
     sethook(hook, "", HOOK_COUNT)
     killed = false
+    if ok then
+      -- It caught its end, and came to an end by itself right after.
+      ok, value = false, { err = KILLED }
+    end
   end
   if ok then
     -- What is written depends on the protocol, so that one is put back later.
