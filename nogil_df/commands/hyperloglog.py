@@ -70,6 +70,9 @@ def op_pfcount(db: Keyspace, args: Args, h: int) -> int:
     if value is None:
         return 0
     hyperloglog.check(value)
+    if value.__class__ is bytes:
+        # As in Redis, where its encoding is "raw" from now on.
+        value = in_place(db, key, h, value)
     known = hyperloglog.cached(value)
     if known is not None:
         return known
@@ -178,19 +181,19 @@ def op_pfdebug(db: Keyspace, payload: tuple[bytes, bytes], h: int) -> Any:
     if value is None:
         raise ReplyError("HLL_NO_KEY")
     hyperloglog.check(value)
+    buffer = in_place(db, key, h, value)
     subcommand = word.upper()
     if subcommand == b"ENCODING":
-        return Simple(b"sparse" if hyperloglog.is_sparse(value) else b"dense")
+        return Simple(b"sparse" if hyperloglog.is_sparse(buffer) else b"dense")
     if subcommand == b"DECODE":
-        if not hyperloglog.is_sparse(value):
+        if not hyperloglog.is_sparse(buffer):
             raise ReplyError("HLL_NOT_SPARSE")
         return " ".join(
             f"{letter}:{number},{length}" if number else f"{letter}:{length}"
-            for letter, number, length in hyperloglog.opcodes(value)
+            for letter, number, length in hyperloglog.opcodes(buffer)
         )
     if subcommand not in (b"GETREG", b"TODENSE"):
         raise ReplyError("PFDEBUG_UNKNOWN", word)
-    buffer = in_place(db, key, h, value)
     before = value_size(buffer)
     turned = hyperloglog.to_dense(buffer)
     db.resized(before, value_size(buffer))

@@ -63,10 +63,10 @@ _SPANS: Final = bytes(
 
 _RUNS: Final = tuple(
     [bytes(length) for length in range(1, 65)]
-    + 64 * [b""]
+    + 64 * [bytes(REGISTERS + 1)]
     + [bytes(((code >> 2 & 31) + 1,)) * ((code & 3) + 1) for code in range(128, 256)]
 )
-"""The plain registers that a one-byte opcode stands for."""
+"""The plain registers that a one-byte opcode stands for; too many for half an XZERO at the end."""
 
 _WIDE: Final = re.compile(rb"[\x40-\x7f].", re.DOTALL)
 """XZERO. Not to be searched for from the second byte of one on."""

@@ -20,6 +20,8 @@ CAPABILITIES: frozenset[str] = frozenset(
         "list",
         "set",
         "hash",
+        "bitmap",
+        "hyperloglog",
         "stream",
         "zset",
         "blocking",
@@ -81,7 +83,7 @@ _FAMILIES: dict[str, str] = {
         "XINFO"
     ),
     "bitmap": "SETBIT GETBIT BITCOUNT BITOP BITPOS BITFIELD BITFIELD_RO",
-    "hyperloglog": "PFADD PFCOUNT PFMERGE",
+    "hyperloglog": "PFADD PFCOUNT PFMERGE PFDEBUG PFSELFTEST",
     "geo": "GEOADD",
     "sort": "SORT SORT_RO",
     "dump": "DUMP RESTORE",

@@ -12,12 +12,14 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from tests.differential import (
+    cases_bitmaps,
     cases_connection,
     cases_expiry,
     cases_functions,
     cases_generic,
     cases_geo,
     cases_hashes,
+    cases_hyperloglog,
     cases_lists,
     cases_lists_blocking,
     cases_scripting,
@@ -38,6 +40,8 @@ from tests.servers import Server
 
 BOOKS = (
     cases_strings,
+    cases_bitmaps,
+    cases_hyperloglog,
     cases_sets,
     cases_hashes,
     cases_sorted_sets,

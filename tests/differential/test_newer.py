@@ -11,6 +11,7 @@ import pytest
 
 from tests.differential.case import words
 from tests.differential.cases_newer import CLIENT_FIELDS, NEWER
+from tests.differential.cases_newer_bits import NEWER_BITS
 from tests.differential.cases_newer_collections import NEWER_COLLECTIONS
 from tests.differential.cases_newer_streams import NEWER_STREAMS
 from tests.resp import Reply
@@ -44,11 +45,11 @@ def _elements(words: Iterator[str]) -> tuple[Reply, ...]:
     return tuple(found)
 
 
-@pytest.mark.parametrize("name", [*NEWER, *NEWER_COLLECTIONS, *NEWER_STREAMS])
+@pytest.mark.parametrize("name", [*NEWER, *NEWER_BITS, *NEWER_COLLECTIONS, *NEWER_STREAMS])
 def test_newer_commands(name: str, subject: Server) -> None:
     subject.flush()
     with subject.connect() as connection:
-        for line, expected in {**NEWER, **NEWER_COLLECTIONS, **NEWER_STREAMS}[name]:
+        for line, expected in {**NEWER, **NEWER_BITS, **NEWER_COLLECTIONS, **NEWER_STREAMS}[name]:
             assert connection.execute(*words(line)) == _reply(expected), line
 
 
