@@ -102,9 +102,10 @@ class Watchdog:
     def _begin(self) -> SlowScript:
         slow = self.slow = SlowScript(self._name, self._is_function, self._command, self._started)
         state = self._state
+        millis = state.config.busy_reply_threshold
         log.warning(
-            "Slow script detected: still in execution after "
-            f"{state.config.busy_reply_threshold} milliseconds. You can try killing the script using the {_kind(slow)} KILL command. "
+            f"Slow script detected: still in execution after {millis} milliseconds. "
+            f"You can try killing the script using the {_kind(slow)} KILL command. "
             f"Script name is: {slow.name.decode('latin-1')}."
         )
         _tell_all(state, (begin_busy, slow))
