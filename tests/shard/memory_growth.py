@@ -4,8 +4,9 @@
 
 KEY and VALUE are sizes in bytes, DEADLINES 0 or 1, KIND bytes, bytearray, listN, setN, hashN, expiringN (a
 hash whose fields have deadlines), indexedN (a set with an index), streamN, wideN, pendingN (streams): N
-elements of that size, added one by one. Prints three numbers: accounted growth, growth by the sum of MEMORY USAGE, resident growth. A first fill warms
-the process up, so that memory it has in stock does not count; the figures are of the second one.
+elements of that size, added one by one. Prints three numbers: accounted growth, growth by the sum of MEMORY
+USAGE, resident growth. A first fill warms the process up, so that memory it has in stock does not count; the
+figures are of the second one.
 """
 
 from __future__ import annotations
