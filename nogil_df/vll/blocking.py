@@ -108,12 +108,17 @@ class KeyedWaiter(Waiter):
 
 
 class Blocking:
-    """The waiters of one shard. They stand in ``Keyspace.waiting``; this serves them."""
+    """The waiters of one shard. They stand in ``Keyspace.waiting``; this serves them.
 
-    __slots__ = ("engine", "proactor", "served_total")
+    Attributes:
+        serving: `serve` is at work; what concludes meanwhile grants nobody a key that is not served yet.
+    """
+
+    __slots__ = ("engine", "proactor", "served_total", "serving")
 
     def __init__(self, engine: Engine) -> None:
         self.engine = engine
+        self.serving = False
         self.proactor = engine.proactor
         self.served_total = 0
 
@@ -123,12 +128,24 @@ class Blocking:
         To be called when a command or transaction is over; the keys are held by nobody. O(waiters served).
         """
         shard = self.proactor.shard
-        while ready:
-            keys = list(ready)
-            ready.clear()
-            for index, key in keys:
-                self._serve_line(shard.dbs[index], key)
-            ready = shard.ready
+        if self.serving:
+            # Of a move under way: it goes on with these when it gets there.
+            if ready is not shard.ready:
+                shard.ready.update(ready)
+                ready.clear()
+            return
+        self.serving = True
+        try:
+            while ready:
+                keys = list(ready)
+                ready.clear()
+                for index, key in keys:
+                    self._serve_line(shard.dbs[index], key)
+                ready = shard.ready
+        finally:
+            self.serving = False
+        if self.engine.queue.parts:
+            self.engine.grant_next()
 
     def serve_between(self) -> None:
         """Serve between two commands of a squashed batch, whose part may hold the keys.
@@ -162,7 +179,7 @@ class Blocking:
                 holder = self.engine.holder(h)
                 if holder is not None:
                     # An urgent part is about to write this very key; look again when it is done.
-                    holder.ready = {**(holder.ready or {}), (db.index, key): None}
+                    holder.hold({(db.index, key): None})
                     return
             if not waiter.take_ticket():
                 db.stop_waiting(key, waiter)
@@ -303,7 +320,7 @@ def rejoin(proactor: Proactor, message: Message) -> None:
     if holder is None:
         engine.blocking.serve(entry)
     else:
-        holder.ready = {**(holder.ready or {}), **entry}
+        holder.hold(entry)
 
 
 # ... and on the coordinator's.

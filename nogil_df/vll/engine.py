@@ -129,8 +129,7 @@ class Engine:
         result = call(work, shard)
         if shard.ready:
             # Waiters are served when the transaction concludes, not between its hops.
-            part.ready = {**(part.ready or {}), **shard.ready}
-            shard.ready.clear()
+            part.hold(shard.ready)
         if last:
             self.conclude(part)
         return result
@@ -160,10 +159,13 @@ class Engine:
         if part.ready:
             # Before anybody who queues for these keys: an element belongs to who waited for it.
             self.blocking.serve(part.ready)
-        self._grant_next()
+        self.grant_next()
 
-    def _grant_next(self) -> None:
+    def grant_next(self) -> None:
         """Grant the head, and every urgent part that nothing stands in the way of any more."""
+        if self.blocking.serving:
+            # More keys are to be served, and who queues comes after that; `Blocking.serve` calls again.
+            return
         parts = self.queue.parts
         at = 0
         while at < len(parts):

@@ -62,6 +62,14 @@ class Part:
         self.work: Work | None = None
         self.ready: dict[tuple[int, bytes], None] | None = None
 
+    def hold(self, ready: dict[tuple[int, bytes], None]) -> None:
+        """Keep keys whose waiters are to be served when this part concludes; empties ``ready``. O(keys)."""
+        if self.ready is None:
+            self.ready = dict(ready)
+        else:
+            self.ready.update(ready)
+        ready.clear()
+
     def fresh(self) -> Part:
         """The same part without id or state. A part that was handed over is never used again."""
         return Part(self.origin, self.token, self.shared, self.exclusive, self.scope)

@@ -135,6 +135,7 @@ class Transaction:
         results = self.hop(works, False)
         if results is not None:
             return results
+        self._hold_ready()
         owner, latch = self.owner, Latch()
         self.owner = latch
         proactor = self.proactor
@@ -183,8 +184,16 @@ class Transaction:
             return self._begin_urgent()
         return self._run_everywhere()
 
+    def _hold_ready(self) -> None:
+        """What a script changed on our shard by plain calls waits for the end of the transaction, too."""
+        proactor = self.proactor
+        part = self.parts.get(proactor.index)
+        if proactor.shard.ready and part is not None and part.locked:
+            part.hold(proactor.shard.ready)
+
     def abort(self) -> None:
         """End a transaction whose coordinator gives up between hops. Idempotent."""
+        self._hold_ready()
         if self.state == READY:
             for shard, part in self.parts.items():
                 self._post(shard, (conclude_part, part))

@@ -8,7 +8,7 @@ from __future__ import annotations
 import pytest
 
 from stress.play import Scenario
-from stress.scenarios import ALL
+from stress.scenarios import ALL, Carousel
 from stress.simulated import simulate
 from tests.vll.scenario import seeds
 
@@ -19,6 +19,15 @@ def test_it_holds(scenario: type[Scenario], chunk: range) -> None:
     """What the scenario asserts, under every seed."""
     for seed in chunk:
         simulate(scenario(), seed)
+
+
+@pytest.mark.parametrize("seed", [20492, 20494, 20716])
+def test_waiters_come_before_who_queues(seed: int) -> None:
+    """Interleavings in which a script concluded, or a move did while others were being served.
+
+    Somebody who queued was granted a key there ahead of those who waited for its element.
+    """
+    simulate(Carousel(), seed)
 
 
 @pytest.mark.parametrize("scenario", ALL, ids=lambda kind: kind.name.replace(" ", "_"))

@@ -148,7 +148,7 @@ def test_a_thief_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
     def conclude(engine: Engine, part: object) -> None:
         if part.locked:  # type: ignore[attr-defined]
             engine._leave(part)  # type: ignore[arg-type]
-            engine._grant_next()
+            engine.grant_next()
             if part.ready:  # type: ignore[attr-defined]
                 engine.blocking.serve(part.ready)  # type: ignore[attr-defined]
 

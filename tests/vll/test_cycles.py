@@ -120,10 +120,14 @@ def test_every_command_on_a_simulated_server() -> None:
     """No cycles at all, and no memory kept."""
     soak = Soak(7)
     blocks = []
-    for _ in range(6):
+    for number in range(7):
         for _ in range(100):
             soak.turn()
         soak.rest()
+        if not number:
+            # Importing a module leaves some, once: Lua comes with its first script.
+            gc.collect()
+            continue
         assert not found()
         blocks.append(sys.getallocatedblocks())
     grown = blocks[-1] - blocks[2]
