@@ -70,8 +70,10 @@ def parse_range(
     Raises:
         ReplyError: they are no such arguments.
     """
-    offset, limit, with_scores = 0, -1, False
     rest = at + 3
+    if rest == len(args) and (by is RANK or by is ANY):
+        return Range(args[at], RANK, (integer(args[at + 1]), integer(args[at + 2])), bool(reverse))
+    offset, limit, with_scores = 0, -1, False
     fixed, directed = by, reverse is not None
     while rest < len(args):
         word = args[rest].upper()
@@ -192,8 +194,12 @@ def read_range(value: SortedSetValue, wanted: Range) -> Any:
 
 def op_range(db: Keyspace, wanted: Range, h: int) -> Any:
     """What ZRANGE and its older names answer. O(log n + members)."""
-    value = read_sorted_set(db, wanted.key, h)
-    return [] if value is None else read_range(value, wanted)
+    value = db.table.get(wanted.key, h)
+    if value.__class__ is SortedSetValue:
+        db.shard.hits += 1
+        return read_range(value, wanted)
+    read_sorted_set(db, wanted.key, h)
+    return []
 
 
 def cmd_zrange(session: Session, args: Args) -> Range:
@@ -358,7 +364,7 @@ def _range(name: str, cmd: object, since: str, syntax: str, summary: str) -> Row
         summary,
         "RO ACCESS",
         cmd=cmd,
-        encode="bulks",
+        encode="scored_bulks",
         complexity=_RANGE,
     )
 

@@ -314,6 +314,9 @@ class ScoreOrder:
 
     def span(self, start: int, stop: int) -> Members:
         """The members of ranks from ``start`` up to ``stop``, which are there. O(log n + members)."""
+        first = self.members[0]
+        if stop <= len(first):
+            return first[start:stop]
         return self._span(self.members, start, stop)
 
     def scores_of(self, start: int, stop: int) -> Scores:

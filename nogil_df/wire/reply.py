@@ -247,6 +247,26 @@ class ReplyEncoder:
         else:
             self.encode(value, proto, out)
 
+    def scored_bulks(self, values: Any, proto: int, out: list[bytes]) -> None:
+        """Append a list of bytes as an array, `Rows` of bytes and doubles; anything else as `encode` does."""
+        if values.__class__ is list:
+            self.array_of_bulks(values, proto, out)
+            return
+        if values.__class__ is not Rows:
+            self.encode(values, proto, out)
+            return
+        header = self.bulk_header
+        pairs: Any = values.items
+        self._array_header(2 * len(pairs) if proto == 2 else len(pairs), out)
+        for member, score in pairs:
+            size = len(member)
+            first = header[size] if size < 4096 else b"$%d\r\n" % size
+            text = format_double(score)
+            if proto == 2:
+                out += (first, member, b"\r\n", header[len(text)], text, b"\r\n")
+            else:
+                out += (b"*2\r\n", first, member, b"\r\n,", text, b"\r\n")
+
     def ok_or_null(self, value: object, proto: int, out: list[bytes]) -> None:
         """Append ``+OK`` for True, null for None; anything else as `encode` does."""
         if value is True:

@@ -23,6 +23,7 @@ from nogil_df.wire.values import (
     Pairs,
     Push,
     Raw,
+    Rows,
     Simple,
     Verbatim,
 )
@@ -219,3 +220,22 @@ def test_subclasses_are_written_as_their_base() -> None:
 def test_what_has_no_form_is_refused() -> None:
     with pytest.raises(TypeError, match="returned a object"):
         encoded(object(), 2)
+
+
+@pytest.mark.parametrize("proto", [2, 3])
+@pytest.mark.parametrize(
+    "value",
+    [[], [b"a", b"x" * 5000], Rows([]), Rows([(b"a", 0.1), (b"x" * 5000, math.inf), (b"", -0.0)]), None, 5],
+)
+def test_the_encoder_of_scores_writes_what_the_general_one_does(value: object, proto: int) -> None:
+    out: list[bytes] = []
+    ENCODER.scored_bulks(value, proto, out)
+    assert b"".join(out) == encoded(value, proto)
+
+
+@pytest.mark.parametrize("proto", [2, 3])
+@pytest.mark.parametrize("value", [0.1, 3.0, -math.inf, 1e300, None, 7, b"x"])
+def test_the_encoder_of_doubles_writes_what_the_general_one_does(value: object, proto: int) -> None:
+    out: list[bytes] = []
+    ENCODER.double_or_null(value, proto, out)
+    assert b"".join(out) == encoded(value, proto)
