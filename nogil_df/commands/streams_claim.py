@@ -125,7 +125,7 @@ class _Claimer:
         options = self.options
         if delivery is None:
             before = self.group.memory
-            delivery = Delivery(consumer, self.at, 1)
+            delivery = Delivery(consumer.name, self.at, 1)
             self.group.add(delivery, entry_id)
             resize(self.db, self.value, self.group.memory - before)
         else:

@@ -293,7 +293,7 @@ def _pending_entries(
             delivery = deliveries[entry_id]
             since = now - delivery.at
             if since >= idle or not idle:
-                found.append([show(entry_id), delivery.consumer.name, max(since, 0), delivery.times])
+                found.append([show(entry_id), delivery.owner, max(since, 0), delivery.times])
         start = ids[-1] + 1
     return found
 

@@ -99,7 +99,7 @@ def _full_group(value: StreamValue, group: Group, count: int) -> dict[bytes, Any
         b"lag": _known(value.lag(group)),
         b"pel-count": len(pending),
         b"pending": [
-            [show(entry_id), delivery.consumer.name, delivery.at, delivery.times]
+            [show(entry_id), delivery.owner, delivery.at, delivery.times]
             for entry_id in pending.span(0, LAST_ID, count or len(pending))
             for delivery in (deliveries[entry_id],)
         ],

@@ -46,14 +46,15 @@ class Delivery:
     """That an entry was given to a consumer.
 
     Attributes:
+        owner: the consumer's name: the consumer itself would make a cycle, and cycles are never collected.
         at: when it was given last, unix ms.
         times: how often.
     """
 
-    __slots__ = ("at", "consumer", "times")
+    __slots__ = ("at", "owner", "times")
 
-    def __init__(self, consumer: Consumer, at: int, times: int) -> None:
-        self.consumer = consumer
+    def __init__(self, owner: bytes, at: int, times: int) -> None:
+        self.owner = owner
         self.at = at
         self.times = times
 
@@ -195,27 +196,27 @@ class Group:
             delivery.at = now
             delivery.times = 1
         else:
-            self.add(Delivery(consumer, now, 1), entry_id)
+            self.add(Delivery(consumer.name, now, 1), entry_id)
 
     def add(self, delivery: Delivery, entry_id: int) -> None:
         """Let an entry be pending that was not. O(1)."""
         self.pending.add(entry_id, delivery)
-        delivery.consumer.pending.add(entry_id, delivery)
+        self.consumers[delivery.owner].pending.add(entry_id, delivery)
         self.memory += DELIVERY_SIZE
 
     def hand_over(self, delivery: Delivery, entry_id: int, consumer: Consumer) -> None:
         """Let an entry that is pending be pending for another consumer. O(1)."""
-        if delivery.consumer is not consumer:
-            delivery.consumer.pending.remove(entry_id)
+        if delivery.owner != consumer.name:
+            self.consumers[delivery.owner].pending.remove(entry_id)
             consumer.pending.add(entry_id, delivery)
-            delivery.consumer = consumer
+            delivery.owner = consumer.name
 
     def settle(self, entry_id: int) -> bool:
         """An entry is pending no more; False if it was not. O(1)."""
         entries = self.pending.entries
         if entry_id not in entries:
             return False
-        entries[entry_id].consumer.pending.remove(entry_id)
+        self.consumers[entries[entry_id].owner].pending.remove(entry_id)
         self.pending.remove(entry_id)
         self.memory -= DELIVERY_SIZE
         return True
@@ -228,8 +229,8 @@ class Group:
             twin.active = consumer.active
         for entry_id in self.pending.span(0, 1 << 128, len(self.pending)):
             delivery = self.pending.entries[entry_id]
-            twin = copied.consumers[delivery.consumer.name]
-            copied.add(Delivery(twin, delivery.at, delivery.times), entry_id)
+            name = copied.consumers[delivery.owner].name
+            copied.add(Delivery(name, delivery.at, delivery.times), entry_id)
         return copied
 
     def verify(self) -> None:
@@ -242,7 +243,7 @@ class Group:
             memory += CONSUMER_SIZE + len(name)
             consumer.pending.verify()
             for entry_id, delivery in consumer.pending.entries.items():
-                assert delivery.consumer is consumer
+                assert delivery.owner is consumer.name
                 together[entry_id] = delivery
         assert together == self.pending.entries
         assert memory == self.memory

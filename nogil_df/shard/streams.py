@@ -54,6 +54,9 @@ STREAM_OVERHEAD: Final = 112 + 2 * getsizeof([]) + 4 * ROUNDING + getsizeof({})
 BLOCK_OVERHEAD: Final = 104 + 3 * getsizeof([]) + 4 * ROUNDING + getsizeof(1 << 100) + 2 * PLACE
 """A block beside its entries and the names of its fields."""
 
+BLOCKS: Final = 8
+"""Blocks that are freed together: about 800 entries."""
+
 ANY_ROOM: Final = 1 << 30
 """Room of a block that has no bound: what a listpack can hold."""
 
@@ -385,6 +388,25 @@ class StreamValue:
             for item in body:
                 begun = digest.chain(begun, item)
         return begun
+
+    def free_step(self, budget: int) -> int:
+        """Let go of up to ``budget`` slices of a stream that was erased; how many it was.
+
+        A slice is `BLOCKS` blocks, or what is pending for a consumer. See `Shard.dispose`.
+        """
+        used = 0
+        while self.groups and used < budget:
+            name, group = self.groups.popitem()
+            if group.consumers:
+                group.consumers.popitem()
+                self.groups[name] = group
+            used += 1
+        while self.blocks and used < budget:
+            for block in self.blocks[-BLOCKS:]:
+                self.gone += len(block.ids)
+            del self.blocks[-BLOCKS:]
+            used += 1
+        return used
 
     @property
     def serialized_length(self) -> int:
