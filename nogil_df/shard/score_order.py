@@ -117,19 +117,55 @@ class ScoreOrder:
         if stored != member:
             place = bisect_left(members, member, place, bisect_right(scores, score, place))
             stored = members[place]
+        self._delete(at, place)
+        return stored
+
+    def _delete(self, at: int, place: int) -> None:
+        """Remove the entry at a place of a bucket. O(log n)."""
+        members = self.members[at]
+        scores = self.scores[at]
         del members[place], scores[place]
-        if len(buckets) > 1:
-            size = len(members)
-            if size < SPARSE:
-                self._shrunk(at, 1)
-                return stored
-            if place == size:
-                self.last_members[at] = members[-1]
-                self.last_scores[at] = scores[-1]
-            if self.sums:
-                for level in self.sums:
-                    at >>= FAN
-                    level[at] -= 1
+        if len(self.members) == 1:
+            return
+        size = len(members)
+        if size < SPARSE:
+            self._shrunk(at, 1)
+            return
+        if place == size:
+            self.last_members[at] = members[-1]
+            self.last_scores[at] = scores[-1]
+        if self.sums:
+            for level in self.sums:
+                at >>= FAN
+                level[at] -= 1
+
+    def move(self, old: float, new: float, member: bytes) -> bytes:
+        """Give a member that is there another score. O(log n).
+
+        Most moves are short: within a bucket neither its end nor the sums change.
+
+        Returns:
+            The member, as the object that was stored.
+        """
+        buckets = self.members
+        at = self._bucket(old, member) if len(buckets) > 1 else 0
+        members = buckets[at]
+        scores = self.scores[at]
+        place = bisect_left(scores, old)
+        stored = members[place]
+        if stored != member:
+            place = bisect_left(members, member, place, bisect_right(scores, old, place))
+            stored = members[place]
+        if place + 1 < len(scores) and scores[0] < new < scores[-1]:
+            del members[place], scores[place]
+            place = bisect_left(scores, new)
+            if scores[place] == new:
+                place = bisect_left(members, stored, place, bisect_right(scores, new, place))
+            scores.insert(place, new)
+            members.insert(place, stored)
+        else:
+            self._delete(at, place)
+            self.insert(new, stored)
         return stored
 
     def _bucket(self, score: float, member: bytes) -> int:

@@ -131,10 +131,7 @@ class SortedSetValue:
         """Give a member that is there another score. O(log n)."""
         if not new:
             new = self._zero(new)
-        order = self.order
-        stored = order.remove(old, member)
-        self.scores[stored] = new
-        order.insert(new, stored)
+        self.scores[self.order.move(old, new, member)] = new
 
     def remove(self, member: bytes) -> bool:
         """Remove a member; False if it is not there. O(log n)."""

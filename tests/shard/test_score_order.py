@@ -49,14 +49,20 @@ def check(order: ScoreOrder, model: Model, rng: random.Random) -> None:
 
 
 def changes(order: ScoreOrder, model: Model, rng: random.Random, scores: int, members: int) -> Iterator[None]:
-    """Insert and remove for ever, more of the one and then more of the other."""
+    """Insert, move and remove for ever, more of the one and then more of the other."""
     growing = True
     while True:
         if rng.random() < 0.002:
             growing = not growing
         member = b"%d" % rng.randrange(members)
         if member in model:
-            if not growing or rng.random() < 0.3:
+            if rng.random() < 0.3:
+                old = model[member]
+                model[member] = (
+                    old + rng.choice([-1.0, 1.0, 0.5]) if rng.random() < 0.7 else rng.random() * scores
+                )
+                assert order.move(old, model[member], member) == member
+            elif not growing or rng.random() < 0.3:
                 assert order.remove(model.pop(member), member) == member
         elif growing or rng.random() < 0.3:
             model[member] = float(rng.randrange(scores))
