@@ -32,6 +32,7 @@ from nogil_df.base.errors import ReplyError, unknown_command
 from nogil_df.commands import bulk, gate
 from nogil_df.commands.blocking import Wait
 from nogil_df.commands.context import Alone, Context, Everywhere, GaveWay, Steps, collect
+from nogil_df.commands.lone import Lone
 from nogil_df.commands.spec import ALL_EXCLUSIVE, ALL_SHARED, KEYS, LOCAL, SINGLE, Command, Row
 from nogil_df.vll.engine import call, run_part
 from nogil_df.vll.part import GLOBAL_EXCLUSIVE, GLOBAL_SHARED, Part, Work
@@ -138,6 +139,7 @@ class Dispatcher:
         "squashed_hops",
         "squashed_commands",
         "movers",
+        "lone",
     )
 
     def __init__(
@@ -180,6 +182,7 @@ class Dispatcher:
         self.squashed_commands = 0
         # Blocked commands of the server that move elements: a batch would get between them and their element.
         self.movers = 0
+        self.lone = Lone(self)
 
     def reconfigure(self) -> None:
         """Take over what the configuration says about squashing; at the start and after every CONFIG SET."""

@@ -78,6 +78,7 @@ class Connection:
         "send",
         "read",
         "execute",
+        "answer",
         "state",
         "proactor",
         "fd",
@@ -116,6 +117,7 @@ class Connection:
         self.send = sock.send
         self.read = parser.read
         self.execute = dispatcher.execute
+        self.answer = dispatcher.lone.answer
         self.state = dispatcher.state
         self.proactor = loop.proactor
         self.fd = sock.fileno()
@@ -170,10 +172,36 @@ class Connection:
             self._execute(batch)
             return
         self.more = False
+        if not (session.special or self.dispatcher.gated):
+            reply = self.answer(session, batch[0])
+            if reply is not None:
+                self._reply(reply)
+                return
         session.batch = batch
         session.position = 0
         self.execute(session)
         if not session.busy:
+            self.ready()
+
+    def _reply(self, reply: bytes) -> None:
+        """Send the reply of a lone command: `ready` for when there is nothing else to send, nor to do."""
+        session = self.session
+        if session.sink or self.unsent or self.proactor.has_notices or not self.parser.idle:
+            session.sink.append(reply)
+            self.ready()
+            return
+        session.last_active = self.loop.now
+        try:
+            sent = self.send(reply)
+        except OSError:
+            # Whatever it is, it will be so again, and `ready` knows what to do.
+            sent = 0
+        self.bytes_out += sent
+        state = self.state
+        state.bytes_out += sent
+        state.writes += 1
+        if sent != len(reply):
+            session.sink.append(reply[sent:])
             self.ready()
 
     def _on_unusual(self, mask: int) -> None:
