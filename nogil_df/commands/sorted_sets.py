@@ -77,10 +77,17 @@ def op_zadd(db: Keyspace, args: Args, h: int) -> Any:
     key = args[1]
     table = db.table
     value = table.get(key, h)
-    if score is None or value.__class__ is not SortedSetValue:
+    if score is None or (value is not None and value.__class__ is not SortedSetValue):
         # What is no number, might be -0, or has no sorted set to go to.
         return add_given(db, args, h, 0)
     member = args[3]
+    if value is None:
+        limits = db.shard.limits
+        value = SortedSetValue(limits)
+        value.add(member, score, limits)
+        db.put(key, h, value)
+        db.changed(key, events.ZSET, b"zadd")
+        return 1
     scores = value.scores
     if member in scores:
         old = scores[member]

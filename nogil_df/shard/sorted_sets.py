@@ -17,6 +17,7 @@ has to survive changes of the order, and lives as long as the set.
 from __future__ import annotations
 
 from bisect import bisect_left
+from math import inf
 from random import Random
 from sys import getsizeof
 from typing import TYPE_CHECKING, Final
@@ -33,6 +34,9 @@ LISTPACK: Final = b"listpack"
 SKIPLIST: Final = b"skiplist"
 
 ANY_LENGTH: Final = 1 << 62
+
+LOWEST: Final = -inf
+HIGHEST: Final = inf
 
 FREED_BUCKETS: Final = 4
 """Buckets whose members are freed at a time: about 0.1 ms."""
@@ -194,8 +198,15 @@ class SortedSetValue:
         """The range of members whose score is within bounds. O(log n)."""
         low, high, above, below = bounds
         order = self.order
-        start = order.up_to(low) if above else order.below(low)
-        stop = order.below(high) if below else order.up_to(high)
+        start, stop = 0, len(self.scores)
+        if above:
+            start = order.up_to(low)
+        elif low != LOWEST:
+            start = order.below(low)
+        if below:
+            stop = order.below(high)
+        elif high != HIGHEST:
+            stop = order.up_to(high)
         return start, max(start, stop)
 
     def by_member(self, bounds: MemberBounds) -> tuple[int, int]:
