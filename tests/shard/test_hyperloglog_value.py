@@ -98,6 +98,44 @@ def test_a_value_turns_dense_when_it_would_grow_past_the_limit(
         assert len(buffer) == hll.DENSE_SIZE
 
 
+OPCODES = st.one_of(
+    st.integers(0, 63).map(lambda code: (bytes((code,)), bytes(code + 1))),
+    st.integers(0, 700).map(lambda low: (bytes((0x40 | low >> 8, low & 0xFF)), bytes(low + 1))),
+    st.integers(0, 3).map(
+        lambda high: (bytes((0x40 | high, 0x40 | high)), bytes((high << 8 | 0x40 | high) + 1))
+    ),
+    st.integers(0x80, 0xFF).map(
+        lambda code: (bytes((code,)), bytes(((code >> 2 & 31) + 1,)) * ((code & 3) + 1))
+    ),
+)
+"""Opcodes, not always the shortest, and what they stand for; second bytes that look like first ones."""
+
+
+@given(st.lists(OPCODES, min_size=1, max_size=120), st.lists(st.integers(0, hll.REGISTERS - 1), max_size=30))
+def test_registers_are_found_among_opcodes_of_any_kind(
+    opcodes: list[tuple[bytes, bytes]], indexes: list[int]
+) -> None:
+    buffer, registers = hll.new()[: hll.HEADER], bytearray()
+    for code, stands_for in opcodes:
+        if len(registers) + len(stands_for) < hll.REGISTERS - 1:
+            buffer += code
+            registers += stands_for
+    rest = hll.REGISTERS - len(registers) - 1
+    buffer += bytes((0x40 | rest >> 8, rest & 0xFF))
+    registers += bytes(rest + 1)
+    assert hll.plain(buffer) == registers
+    inside = [index * (len(registers) - rest) // hll.REGISTERS for index in indexes]
+    for index in indexes + inside:
+        hll.SparseWriter(buffer, LIMIT).set(index, 30)
+        registers[index] = max(registers[index], 30)
+        assert hll.plain(buffer) == registers
+    writer = hll.SparseWriter(buffer, LIMIT)
+    for index in sorted(indexes + inside):
+        writer.set(index, 32)
+        registers[index] = 32
+        assert hll.plain(buffer) == registers
+
+
 def test_a_number_that_is_too_high_for_sparse_opcodes_makes_a_value_dense() -> None:
     buffer = hll.new()
     hll.SparseWriter(buffer, LIMIT).set(7, 3)
