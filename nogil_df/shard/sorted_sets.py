@@ -142,16 +142,13 @@ class SortedSetValue:
         if member not in self.scores:
             return False
         self.order.remove(self.scores.pop(member), member)
-        self._removed(member)
-        return True
-
-    def _removed(self, member: bytes) -> None:
         self.memory -= ENTRY_OVERHEAD + len(member)
         # The place in Python's dict stays taken until the dict is made anew.
         self.room -= 1
         if self.index is not None:
             self.index.remove(member)
             self.memory -= BYTES_PER_MEMBER
+        return True
 
     def take(self, start: int, stop: int) -> tuple[Members, Scores]:
         """Remove the members of ranks from ``start`` up to ``stop``, which are there; these and their scores.
@@ -160,9 +157,19 @@ class SortedSetValue:
         """
         members, values = self.order.take(start, stop)
         scores = self.scores
+        index = self.index
+        if index is not None and len(members) > len(scores) // 8:
+            # Cheaper made anew, if it is asked for again.
+            index = self.index = None
+            self.memory -= BYTES_PER_MEMBER * len(scores)
         for member in members:
             del scores[member]
-            self._removed(member)
+        if index is not None:
+            for member in members:
+                index.remove(member)
+            self.memory -= BYTES_PER_MEMBER * len(members)
+        self.memory -= ENTRY_OVERHEAD * len(members) + sum(map(len, members))
+        self.room -= len(members)
         return members, values
 
     def _measure(self, limits: EncodingLimits) -> None:
