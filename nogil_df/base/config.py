@@ -142,6 +142,7 @@ class ConfigView:
     port: int
     proto_max_bulk_len: int
     protected_mode: bool
+    rdbcompression: bool
     requirepass: bytes
     set_max_intset_entries: int
     set_max_listpack_entries: int

@@ -39,6 +39,16 @@ def seconds(level: int) -> int:
     return FINE + COARSE * ((1 << bits) - 2) + ((level - 1 - FINE) % COARSE << bits)
 
 
+def level_of(idle: int) -> int:
+    """The level of a record that was used so many seconds ago. O(levels)."""
+    if idle <= 0:
+        return 0
+    level = 1
+    while level < OLDEST and seconds(level + 1) <= idle:
+        level += 1
+    return level
+
+
 def moved(level: int, since: int, now: int) -> int:
     """The level after a sweep at ``now`` of what was on ``level`` after that at ``since``, unix seconds."""
     if level == 0:

@@ -256,6 +256,11 @@ class DashTable:
             return 0
         return seconds(level) + max(0, self._tick.ms // 1000 - segment.aged_at)
 
+    def set_age(self, key: bytes, h: int, level: int) -> None:
+        """Let a record that is there have an age, a level of `nogil_df.shard.ages`. O(1)."""
+        segment, slot = self._live(key, h)
+        segment.ages[slot] = level
+
     def deadline(self, key: bytes, h: int) -> int:
         """The deadline of `key`: unix ms, 0 if it has none, -1 if the key is absent. O(1)."""
         segment, slot = self._live(key, h)
