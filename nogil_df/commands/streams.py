@@ -126,6 +126,8 @@ def usual_limit(limits: EncodingLimits) -> int:
 
 def trim_at(db: Keyspace, key: bytes, value: StreamValue, trim: Trim) -> int:
     """Trim the stream at a key, and tell of it; how many entries were removed. O(removed)."""
+    if trim.by_length and value.added - value.gone <= trim.threshold:
+        return 0
     before = value.memory
     removed = trim.apply(value, db.shard.limits)
     if removed:
@@ -206,6 +208,12 @@ def cmd_xadd(session: Session, args: Args) -> Any:
     """
     if len(args) == 5 or (args[2] == b"*" and len(args) % 2):
         return args
+    if args[2] == b"MAXLEN" and len(args) > 6:
+        # What nearly all others are, without looking at every option: MAXLEN [~] threshold *.
+        at = 4 if args[3] == b"~" or args[3] == b"=" else 3
+        most = parse_int(args[at])
+        if most is not None and most >= 0 and args[at + 1] == b"*" and (len(args) - at) % 2 == 0:
+            return args[1], None, True, True, Trim(True, most, args[3] == b"~"), args[at + 2 :]
     return _parse_xadd(args)
 
 

@@ -291,7 +291,8 @@ class StreamValue:
                 break
             left -= entries
             drop += 1
-        self._drop_blocks(0, drop)
+        if drop:
+            self._drop_blocks(0, drop)
         if not approximate and self.length > most:
             self._trim_block(self.length - most)
         return before - self.length
@@ -443,6 +444,8 @@ def block_size(block: Block) -> int:
 
 def entry_size(block: Block, body: Body) -> int:
     """Bytes held by an entry of a block. O(fields)."""
+    if block.width == 1 and len(body) == 2 and body[0] == block.fields[0]:
+        return block.usual + len(body[1])
     size = ID_SIZE + BODY_OVERHEAD + len(body) * PLACE
     own = body[1::2] if list(body[::2]) == block.fields else body
     return size + sum(map(len, own)) + len(own) * BYTES_OVERHEAD
