@@ -50,7 +50,7 @@ LONGEST_SPARSE: Final = HEADER + 2 * REGISTERS
 LONGEST_ZERO: Final = 64
 LONGEST_VAL: Final = 4
 HIGHEST_VAL: Final = 32
-WALK: Final = 24
+SHORT: Final = 160
 """Bytes of opcodes that are looked at one by one before something cleverer is tried."""
 
 MERGE_STEPS: Final = 5
@@ -103,7 +103,7 @@ def murmur64(data: bytes) -> int:
     h = 0xADC83B19 ^ (length * multiplier & _MASK)
     tail = length & 7
     if length > 7:
-        for (block,) in iter_unpack("<Q", data[: length - tail]):
+        for (block,) in iter_unpack("<Q", data[: length - tail] if tail else data):
             block = block * multiplier & _MASK
             h = (h ^ ((block ^ block >> 47) * multiplier & _MASK)) * multiplier & _MASK
     if tail:
@@ -133,12 +133,8 @@ def check(value: Buffer) -> None:
     Raises:
         ReplyError HLL_INVALID.
     """
-    if (
-        len(value) < HEADER
-        or value[:4] != b"HYLL"
-        or value[4] > SPARSE
-        or (value[4] == DENSE and len(value) != DENSE_SIZE)
-    ):
+    head = value[:5]
+    if len(value) != DENSE_SIZE if head == b"HYLL\x00" else head != b"HYLL\x01" or len(value) < HEADER:
         raise ReplyError("HLL_INVALID")
 
 
@@ -401,31 +397,33 @@ class SparseWriter:
 
     def _find(self, index: int) -> Place:
         """The place of a register. O(opcodes), most of it in C; O(1) a little behind the last one."""
+        buffer = self.buffer
         if self.at > HEADER and self.first <= index:
-            found = _walk(self.buffer, index, self.at, self.first)
+            found = _walk(buffer, index, self.at, self.first)
             if found is not None and found[0] != self.at:
                 return found
-        return _walk(self.buffer, index, HEADER, 0) or _locate(self.buffer, index)
+        return (len(buffer) <= SHORT and _walk(buffer, index, HEADER, 0)) or _locate(buffer, index)
 
 
 def _walk(buffer: bytearray, index: int, at: int, first: int) -> Place | None:
     """The place of a register that one of the next opcodes from ``at`` on stands for; None if none does."""
-    before, before_first = at, first
-    end = min(len(buffer), at + WALK)
-    while at < end:
-        code = buffer[at]
-        size = 1
-        span = _SPANS[code]
-        if not span:
-            if at + 1 == len(buffer):
-                return None
-            span = ((code & 63) << 8 | buffer[at + 1]) + 1
-            size = 2
-        if index < first + span:
-            return at, first, before, before_first
-        before, before_first = at, first
-        at += size
+    before = at
+    before_first = start = first
+    wide = 0
+    for position, code in enumerate(buffer[at : at + SHORT], at):
+        if wide:
+            span = ((wide & 63) << 8 | code) + 1
+            position -= 1
+            wide = 0
+        else:
+            span = _SPANS[code]
+            if not span:
+                wide = code
+                continue
         first += span
+        if first > index:
+            return position, start, before, before_first
+        before, before_first, start = position, start, first
     return None
 
 
