@@ -1,4 +1,4 @@
-"""A command that comes alone, on one key, on this thread: from its arguments to the bytes of its reply.
+"""A command that comes alone, whose keys are all here: from its arguments to the bytes of its reply.
 
 Most clients send one command and wait. For each of them the dispatcher's loop, made for pipelines, costs
 more than the command does. This is the same in one go: one look-up, one hash, the op, one clock reading
@@ -42,7 +42,20 @@ class Plan(NamedTuple):
     plain_ok: bool
 
 
-class Plans(dict[bytes, Plan | None]):
+class ManyPlan(NamedTuple):
+    """What there is to know of a command of many keys (MGET, MSET) to run it alone.
+
+    Attributes:
+        step: arguments for each key.
+        many: ``Row.many``, see `nogil_df.vll.columns`.
+    """
+
+    command: Command
+    step: int
+    many: Callable[..., list[Any]]
+
+
+class Plans(dict[bytes, "Plan | ManyPlan | None"]):
     """Plans by name as clients spell it; None for what is not run alone. See `CommandTable` for why so."""
 
     __slots__ = ("_commands",)
@@ -51,7 +64,7 @@ class Plans(dict[bytes, Plan | None]):
         super().__init__()
         self._commands = commands
 
-    def __missing__(self, name: bytes) -> Plan | None:
+    def __missing__(self, name: bytes) -> Plan | ManyPlan | None:
         command = self._commands[name]
         if command is None or name not in self._commands:
             return None
@@ -59,10 +72,12 @@ class Plans(dict[bytes, Plan | None]):
         return plan
 
 
-def plan_of(command: Command) -> Plan | None:
-    """The plan of a command, None if it is never on one key alone. O(1)."""
+def plan_of(command: Command) -> Plan | ManyPlan | None:
+    """The plan of a command, None if there is no shorter way for it. O(1)."""
     least, most = command.least, command.most
     if command.kind != SINGLE:
+        if command.many is not None and command.first_key == 1:
+            return ManyPlan(command, command.key_step, command.many)
         if not command.single_with:
             return None
         least = most = command.single_with
@@ -105,7 +120,9 @@ class Lone:
         plan = plans[args[0]]
         if plan is None or locks:
             return None
-        command, least, most, plain_with, cmd, op, plain_ok = plan
+        if plan.__class__ is ManyPlan:
+            return self._answer_many(session, plan, args)
+        command, least, most, plain_with, cmd, op, plain_ok = plan  # type: ignore[misc]
         argc = len(args)
         if argc < least or argc > most:
             return None
@@ -140,6 +157,42 @@ class Lone:
             return headers[len(value)] + value + b"\r\n"
         if value is True and plain_ok:
             return b"+OK\r\n"
+        out: list[bytes] = []
+        command.encode(value, session.proto, out)  # type: ignore[misc]
+        return b"".join(out)
+
+    def _answer_many(self, session: Session, plan: ManyPlan, args: list[bytes]) -> bytes | None:
+        """`answer` of a command of many keys."""
+        _, dbs, hash_key, _, count, me, _, clock, shard = self._hot
+        command, step, many = plan
+        db = dbs[session.db]
+        if len(args) < command.least or (len(args) - 1) % step or db.observed:
+            return None
+        keys = args[1::step]
+        hashes = list(map(hash_key, keys))
+        if count > 1:
+            for h in hashes:
+                if (h >> 32) % count != me:
+                    return None
+        started = clock()
+        try:
+            values = many(db, hashes, keys, args[2::2] if step == 2 else None, False)
+            if ReplyError in map(type, values):
+                raise next(value for value in values if value.__class__ is ReplyError)
+        except ReplyError as error:
+            return self._failed(session, args, error.bare())
+        except Exception:
+            return self._failed(session, args, log_crash(command.full_name, sys.exc_info()))
+        took = clock() - started
+        command.record(1, took)
+        session.commands_run += 1
+        session.last_command = command.full_name
+        dispatcher = self._dispatcher
+        if took >= dispatcher.state.slow_ns:
+            dispatcher.state.note_slow(session, command, args, took)
+        if shard.outgoing:
+            dispatcher.state.publish_events()
+        value = values if command.gather is None else command.gather(values)
         out: list[bytes] = []
         command.encode(value, session.proto, out)  # type: ignore[misc]
         return b"".join(out)

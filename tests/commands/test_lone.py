@@ -30,6 +30,11 @@ LINES = (
     "HGETALL h",
     "NOSUCH x",
     "PING",
+    "MGET s nokey h",
+    "MSET m 1 n 2",
+    "MSET m 1 n",
+    "MSET",
+    "MGET m n m",
     "EXPIRE s 100",
     "TYPE s",
 )
@@ -68,13 +73,17 @@ def test_what_is_not_lone_is_left_alone() -> None:
     simulation = Simulation(1, 3)
     client = simulation.client(0)
     answer = client.thread.dispatcher.lone.answer
-    for line in ("PING", "NOSUCH", "MGET a b", "GET", "GET a b", "CLIENT ID", "MULTI", "DEL a b"):
+    for line in ("PING", "NOSUCH", "MGET", "GET", "GET a b", "CLIENT ID", "MULTI", "DEL a b", "MSET a 1 b"):
         assert answer(client.session, words(line)) is None, line
     shard = simulation.threads[0].proactor.shard
     keys = [b"k%d" % number for number in range(30)]
     here = [key for key in keys if (shard.hash_key(key) >> 32) % 3 == 0]
     assert [key for key in keys if answer(client.session, [b"GET", key]) is not None] == here
+    elsewhere = next(key for key in keys if key not in here)
+    assert answer(client.session, [b"MGET", *here]) is not None
+    assert answer(client.session, [b"MGET", here[0], elsewhere]) is None
     client.thread.proactor.engine.locks.table[1] = 1
+    assert answer(client.session, [b"MGET", *here]) is None
     assert answer(client.session, [b"GET", here[0]]) is None
     client.thread.proactor.engine.locks.table.clear()
     assert client.session.position == 0
