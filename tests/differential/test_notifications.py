@@ -21,7 +21,7 @@ Event = tuple[bytes, bytes]
 
 _SEVERAL_KEYS = frozenset(
     b"MSET MSETNX DEL UNLINK RENAME RENAMENX EXEC MGET COPY LMOVE RPOPLPUSH BLMOVE BRPOPLPUSH SMOVE "
-    b"ZMPOP".split()
+    b"ZMPOP BITOP PFCOUNT PFMERGE".split()
 )
 _MARKER = b"__marker__"
 
@@ -200,6 +200,41 @@ SCRIPTS: dict[str, list[str | Step]] = {
     ],
     "streams under other names": ["XADD x 1 f v", "COPY x y", "RENAME x z", "MOVE z 1", "DEL y"],
     "lists under other names": ["RPUSH l a", "COPY l m", "RENAME l n", "MOVE n 1", "DEL m"],
+    "bitmaps": [
+        "SETBIT k 7 0",
+        "SETBIT k 7 0",
+        "SETBIT k 7 1",
+        "SETBIT k 70 0",
+        "GETBIT k 7",
+        "GETBIT none 7",
+        "BITCOUNT none",
+        "BITPOS none 1",
+        "BITFIELD none GET u8 0",
+        "BITFIELD_RO none GET u8 0",
+        "BITFIELD k SET u8 0 1",
+        "BITFIELD k SET u8 0 1",
+        "BITFIELD k SET u8 0 2 INCRBY u8 8 1",
+        "BITFIELD new OVERFLOW FAIL INCRBY u2 0 9",
+        "BITFIELD new SET u2 0 0",
+        "BITOP OR r k new",
+        "BITOP NOT r k",
+        "BITOP AND r none",
+        "BITOP AND r none",
+    ],
+    "HyperLogLogs": [
+        "PFADD p",
+        "PFADD p",
+        "PFADD p a b",
+        "PFADD p a b",
+        "PFCOUNT p",
+        "PFCOUNT none",
+        "PFADD q c",
+        "PFCOUNT p q",
+        "PFMERGE r p q",
+        "PFMERGE r p q",
+        "PFMERGE s none",
+        "PFDEBUG TODENSE p",
+    ],
     "sets": [
         "SADD s a b c",
         "SADD s a",
