@@ -25,6 +25,8 @@ BEGIN, END = "<!-- flags: begin -->", "<!-- flags: end -->"
 
 TITLES = {
     "string": "Strings",
+    "bitmap": "Bitmaps",
+    "hyperloglog": "HyperLogLogs",
     "list": "Lists",
     "set": "Sets",
     "hash": "Hashes",
