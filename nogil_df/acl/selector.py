@@ -16,6 +16,10 @@ from nogil_df.base.glob import compile_glob
 
 READ, WRITE = 1, 2
 
+_ACCESS = {b"R": READ, b"W": WRITE, b"RW": READ | WRITE, b"WR": READ | WRITE}
+
+_SPACES = frozenset(b" \t\n\v\f\r\0")
+
 
 class RuleError(ValueError):
     """A rule that can't be applied; ``reason`` is what Redis says of it."""
@@ -36,6 +40,11 @@ CHANNELS_HAVE_ALL = (
     "Adding a pattern after the * pattern (or the 'allchannels' flag) is not valid and does not have any "
     "effect. Try 'resetchannels' to start with an empty list of channels"
 )
+
+
+def has_spaces(word: bytes) -> bool:
+    """Whether a name or pattern holds what would break the line of an ACL file. O(n)."""
+    return not _SPACES.isdisjoint(word)
 
 
 @dataclass(slots=True)
@@ -104,6 +113,8 @@ class Selector:
             RuleError: it is none of a selector's, or makes no sense here.
         """
         word = rule.lower()
+        if not word:
+            return
         if word in (b"allkeys", b"~*"):
             self.all_keys, self.keys = True, []
         elif word == b"resetkeys":
@@ -120,7 +131,7 @@ class Selector:
             self._add_key_pattern(rule)
         elif rule[:1] == b"&":
             self._add_channel(rule[1:])
-        elif rule[:1] in (b"+", b"-") and len(rule) > 1:
+        elif rule[:1] in (b"+", b"-"):
             self._change_commands(rule[1:], allow=rule[:1] == b"+")
         else:
             raise RuleError(SYNTAX)
@@ -138,10 +149,11 @@ class Selector:
         glob = rule[1:]
         if rule[:1] == b"%":
             letters, tilde, glob = rule[1:].partition(b"~")
-            if not tilde or not letters or letters.upper().strip(b"RW"):
+            letters = letters.upper()
+            if not tilde or letters not in _ACCESS:
                 raise RuleError(SYNTAX)
-            access = (READ if b"R" in letters.upper() else 0) | (WRITE if b"W" in letters.upper() else 0)
-        if b" " in glob or b"\0" in glob:
+            access = _ACCESS[letters]
+        if has_spaces(glob):
             raise RuleError(SYNTAX)
         if glob == b"*" and access == READ | WRITE:
             self.all_keys, self.keys = True, []
@@ -155,7 +167,7 @@ class Selector:
     def _add_channel(self, glob: bytes) -> None:
         if self.all_channels:
             raise RuleError(CHANNELS_HAVE_ALL)
-        if b" " in glob or b"\0" in glob:
+        if has_spaces(glob):
             raise RuleError(SYNTAX)
         self.channels.setdefault(glob, compile_glob(glob))
 
@@ -177,10 +189,10 @@ class Selector:
         if "|" in argument:
             known = text.rpartition("|")[0] in self.catalogue.names
             raise RuleError(SUBCOMMAND_ARGUMENT if known else UNKNOWN_COMMAND)
-        if not allow or parent in self.catalogue.children:
-            raise RuleError(UNKNOWN_COMMAND)
         if not argument:
             raise RuleError(SYNTAX)
+        if not allow or parent in self.catalogue.children:
+            raise RuleError(UNKNOWN_COMMAND)
         if parent not in self.allowed:
             self.first_args.setdefault(parent, set()).add(argument)
             self._note(text, allow=True)
@@ -223,6 +235,12 @@ class Selector:
         if self.all_keys:
             return True
         return any(pattern.access & access == access and pattern.matches(key) for pattern in self.keys)
+
+    def allows_every_key(self, access: int) -> bool:
+        """Whether keys may be accessed so whatever their names are. O(patterns)."""
+        return self.all_keys or any(
+            pattern.glob == b"*" and pattern.access & access == access for pattern in self.keys
+        )
 
     def allows_channel(self, channel: bytes, *, is_pattern: bool) -> bool:
         """Whether a channel may be used; a pattern to subscribe to must be there literally. O(patterns)."""

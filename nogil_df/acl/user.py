@@ -28,6 +28,7 @@ class User:
     """One user.
 
     Attributes:
+        all_channels: what a new selector begins with, and `reset` goes back to.
         enabled: may log in.
         no_password: any password will do.
         sanitizes: payloads of RESTORE are checked in full; for show, as ours always are.
@@ -35,11 +36,21 @@ class User:
         selectors: the root selector, then the others.
     """
 
-    __slots__ = ("catalogue", "enabled", "name", "no_password", "passwords", "sanitizes", "selectors")
+    __slots__ = (
+        "all_channels",
+        "catalogue",
+        "enabled",
+        "name",
+        "no_password",
+        "passwords",
+        "sanitizes",
+        "selectors",
+    )
 
     def __init__(self, name: bytes, catalogue: Catalogue, *, all_channels: bool = False) -> None:
         self.name = name
         self.catalogue = catalogue
+        self.all_channels = all_channels
         self.enabled = False
         self.no_password = False
         self.sanitizes = True
@@ -48,7 +59,7 @@ class User:
 
     def copy(self) -> User:
         """One that can be changed apart."""
-        twin = User(self.name, self.catalogue)
+        twin = User(self.name, self.catalogue, all_channels=self.all_channels)
         twin.replace(self)
         return twin
 
@@ -97,7 +108,7 @@ class User:
         elif word == b"clearselectors":
             del self.selectors[1:]
         elif word == b"reset":
-            self.replace(User(self.name, self.catalogue))
+            self.replace(User(self.name, self.catalogue, all_channels=self.all_channels))
         elif rule[:1] in (b">", b"#"):
             self.passwords[_hashed(rule)] = None
             self.no_password = False
@@ -110,7 +121,7 @@ class User:
             self.selectors[0].apply(rule)
 
     def _selector(self, rules: Iterable[bytes]) -> Selector:
-        selector = Selector(self.catalogue)
+        selector = Selector(self.catalogue, all_channels=self.all_channels)
         for rule in rules:
             selector.apply(rule)
         return selector
@@ -132,8 +143,7 @@ class User:
         flags = [b"on" if self.enabled else b"off"]
         if self.no_password:
             flags.append(b"nopass")
-        if not self.sanitizes:
-            flags.append(b"skip-sanitize-payload")
+        flags.append(b"sanitize-payload" if self.sanitizes else b"skip-sanitize-payload")
         return flags
 
     def text(self) -> bytes:

@@ -84,6 +84,8 @@ CATALOGUE: Final[dict[str, str]] = {
     "GEO_STORE_WITH": "ERR {0} is not compatible with WITHDIST, WITHHASH and WITHCOORD options",
     "GEO_ONE_MIDDLE": "ERR exactly one of FROMMEMBER or FROMLONLAT can be specified for {0}",
     "GEO_ONE_SHAPE": "ERR exactly one of BYRADIUS and BYBOX can be specified for {0}",
+    "SORT_BY_DENIED": "ERR BY option of SORT denied due to insufficient ACL permissions.",
+    "SORT_GET_DENIED": "ERR GET option of SORT denied due to insufficient ACL permissions.",
     "SORT_SCORES": "ERR One or more scores can't be converted into double",
     "NOT_INTEGER": "ERR value is not an integer or out of range",
     "NOT_POSITIVE": "ERR value is out of range, must be positive",

@@ -38,6 +38,11 @@ GROUPING_SECONDS = 60
 COMMAND, KEY, AUTH, CHANNEL = b"command", b"key", b"auth", b"channel"
 """Reasons, as the log names them."""
 
+_REASONS = {
+    COMMAND: b"no permission to execute the command or subcommand",
+    KEY: b"no permission to touch the specified keys",
+    CHANNEL: b"no permission to access one of the channels used as arguments to the command",
+}
 _ERRORS = {COMMAND: "NOPERM_COMMAND", KEY: "NOPERM_KEY", CHANNEL: "NOPERM_CHANNEL"}
 # How far a selector came before it said no: the answer is that of the one that came furthest.
 _PROGRESS = {COMMAND: 1, KEY: 2, CHANNEL: 3}
@@ -54,17 +59,23 @@ _CHANGES = frozenset(("INSERT", "UPDATE", "DELETE"))
 
 @dataclass(frozen=True, slots=True)
 class Denial:
-    """Why not: the reason, and the command, key or channel it was about."""
+    """Why not: the reason, and the command, key or channel it was about, at which place among the words."""
 
     reason: bytes
     object: bytes
+    place: int = 0
+
+    @property
+    def progress(self) -> tuple[int, int]:
+        """How far the check came before it failed; the farthest of all selectors is reported."""
+        return _PROGRESS[self.reason], self.place
 
     def error(self) -> ReplyError:
         """The reply."""
         return ReplyError(_ERRORS[self.reason], self.object)
 
     def sentence(self) -> bytes:
-        """As ACL DRYRUN and EXEC tell it, without who it was."""
+        """As ACL DRYRUN tells it, without who it was."""
         if self.reason == COMMAND:
             return b"has no permissions to run the '%b' command" % self.object
         return b"has no permissions to access the '%b' %b" % (self.object, self.reason)
@@ -92,7 +103,7 @@ def denial(user: User, command: Command, args: Sequence[bytes]) -> Denial | None
         found = _denied_by(selector, command, args)
         if found is None:
             return None
-        if worst is None or _PROGRESS[found.reason] > _PROGRESS[worst.reason]:
+        if worst is None or found.progress > worst.progress:
             worst = found
     return worst
 
@@ -104,19 +115,19 @@ def _denied_by(selector: Selector, command: Command, args: Sequence[bytes]) -> D
     ):
         return Denial(COMMAND, name.encode())
     if not selector.all_keys:
-        for key, access in _keys(command, args):
-            if not selector.allows_key(key, access):
-                return Denial(KEY, key)
+        for place, access in _keys(command, args):
+            if not selector.allows_key(args[place], access):
+                return Denial(KEY, args[place], place)
     if not selector.all_channels and command.name in _CHANNELS:
         is_pattern = command.name in _PATTERNS
-        for channel in args[_CHANNELS[command.name]]:
+        for place, channel in enumerate(args[_CHANNELS[command.name]], 1):
             if not selector.allows_channel(channel, is_pattern=is_pattern):
-                return Denial(CHANNEL, channel)
+                return Denial(CHANNEL, channel, place)
     return None
 
 
-def _keys(command: Command, args: Sequence[bytes]) -> list[tuple[bytes, int]]:
-    """The keys, and what the command does with each: READ and WRITE bits. O(keys)."""
+def _keys(command: Command, args: Sequence[bytes]) -> list[tuple[int, int]]:
+    """Places of the keys, and what the command does with each: READ and WRITE bits. O(keys)."""
     try:
         indexes = command.key_indexes(args)
     except ReplyError:
@@ -125,12 +136,27 @@ def _keys(command: Command, args: Sequence[bytes]) -> list[tuple[bytes, int]]:
     if not indexes:
         return []
     flags = flags_by_key(command, list(args), len(indexes))
-    return [(args[at], _access(words)) for at, words in zip(indexes, flags, strict=True) if at < len(args)]
+    return [
+        (at, _access(words))
+        for at, words in zip(indexes, flags, strict=True)
+        if at < len(args) and "NOT_KEY" not in words
+    ]
 
 
 def _access(words: str) -> int:
     flags = set(words.split())
     return (READ if "ACCESS" in flags else 0) | (0 if flags.isdisjoint(_CHANGES) else WRITE)
+
+
+def may_read_every_key(user: User, command: Command, args: Sequence[bytes]) -> bool:
+    """Whether a selector that allows this command allows to read any key whatever. O(selectors * keys).
+
+    That is what SORT asks before it looks keys up whose names it makes of the elements.
+    """
+    return any(
+        selector.allows_every_key(READ) and _denied_by(selector, command, args) is None
+        for selector in user.selectors
+    )
 
 
 def check(session: Session, command: Command, args: list[bytes]) -> None:
@@ -154,7 +180,7 @@ def check_queued(session: Session, command: Command, args: list[bytes]) -> None:
     found = denial(session.account, command, args)
     if found is not None:
         log_denial(session, found, b"multi")
-        raise ReplyError("NOPERM_EXEC", b"This user " + found.sentence())
+        raise ReplyError("NOPERM_EXEC", _REASONS[found.reason])
 
 
 # The log.
@@ -221,9 +247,9 @@ def log_denial(session: Session, found: Denial, context: bytes) -> None:
     _tell(session, found.reason, context, found.object, session.user)
 
 
-def log_failed_login(session: Session, user: bytes) -> None:
-    """Tell the keeper of the log of a login that failed. O(1)."""
-    _tell(session, AUTH, b"toplevel", b"AUTH", user)
+def log_failed_login(session: Session, word: bytes, user: bytes) -> None:
+    """Tell the keeper of the log of a login that failed, by AUTH or HELLO as it was written. O(1)."""
+    _tell(session, AUTH, b"toplevel", word, user)
 
 
 def _tell(session: Session, reason: bytes, context: bytes, what: bytes, user: bytes) -> None:
@@ -231,7 +257,7 @@ def _tell(session: Session, reason: bytes, context: bytes, what: bytes, user: by
 
     state = session.dispatcher.state
     client = describe(session, state.clock.monotonic())
-    state.proactor.post(KEEPER, (keep, state.clock.unix_ms(), reason, context, what, user, client))
+    state.proactor.notify(KEEPER, (keep, state.clock.unix_ms(), reason, context, what, user, client))
 
 
 def keep(proactor: Proactor, message: Message) -> None:

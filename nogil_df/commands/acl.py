@@ -15,7 +15,7 @@ import tempfile
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from nogil_df.acl.selector import RuleError
+from nogil_df.acl.selector import RuleError, has_spaces
 from nogil_df.acl.user import DEFAULT, UnmatchedParenthesis, User, Users
 from nogil_df.base.errors import ReplyError
 from nogil_df.base.numbers import parse_int
@@ -24,11 +24,12 @@ from nogil_df.commands.access import clear_log, denial, read_log
 from nogil_df.commands.help import help_row
 from nogil_df.commands.spec import ALL_EXCLUSIVE, NOTHING, Row, container, local, multi
 from nogil_df.commands.subscriptions import CHANNEL, PATTERN, SHARD_CHANNEL
-from nogil_df.wire.values import OK
+from nogil_df.wire.values import OK, Members
 
 if TYPE_CHECKING:
     from nogil_df.commands.context import Context, Steps
     from nogil_df.commands.session import Session
+    from nogil_df.commands.spec import Command
     from nogil_df.commands.threadstate import ThreadState
     from nogil_df.shard.shard import Shard
     from nogil_df.vll.proactor import Proactor
@@ -70,7 +71,7 @@ def run_getuser(session: Session, args: Args) -> Any:
         return None
     root, *others = user.selectors
     return {
-        "flags": user.flags(),
+        "flags": Members(user.flags()),
         "passwords": list(user.passwords),
         "commands": root.commands_text(),
         "keys": root.keys_text(),
@@ -121,12 +122,12 @@ def run_dryrun(session: Session, args: Args) -> Any:
     user = dispatcher.state.users.by_name.get(args[2])
     if user is None:
         raise ReplyError("ACL_NO_USER", args[2])
-    command = dispatcher.commands[args[3]]
-    if command is None:
-        raise ReplyError("ACL_NO_COMMAND", args[3])
     given = args[3:]
-    if command.subcommands and len(given) > 1:
-        command = command.subcommands.get(given[1].upper(), command)
+    command: Command | None = dispatcher.commands[given[0]]
+    if command is not None and command.subcommands and len(given) > 1:
+        command = command.subcommands.get(given[1].upper())
+    if command is None:
+        raise ReplyError("ACL_NO_COMMAND", given[0])
     if not command.least <= len(given) <= command.most:
         raise ReplyError("WRONG_ARITY", command.full_name)
     found = denial(user, command, given)
@@ -139,19 +140,20 @@ def run_dryrun(session: Session, args: Args) -> Any:
 def cmd_setuser(context: Context, args: Args) -> Steps:
     """ACL SETUSER name [rule...]: all rules, or none of them."""
     name = args[2]
-    if b" " in name or b"\0" in name:
+    if has_spaces(name):
         raise ReplyError("ACL_USERNAME")
     yield from _begin(context)
     users = context.dispatcher.state.users
     known = users.by_name.get(name)
     draft = users.new(name) if known is None else known.copy()
+    draft.all_channels = users.all_channels
     try:
         draft.apply_all(args[3:])
     except UnmatchedParenthesis as error:
         raise ReplyError("ACL_PARENTHESIS", error.reason) from None
     except RuleError as error:
         raise ReplyError("ACL_RULE", error.args[1], error.reason) from None
-    yield from context.everywhere(put_users, ([(name, draft.text())], ()))
+    yield from context.everywhere(put_users, ([(name, draft.text())], (), context.session.id))
     yield from context.conclude()
     return OK
 
@@ -163,7 +165,7 @@ def cmd_deluser(context: Context, args: Args) -> Steps:
     yield from _begin(context)
     users = context.dispatcher.state.users
     names = [name for name in dict.fromkeys(args[2:]) if name in users.by_name]
-    yield from context.everywhere(put_users, ((), names))
+    yield from context.everywhere(put_users, ((), names, context.session.id))
     yield from context.conclude()
     return len(names)
 
@@ -177,24 +179,27 @@ def _nothing(shard: Shard, argument: None) -> None:
     """Holding the lock is all there is to it."""
 
 
-def put_users(proactor: Proactor, argument: tuple[Sequence[tuple[bytes, bytes]], Sequence[bytes]]) -> None:
+def put_users(
+    proactor: Proactor, argument: tuple[Sequence[tuple[bytes, bytes]], Sequence[bytes], int]
+) -> None:
     """On every thread: set users, and remove others. O(users * sessions).
 
     Args:
-        argument: (name, rules as `User.text` gives them) of each user to set; names of those to remove.
+        argument: (name, rules as `User.text` gives them) of each user to set; names of those to remove; id of
+            the client that asked for it.
     """
     state: ThreadState = proactor.service
-    changed, removed = argument
+    changed, removed, asker = argument
     for name, text in changed:
         user = state.users.put(_user_from(state.users, name, text))
         for session in [one for one in state.sessions.values() if one.account is user]:
             session.refresh_special()
             if not _may_stay(user, session):
-                _cut_off(session)
+                _cut_off(session, asker)
     for name in removed:
         gone = state.users.remove(name)
         for session in [one for one in state.sessions.values() if one.account is gone]:
-            _cut_off(session)
+            _cut_off(session, asker)
 
 
 def _user_from(users: Users, name: bytes, text: bytes) -> User:
@@ -215,9 +220,9 @@ def _may_stay(user: User, session: Session) -> bool:
     )
 
 
-def _cut_off(session: Session) -> None:
+def _cut_off(session: Session, asker: int) -> None:
     """End a session whose user lost its rights; the one that asked for it gets its reply first."""
-    if session.busy and session.task is not None:
+    if session.id == asker:
         session.closing = True
     else:
         session.transport.close(after_replies=False)
@@ -255,7 +260,7 @@ def read_acl_file(path: str, users: Users) -> list[User]:
         if words[1] in found:
             errors += f"{path}:{number}: duplicate user '{words[1].decode('latin-1')}'. "
             continue
-        user = User(words[1], users.catalogue)
+        user = users.new(words[1])
         try:
             user.apply_all(words[2:])
         except UnmatchedParenthesis:
@@ -284,7 +289,8 @@ def cmd_load(context: Context, args: Args) -> Steps:
         raise ReplyError("ERR", str(error)) from None
     names = {user.name for user in loaded}
     removed = [name for name in users.by_name if name not in names]
-    yield from context.everywhere(put_users, ([(user.name, user.text()) for user in loaded], removed))
+    changed = [(user.name, user.text()) for user in loaded]
+    yield from context.everywhere(put_users, (changed, removed, context.session.id))
     yield from context.conclude()
     return OK
 

@@ -240,7 +240,21 @@ def _flags_of_delex(given: Args) -> str:
     return "RM DELETE" if len(given) == 2 else "RW DELETE"
 
 
-_EXACT_FLAGS: dict[str, Callable[[Args], str]] = {"SET": _flags_of_set, "DELEX": _flags_of_delex}
+def _flags_of_bitfield(given: Args) -> str:
+    at = 2
+    while at < len(given):
+        word = given[at].upper()
+        if word in (b"SET", b"INCRBY"):
+            return "RW ACCESS UPDATE"
+        at += 3 if word == b"GET" else 2
+    return "RO ACCESS"
+
+
+_EXACT_FLAGS: dict[str, Callable[[Args], str]] = {
+    "SET": _flags_of_set,
+    "DELEX": _flags_of_delex,
+    "BITFIELD": _flags_of_bitfield,
+}
 """Commands that do with their key what their options say (``variable_flags`` in their rows)."""
 
 

@@ -28,15 +28,15 @@ DEFAULT_USER = b"default"
 INT32 = 1 << 31
 
 
-def log_in(session: Session, user: bytes, password: bytes) -> None:
-    """Log a session in.
+def log_in(session: Session, word: bytes, user: bytes, password: bytes) -> None:
+    """Log a session in by a command that was written as ``word``.
 
     Raises:
         ReplyError: WRONGPASS; the session stays what it was.
     """
     account = session.dispatcher.state.users.log_in(user, password)
     if account is None:
-        log_failed_login(session, user)
+        log_failed_login(session, word, user)
         raise ReplyError("WRONGPASS")
     session.account = account
     session.authenticated = True
@@ -66,9 +66,9 @@ def run_auth(session: Session, args: Args) -> Any:
     if len(args) == 2:
         if session.dispatcher.state.users.default.no_password:
             raise ReplyError("AUTH_NO_PASSWORD")
-        log_in(session, DEFAULT_USER, args[1])
+        log_in(session, args[0], DEFAULT_USER, args[1])
     else:
-        log_in(session, args[1], args[2])
+        log_in(session, args[0], args[1], args[2])
     return OK
 
 
@@ -80,7 +80,7 @@ def run_hello(session: Session, args: Args) -> Any:
         option = args[position].upper()
         more = len(args) - position - 1
         if option == b"AUTH" and more >= 2:
-            log_in(session, args[position + 1], args[position + 2])
+            log_in(session, args[0], args[position + 1], args[position + 2])
             position += 3
         elif option == b"SETNAME" and more >= 1:
             session.name = check_name(args[position + 1])

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 from nogil_df.base import keyspace_events as events
 from nogil_df.base.errors import ReplyError
 from nogil_df.base.numbers import parse_float, parse_int
+from nogil_df.commands.access import may_read_every_key
 from nogil_df.commands.context import Context, Steps
 from nogil_df.commands.hashes import read_hash
 from nogil_df.commands.spec import KEYS, Row, multi
@@ -175,6 +176,7 @@ def _add_keys(
 def cmd_sort(context: Context, args: Args) -> Steps:
     """SORT: the result, or how many elements were stored."""
     request = parse(args, stores=True)
+    _check_rights(context, args, request)
     found = yield from _sorted(context, args[1], request)
     if request.target is None:
         yield from context.conclude()
@@ -186,9 +188,25 @@ def cmd_sort(context: Context, args: Args) -> Steps:
 
 def cmd_sort_ro(context: Context, args: Args) -> Steps:
     """SORT_RO: SORT without STORE."""
-    found = yield from _sorted(context, args[1], parse(args, stores=False))
+    request = parse(args, stores=False)
+    _check_rights(context, args, request)
+    found = yield from _sorted(context, args[1], request)
     yield from context.conclude()
     return found
+
+
+def _check_rights(context: Context, args: Args, request: Request) -> None:
+    """Keys made of elements may be looked up by who may read every key.
+
+    Raises:
+        ReplyError: the client's user may not.
+    """
+    user = context.session.account
+    if user.is_unrestricted or not (request.patterns or (request.by is not None and not request.unsorted)):
+        return
+    if not may_read_every_key(user, context.command, args):
+        by = request.by is not None and not request.unsorted
+        raise ReplyError("SORT_BY_DENIED" if by else "SORT_GET_DENIED")
 
 
 def _sorted(context: Context, key: bytes, request: Request) -> Steps:

@@ -220,7 +220,7 @@ def test_the_file_is_read_at_the_start_saved_and_loaded_again(tmp_path: Path) ->
     redis("ACL SETUSER bob on >pw +@read ~*")
     assert redis("ACL SAVE") == OK
     lines = path.read_bytes().splitlines()
-    assert lines[0] == b"user alice on nopass ~a* resetchannels -@all +get"
+    assert lines[0] == b"user alice on nopass sanitize-payload ~a* resetchannels -@all +get"
     assert [line.split()[1] for line in lines] == [b"alice", b"bob", b"default"]
     redis("ACL DELUSER alice bob")
     assert redis("ACL LOAD") == OK

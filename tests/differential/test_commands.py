@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from tests.differential import (
+    cases_acl,
     cases_bitmaps,
     cases_connection,
     cases_expiry,
@@ -61,6 +62,7 @@ BOOKS = (
     cases_geo,
     cases_functions,
     cases_scripting,
+    cases_acl,
 )
 
 ALL_WAYS = "NOGIL_DF_ALL_WAYS" in os.environ
