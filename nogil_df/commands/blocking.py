@@ -351,6 +351,8 @@ def _rejoin(context: Context, token: Wait, waiter: Waiter, key: bytes, part: Par
     if context.session.closed or token.late:
         proactor.post(shard, (conclude_part, part))
         return False
+    # From here on the wait can end again, even before the shard has the waiter in its line.
+    waiter.ticket.append(True)
     proactor.post(shard, (rejoin, waiter, key, part))
     return True
 

@@ -307,20 +307,14 @@ def stop_waiting(proactor: Proactor, message: Message) -> None:
 
 
 def rejoin(proactor: Proactor, message: Message) -> None:
-    """``(rejoin, waiter, key, part)``: a claim is given back; the waiter is first in line again."""
+    """``(rejoin, waiter, key, part)``: a claim is given back; the waiter is first in line again.
+
+    Its ticket is back already: only the coordinator knows whether the wait ended while this was under way.
+    """
     _, waiter, key, part = message
-    shard = proactor.shard
-    engine = proactor.engine
-    shard.dbs[waiter.db].wait(key, waiter, first=True)
-    waiter.ticket.append(True)
-    part.ready = None
-    engine.conclude(part)
-    entry = {(waiter.db, key): None}
-    holder = engine.holder(shard.hash_key(key))
-    if holder is None:
-        engine.blocking.serve(entry)
-    else:
-        holder.hold(entry)
+    proactor.shard.dbs[waiter.db].wait(key, waiter, first=True)
+    # The line has its turn (`Part.ready`) before anybody is granted the key, unless an urgent part is next.
+    proactor.engine.conclude(part)
 
 
 # ... and on the coordinator's.
