@@ -59,7 +59,7 @@ def read_object(reader: Reader, form: int, limits: EncodingLimits) -> Any:
 
     Complexity: O(bytes), O(n log n) for a sorted set.
     """
-    read = _READERS.get(form)
+    read = READERS.get(form)
     if read is None:
         raise RdbError(f"unknown form {form} of a value")
     return read(reader, form, limits)
@@ -274,7 +274,7 @@ def _refuse_module(reader: Reader, form: int, limits: EncodingLimits) -> Any:
     raise RdbError(f"a value of a module, of type {name}, which only the module can read")
 
 
-_READERS: Final[dict[int, Read]] = {
+READERS: Final[dict[int, Read]] = {
     forms.STRING: _read_string,
     forms.LIST: _read_list,
     forms.LIST_ZIPLIST: _read_list_ziplist,
