@@ -2,9 +2,10 @@
 
 Most clients send one command and wait. For each of them the dispatcher's loop, made for pipelines, costs
 more than the command does. This is the same in one go: one look-up, one hash, the op, one clock reading
-before and one after, the reply as bytes. Whatever is not like that (another kind of command, another shard,
-an intent held on this one, a session or thread in an unusual state) is left to the dispatcher: `Lone.answer`
-gives None and has done nothing.
+before and one after, the reply as bytes. A key that lives on another thread costs one message there and one
+back. Whatever is not like that (another kind of command, keys on several shards, an intent held on this one,
+a session or thread in an unusual state) is left to the dispatcher: `Lone.answer` gives None and has done
+nothing.
 
 Counted in bytecodes, which is what costs here, as 3.13t runs them without inline caches: a GET takes 105
 instead of 197 between the parser and the socket, without the op.
@@ -19,6 +20,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from nogil_df.base.crash import log_crash
 from nogil_df.base.errors import ReplyError
 from nogil_df.commands.spec import BUCKETS, SINGLE, Command
+from nogil_df.vll.squash import run_one
 
 if TYPE_CHECKING:
     from nogil_df.commands.dispatch import Dispatcher
@@ -114,7 +116,7 @@ class Lone:
         """Run a command that came alone, if it can be run here and now.
 
         Returns:
-            Its reply, encoded; None if it was not run.
+            Its reply, encoded; b"" if it is under way to the shard of its key; None if it was not run.
         """
         plans, dbs, hash_key, locks, count, me, headers, clock, shard = self._hot
         plan = plans[args[0]]
@@ -127,8 +129,9 @@ class Lone:
         if argc < least or argc > most:
             return None
         h = hash_key(args[1])
-        if (h >> 32) % count != me:
-            return None
+        shard_index = (h >> 32) % count
+        if shard_index != me:
+            return self._send_off(session, plan, args, h, shard_index)  # type: ignore[arg-type]
         started = clock()
         try:
             payload = args if cmd is None or argc == plain_with else cmd(session, args)
@@ -160,6 +163,27 @@ class Lone:
         out: list[bytes] = []
         command.encode(value, session.proto, out)  # type: ignore[misc]
         return b"".join(out)
+
+    def _send_off(self, session: Session, plan: Plan, args: list[bytes], h: int, shard: int) -> bytes:
+        """Send a command on one key to its shard; the dispatcher gets the answer (`finish_single`)."""
+        command, _, _, plain_with, cmd, op, _ = plan
+        try:
+            payload = args if cmd is None or len(args) == plain_with else cmd(session, args)
+        except ReplyError as error:
+            return self._failed(session, args, error.bare())
+        except Exception:
+            return self._failed(session, args, log_crash(command.full_name, sys.exc_info()))
+        session.batch = [args]
+        session.position = 1
+        session.busy = True
+        session.pending = command
+        session.commands_run += 1
+        session.last_command = command.full_name
+        proactor = self._proactor
+        proactor.outboxes[shard].append(
+            (run_one, proactor.index, session, op, session.db, payload, h, command.is_write)
+        )
+        return b""
 
     def _answer_many(self, session: Session, plan: ManyPlan, args: list[bytes]) -> bytes | None:
         """`answer` of a command of many keys."""

@@ -174,8 +174,11 @@ class Connection:
         self.more = False
         if not (session.special or self.dispatcher.gated):
             reply = self.answer(session, batch[0])
-            if reply is not None:
+            if reply:
                 self._reply(reply)
+                return
+            if reply is not None:
+                # It is under way to another shard; `ready` is called when the answer is there.
                 return
         session.batch = batch
         session.position = 0

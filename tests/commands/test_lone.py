@@ -47,8 +47,11 @@ def test_alone_or_not_makes_no_difference(proto: int, shards: int) -> None:
     for line in LINES:
         args = words(line)
         answered = one.client.session.dispatcher.lone.answer(one.client.session, list(args))
-        if answered is None:
-            one.client.send(list(args))
+        if not answered:
+            if answered is None:
+                one.client.send(list(args))
+            else:
+                one.client.thread.proactor.finish_turn()
             one.simulation.run()
             answered = bytes(one.client.output)
             one.client.output.clear()
@@ -78,7 +81,7 @@ def test_what_is_not_lone_is_left_alone() -> None:
     shard = simulation.threads[0].proactor.shard
     keys = [b"k%d" % number for number in range(30)]
     here = [key for key in keys if (shard.hash_key(key) >> 32) % 3 == 0]
-    assert [key for key in keys if answer(client.session, [b"GET", key]) is not None] == here
+    assert all(answer(client.session, [b"GET", key]) == b"$-1\r\n" for key in here)
     elsewhere = next(key for key in keys if key not in here)
     assert answer(client.session, [b"MGET", *here]) is not None
     assert answer(client.session, [b"MGET", here[0], elsewhere]) is None
@@ -88,6 +91,29 @@ def test_what_is_not_lone_is_left_alone() -> None:
     client.thread.proactor.engine.locks.table.clear()
     assert client.session.position == 0
     assert not client.session.sink
+
+
+def test_a_key_elsewhere_is_a_hop() -> None:
+    simulation = Simulation(1, 3)
+    shard = simulation.threads[0].proactor.shard
+    key = next(key for key in (b"k%d" % n for n in range(30)) if (shard.hash_key(key) >> 32) % 3 == 2)
+    client = simulation.client(0)
+    answer = client.thread.dispatcher.lone.answer
+    for args, reply in (
+        ([b"SET", key, b"v"], b"+OK\r\n"),
+        ([b"GET", key], b"$1\r\nv\r\n"),
+        ([b"INCR", key], b"-ERR value is not an integer or out of range\r\n"),
+        ([b"DEL", key], b":1\r\n"),
+    ):
+        assert answer(client.session, args) == b""
+        assert client.session.busy
+        client.thread.proactor.finish_turn()
+        simulation.run()
+        assert bytes(client.output) == reply
+        client.output.clear()
+        assert not client.session.busy
+    assert answer(client.session, [b"SET", key, b"v", b"EX", b"x"]).startswith(b"-ERR")
+    assert not client.session.busy
 
 
 def test_a_crash_is_an_error_reply(capfd: pytest.CaptureFixture[str]) -> None:
