@@ -49,8 +49,6 @@ FROM_NOW: Final = -1
 LAST_ONE: Final = -2
 """In place of an id: the last entry there is (``+``)."""
 
-LONGEST_WAIT_MS: Final = (1 << 63) - 1
-
 
 @dataclass(slots=True)
 class Reading:
