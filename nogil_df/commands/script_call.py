@@ -33,6 +33,9 @@ _REASONS = {
     CHANNEL: "can't publish to the channel mentioned in the command",
 }
 
+MAY_REPLICATE = frozenset(["PFCOUNT", "PUBLISH", "SPUBLISH"])
+"""No writes to those who call them, yet not for scripts that only read: replicas would have to be told."""
+
 
 class ScriptCall:
     """One run of a script: what its `redis.call` reaches, and what it has done so far.
@@ -148,6 +151,8 @@ class ScriptCall:
             self.wrote = True
             if self.watchdog is not None and self.watchdog.slow is not None:
                 self.watchdog.slow.wrote = True
+        elif self.read_only and command.name in MAY_REPLICATE:
+            raise ReplyError("SCRIPT_READ_ONLY")
         if self._restricted:
             self._check_rights(command, args)
         # Not timed: that would cost more than many a command.

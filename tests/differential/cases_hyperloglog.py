@@ -208,3 +208,29 @@ BOOK.add(
         probe=["PFCOUNT p", "PFADD p d", "GET p", "PFCOUNT q"],
     )
 )
+BOOK.add(
+    table(
+        "HyperLogLogs in scripts",
+        {
+            "several": [
+                args(
+                    b"EVAL",
+                    b"local call, a, b = redis.call, KEYS[1], KEYS[2]; call('pfadd', a, 'x'); "
+                    b"call('pfadd', b, 'y'); "
+                    b"return {call('pfcount', a, b), call('pfmerge', b, a)}",
+                    b"2",
+                    b"a",
+                    b"b",
+                ),
+                "GET b",
+            ],
+            "not in those that only read": [
+                "PFADD p a",
+                args(b"EVAL_RO", b"return redis.call('pfcount', KEYS[1])", b"1", b"p"),
+                args(b"EVAL_RO", b"return redis.call('pfcount', KEYS[1], KEYS[2])", b"2", b"p", b"q"),
+                args(b"EVAL_RO", b"return redis.call('publish', 'channel', 'x')", b"0"),
+            ],
+        },
+        needs=["scripting"],
+    )
+)
