@@ -117,7 +117,9 @@ def key_specs(row: Row) -> list[KeySpec]:
     if not first:
         return [(groups[0], None)] if row.find_keys is not None else []
     if len(groups) > 1:
-        return [(group, (first + at * step, 0, 1)) for at, group in enumerate(groups)]
+        # The last group is that of all further keys, where there can be any number of them.
+        further = [0] * (len(groups) - 1) + [min(last, 0)]
+        return [(group, (first + at * step, further[at], 1)) for at, group in enumerate(groups)]
     return [(groups[0], (first, last - first if last > 0 else last, step))]
 
 

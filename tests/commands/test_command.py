@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from nogil_df.commands.command import key_specs
 from nogil_df.commands.registry import all_rows
 from nogil_df.commands.syntax import Argument, parse_syntax
 from tests.commands.console import Console
@@ -113,6 +114,15 @@ def test_row_of_get() -> None:
     assert [part.kind for part in row] == ["$", ":", "~", ":", ":", ":", "~", "~", "~", "*"]
     assert [flag.kind for flag in row[2].value] == ["+", "+"]
     assert {flag.value for flag in row[2].value} == {b"readonly", b"fast"}
+
+
+@pytest.mark.parametrize(
+    ("name", "places"),
+    [("RENAME", [(1, 0, 1), (2, 0, 1)]), ("BITOP", [(2, 0, 1), (3, -1, 1)]), ("PFCOUNT", [(1, -1, 1)])],
+)
+def test_where_keys_with_flags_of_their_own_are(name: str, places: list[tuple[int, int, int]]) -> None:
+    row = next(row for row in all_rows() if row.name == name)
+    assert [place for _, place in key_specs(row)] == places
 
 
 def test_subcommand_by_name() -> None:
