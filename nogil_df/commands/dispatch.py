@@ -248,14 +248,13 @@ class Dispatcher:
         out = session.out
         append = out.append
         proto = session.proto
-        left = len(batch) - position
-        if left > 3 and not locks and bulk.run_pipeline(self, session):
+        if len(batch) - position > 3 and not locks and bulk.run_pipeline(self, session):
             return
         command: Command | None = None
         argc = -1
         begun = position
+        first = position
         started = clock()
-        session.commands_run += left
         try:
             for args in batch[position:] if position else batch:
                 found = commands[args[0]]
@@ -296,6 +295,8 @@ class Dispatcher:
                 return
         finally:
             session.position = position
+            # With the one it leaves on, if it leaves: `squash` counts those that it takes beside that.
+            session.commands_run += position - first + (position < len(batch))
             if command is not None:
                 session.last_command = command.full_name
                 if position > begun:
@@ -395,6 +396,7 @@ class Dispatcher:
             else:
                 groups[shard] = [(op, payload, h, is_write)]
         session.position = position + len(run)
+        session.commands_run += len(run) - 1
         session.busy = True
         session.last_command = run[-1].full_name
         task = SquashedBatch(self, session, run, owners, failed)

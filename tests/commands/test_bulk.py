@@ -112,3 +112,18 @@ def test_commands_run_are_counted_once() -> None:
     client = simulation.client(0)
     run(client, simulation, *[[b"SET", key, b"1"] for key in KEYS])
     assert client.session.commands_run == len(KEYS)
+    mixed = [
+        [b"PING"],
+        *[[b"GET", key] for key in KEYS],
+        [b"STRLEN", KEYS[0]],
+        [b"NO-SUCH-COMMAND"],
+        [b"GET"],
+        *[[name, key] for key in KEYS for name in (b"GET", b"STRLEN")],
+        [b"MGET", *KEYS],
+        [b"INCRBY", KEYS[1], b"x"],
+        [b"EXISTS", *KEYS],
+        [b"PING"],
+        *[[b"GET", key] for key in KEYS[:2]],
+    ]
+    run(client, simulation, *mixed)
+    assert client.session.commands_run == len(KEYS) + len(mixed)
