@@ -36,7 +36,7 @@ from nogil_df.commands.lone import Lone
 from nogil_df.commands.spec import ALL_EXCLUSIVE, ALL_SHARED, KEYS, LOCAL, SINGLE, Command, Row
 from nogil_df.vll.engine import call, run_part
 from nogil_df.vll.part import GLOBAL_EXCLUSIVE, GLOBAL_SHARED, Part, Work
-from nogil_df.vll.squash import Item, fingerprints, run_alone, run_items, run_one
+from nogil_df.vll.squash import Item, fingerprints, run_alone, run_batch, run_one
 from nogil_df.vll.transaction import Transaction
 
 if TYPE_CHECKING:
@@ -438,7 +438,7 @@ class Dispatcher:
         works: dict[int, Work] = {}
         for shard, items in groups.items():
             tx.lock_part(shard, *fingerprints(items))
-            works[shard] = (run_items, (me, db, items))
+            works[shard] = (run_batch, (me, db, items))
         results = tx.hop(works, True)
         if results is not None:
             self.finish_batch(task, results)
@@ -452,7 +452,7 @@ class Dispatcher:
         if session.closed:
             return
         args = session.batch[session.position - 1]
-        # [value, nanoseconds] as `run_items` gives it; one error if the work broke as a whole.
+        # [value, nanoseconds] as `run_batch` gives it; one error if the work broke as a whole.
         value, nanoseconds = (result, 0) if result.__class__ is ReplyError else result
         try:
             self.reply(session, command, value, nanoseconds, args)

@@ -179,3 +179,21 @@ def test_no_element_is_lost_or_doubled(seed: int) -> None:
     taken = [answer[1] for consumer in consumers for answer in answers(consumer)]  # type: ignore[index]
     assert sorted(taken + left) == sorted(b"%d" % number for number in range(total))
     redis.simulation.verify()
+
+
+@pytest.mark.parametrize("seed", range(6))
+@pytest.mark.parametrize("key", KEYS)
+def test_a_pipeline_over_shards_can_not_take_back_what_somebody_waits_for(seed: int, key: bytes) -> None:
+    """Each command of a pipeline is one of its own, also where several shards run it as one transaction."""
+    redis = Console(seed=seed, thread=0)
+    waiter = redis.another()
+    start(waiter, f"BLPOP {key.decode()} 0")
+    redis.client.send(
+        [b"RPUSH", key, b"x"],
+        *[[b"STRLEN", b"%b:" % other] for other in KEYS],
+        [b"LPOP", key],
+        [b"LLEN", key],
+    )
+    assert answers(waiter) == [[key, b"x"]]
+    assert answers(redis) == [1, *[0] * len(KEYS), None, 0]
+    verify(redis)

@@ -92,8 +92,9 @@ def reordered_batch(patch: pytest.MonkeyPatch) -> None:
         return [*results[::-1], time]
 
     for module in (squash, _module("nogil_df.commands.dispatch"), transactions):
-        if hasattr(module, "run_items"):
-            patch.setattr(module, "run_items", backwards)
+        for name in ("run_items", "run_batch"):
+            if hasattr(module, name):
+                patch.setattr(module, name, backwards)
 
 
 def deaf_watch(patch: pytest.MonkeyPatch) -> None:

@@ -93,7 +93,7 @@ def test_a_wait_may_end_while_a_claim_is_given_back(how: str) -> None:
                 mover.close(after_replies=False)
                 mover.thread.proactor.finish_turn()
         elif found and how == "unblock":
-            assert any([mover.session.unblock(None) for mover in movers])
+            assert any(mover.session.unblock(None) for mover in movers)
             for thread in simulation.threads:
                 thread.proactor.finish_turn()
         else:
