@@ -433,6 +433,7 @@ def transaction(report: Report) -> Lines:
     yield "tx_scheduled_total", figures["tx_scheduled"]
     yield "tx_schedule_refused_total", figures["tx_refused"]
     yield "tx_out_of_order_total", figures["tx_out_of_order"]
+    yield "waiters_served_total", figures["waiters_served"]
     yield "squashed_hops_total", figures["squashed_hops"]
     yield "squashed_commands_total", figures["squashed_commands"]
     yield "hops_sent_total", figures["hops_sent"]

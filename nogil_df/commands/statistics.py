@@ -205,6 +205,7 @@ def _core_counters(proactor: Proactor) -> dict[str, float]:
         "tx_scheduled": engine.scheduled_total,
         "tx_refused": engine.refused_total,
         "tx_out_of_order": engine.out_of_order_total,
+        "waiters_served": engine.blocking.served_total,
         "squashed_hops": dispatcher.squashed_hops,
         "squashed_commands": dispatcher.squashed_commands,
         "cpu_user": usage.ru_utime,
