@@ -259,6 +259,8 @@ class DashTable:
     def set_age(self, key: bytes, h: int, level: int) -> None:
         """Let a record that is there have an age, a level of `nogil_df.shard.ages`. O(1)."""
         segment, slot = self._live(key, h)
+        # A level counts from the last sweep of its segment.
+        self._age(segment)
         segment.ages[slot] = level
 
     def deadline(self, key: bytes, h: int) -> int:

@@ -20,7 +20,7 @@ GROUPS = ("string", "generic", "connection", "transactions", "server")
 
 # Commands of these groups that belong to families of their own: sorting, dumps, replication, ACL, modules...
 ELSEWHERE = frozenset(
-    b"sort sort_ro dump restore restore-asking migrate wait acl module failover role".split()
+    b"sort sort_ro migrate wait acl module failover role".split()
     + b"bgsave bgrewriteaof save psync sync replconf replicaof slaveof".split()
     + b"client|caching client|tracking client|trackinginfo".split()
 )
