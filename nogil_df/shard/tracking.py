@@ -1,7 +1,7 @@
 """Which clients may hold copies of which keys of this shard: the data behind CLIENT TRACKING.
 
 A client that reads a key is noted under it, and told when the key changes, once: it has to read again to be
-    noted again. The read and the note must not let a write slip in between, and the key may live on another
+noted again. The read and the note must not let a write slip in between, and the key may live on another
     thread than the client. So a note is **pinned** before the read is sent and settled when its reply is
     written: while it is pinned a write tells the client and leaves the note there. At worst a client is told
     once too often.
@@ -14,6 +14,7 @@ space, as in Redis.
 
 from __future__ import annotations
 
+from itertools import islice
 from typing import TYPE_CHECKING
 
 from nogil_df.base.keyspace_events import INVALIDATED
@@ -51,6 +52,14 @@ class KeyTracking:
     def __bool__(self) -> bool:
         return bool(self.keys) or bool(self.prefixes)
 
+    def note(self, client: Client, keys: Iterable[bytes]) -> None:
+        """Note a client under keys that a script reads for it now, while nobody can change them. O(keys)."""
+        for key in keys:
+            if key not in self.keys:
+                self.keys[own(key)] = {}
+            self.keys[key][client] = None
+        self._refresh()
+
     def pin(self, client: Client, keys: Iterable[bytes]) -> None:
         """Note a client under keys it is about to read. O(keys)."""
         pins = self.pins
@@ -70,8 +79,10 @@ class KeyTracking:
             left = pins.pop((key, client), 1) - 1
             if left:
                 pins[key, client] = left
-        while 0 < self.limit < len(self.keys):
-            self.changed(next(iter(self.keys)))
+        if 0 < self.limit < len(self.keys):
+            # One look at each: what is pinned stays, and is forgotten another time if need be.
+            for key in list(islice(self.keys, len(self.keys) - self.limit)):
+                self.changed(key)
 
     def changed(self, key: bytes) -> None:
         """Tell who may hold a key. O(clients + prefixes)."""
