@@ -2,7 +2,8 @@
 
 The client's side of `nogil_df.shard.tracking`. A session that tracks is ``special``: the gate looks at each
 of its commands, pins what it is going to read (`begin_read`) and settles that when the reply is written
-(`end_read`).
+(`end_read`). Which keys a script reads is known when it does: they are noted then, under its intents
+(`note_read`).
 
 An invalidation is a notice (`nogil_df.vll.proactor`): it is ahead of everything that its cause leads to, so
 whoever learns of a write, by whatever way, finds the reader's connection told already. It may even overtake
@@ -20,6 +21,7 @@ from typing import TYPE_CHECKING, Any
 from nogil_df.base.errors import ReplyError
 from nogil_df.base.numbers import parse_int
 from nogil_df.commands.spec import NOTHING, Command, Row, local, multi
+from nogil_df.vll.notes import pin_keys, settle_keys
 from nogil_df.wire.values import OK, Members, Push
 
 if TYPE_CHECKING:
@@ -48,6 +50,8 @@ class Tracking:
         redirect: (thread, id) of the client that is told instead; None for itself.
         broken: that client has gone.
         caching: what CLIENT CACHING said of the next command, None if nothing.
+        keeps_caching: that holds for one command more, as it was a CLIENT command that came.
+        reading: the command that runs, or the script that it runs, reads keys that are noted.
         pinned: by shard, the keys of the read in flight.
         held: invalidations that wait for its reply.
     """
@@ -60,6 +64,8 @@ class Tracking:
     redirect: Client | None = None
     broken: bool = False
     caching: bool | None = None
+    keeps_caching: bool = False
+    reading: bool = False
     pinned: dict[int, list[bytes]] = field(default_factory=dict)
     held: list[bytes | None] = field(default_factory=list)
 
@@ -78,17 +84,19 @@ def begin_read(session: Session, command: Command, args: Args) -> None:
     """A tracking session is about to run a command: pin what it reads. O(keys)."""
     tracking = session.tracking
     assert tracking is not None
-    if command.name in ("CLIENT CACHING", "MULTI") or (session.queue is not None and command.name != "EXEC"):
+    tracking.keeps_caching = command.name.startswith("CLIENT")
+    if session.queue is not None and command.name != "EXEC":
         return
-    caches, tracking.caching = tracking.caches_next, None
-    if not caches:
-        return
+    tracking.reading = caches = tracking.caches_next
     queue = session.queue if command.name == "EXEC" else [(command, args)]
     proactor = session.dispatcher.proactor
     hash_key = proactor.shard.hash_key
     groups: dict[int, list[bytes]] = {}
     for queued, words in queue or ():
-        if "readonly" in queued.flags or queued.name in _MAY_READ:
+        if queued.name == "CLIENT CACHING":
+            caches = caches or (tracking.opt_in and words[2].upper() == b"YES")
+            caches = caches and not (tracking.opt_out and words[2].upper() == b"NO")
+        elif caches and "readonly" in queued.flags:
             for key in _keys_of(queued, words):
                 groups.setdefault((hash_key(key) >> 32) % proactor.count, []).append(key)
     _send(session, groups, pin_keys)
@@ -100,6 +108,10 @@ def end_read(session: Session) -> None:
     tracking = session.tracking
     if tracking is None:
         return
+    if tracking.keeps_caching:
+        tracking.keeps_caching = False
+    elif session.queue is None:
+        tracking.caching = None
     if tracking.pinned:
         groups, tracking.pinned = tracking.pinned, {}
         _send(session, groups, settle_keys)
@@ -110,7 +122,29 @@ def end_read(session: Session) -> None:
         _tell(session, list(dict.fromkeys(key for key in held if key is not None)))
 
 
-_MAY_READ = frozenset("EVAL EVALSHA EVAL_RO EVALSHA_RO FCALL FCALL_RO".split())
+def reader_of(session: Session) -> Client | None:
+    """In whose name the keys are noted that a script of this session reads; None if they are not. O(1)."""
+    tracking = session.tracking
+    if tracking is None or not tracking.reading:
+        return None
+    return session.dispatcher.proactor.index, session.id
+
+
+def note_read(proactor: Proactor, reader: Client, command: Command, args: Args) -> None:
+    """A script is about to run a command that reads, on a thread of its own: note its keys. O(keys)."""
+    hash_key = proactor.shard.hash_key
+    for key in _keys_of(command, args):
+        shard = (hash_key(key) >> 32) % proactor.count
+        message = (note_keys, reader, [key])
+        if shard == proactor.index:
+            note_keys(proactor, message)
+        else:
+            proactor.notify(shard, message)
+
+
+def note_keys(proactor: Proactor, message: Message) -> None:
+    """Notice on the keys' thread: ``(note_keys, client, keys)``."""
+    proactor.shard.tracking.note(message[1], message[2])
 
 
 def _keys_of(command: Command, args: Args) -> list[bytes]:
@@ -131,16 +165,6 @@ def _send(
             handler(proactor, message)
         else:
             proactor.post(shard, message)
-
-
-def pin_keys(proactor: Proactor, message: Message) -> None:
-    """On the keys' thread: ``(pin_keys, client, keys)``."""
-    proactor.shard.tracking.pin(message[1], message[2])
-
-
-def settle_keys(proactor: Proactor, message: Message) -> None:
-    """On the keys' thread: ``(settle_keys, client, keys)``."""
-    proactor.shard.tracking.settle(message[1], message[2])
 
 
 # Invalidations.
@@ -251,12 +275,19 @@ def cmd_tracking(context: Context, args: Args) -> Steps:
     _check(session.tracking, wanted)
     known = session.tracking
     if known is not None:
-        wanted.prefixes = [*known.prefixes, *[one for one in wanted.prefixes if one not in known.prefixes]]
+        wanted.caching, wanted.keeps_caching, wanted.reading = (
+            known.caching,
+            known.keeps_caching,
+            known.reading,
+        )
         wanted.pinned, wanted.held = known.pinned, known.held
     if wanted.broadcast:
-        wanted.prefixes = wanted.prefixes or [b""]
+        given = wanted.prefixes or [b""]
+        wanted.prefixes = sorted({*given, *(known.prefixes if known is not None else ())})
         client = (context.proactor.index, session.id)
         yield from context.everywhere(add_prefixes, (client, wanted.prefixes))
+        if session.closed:
+            context.proactor.broadcast((drop_prefixes, client, wanted.prefixes))
     if not session.closed:
         session.tracking = wanted
         session.refresh_special()
@@ -308,7 +339,7 @@ def _check(known: Tracking | None, wanted: Tracking) -> None:
         raise ReplyError("TRACKING_SWITCH_OPT")
     for at, one in enumerate(wanted.prefixes):
         for other in known.prefixes if known is not None else ():
-            if one != other and _overlap(one, other):
+            if _overlap(one, other):
                 raise ReplyError("TRACKING_OVERLAP_EXISTING", one, other)
         for other in wanted.prefixes[at + 1 :]:
             if _overlap(one, other):
@@ -368,7 +399,7 @@ def drop_prefixes(proactor: Proactor, message: Message) -> None:
 def run_caching(session: Session, args: Args) -> Any:
     """CLIENT CACHING YES|NO."""
     tracking = session.tracking
-    if tracking is None or not (tracking.opt_in or tracking.opt_out):
+    if tracking is None:
         raise ReplyError("CLIENT_CACHING_MODE")
     word = args[2].upper()
     if word not in (b"YES", b"NO"):
@@ -378,6 +409,7 @@ def run_caching(session: Session, args: Args) -> Any:
     if word == b"NO" and not tracking.opt_out:
         raise ReplyError("CLIENT_CACHING_OPTOUT")
     tracking.caching = word == b"YES"
+    tracking.reading = tracking.caches_next
     return OK
 
 

@@ -27,6 +27,7 @@ from typing import TYPE_CHECKING, Any, Protocol, cast
 from nogil_df.vll.blocking import rejoin, stop_waiting
 from nogil_df.vll.columns import run_columns_alone
 from nogil_df.vll.engine import GRANTED, REFUSED, call, deliver, run_part
+from nogil_df.vll.notes import pin_keys, settle_keys
 from nogil_df.vll.part import Part, Work
 from nogil_df.vll.squash import run_alone, run_one
 
@@ -464,6 +465,8 @@ SHARD_SIDE = frozenset(
         run_alone,
         run_one,
         run_columns_alone,
+        pin_keys,
+        settle_keys,
         stop_waiting,
         rejoin,
         _schedule,

@@ -12,6 +12,7 @@ from tests.commands.console import Console
 from tests.resp import Decoder, Reply
 
 OK = Reply("+", b"OK")
+SCRIPT = b"redis.call('INCR', KEYS[1]) return redis.call('INCR', KEYS[2])"
 
 
 def told(console: Console) -> list[Any]:
@@ -170,9 +171,60 @@ def test_a_client_that_left_leaves_nothing_that_grows() -> None:
     assert not any(thread.proactor.shard.tracking.prefixes for thread in console.simulation.threads)
 
 
+@pytest.mark.parametrize("steps", range(5))
+def test_a_client_that_leaves_while_it_starts_leaves_nothing(steps: int) -> None:
+    console = Console(shards=3, thread=0)
+    console.client.send([b"CLIENT", b"TRACKING", b"ON", b"BCAST", b"PREFIX", b"a"])
+    for _ in range(steps):
+        console.simulation.step()
+    console.client.close(after_replies=False)
+    console.client.thread.proactor.finish_turn()
+    console.simulation.run()
+    assert not any(thread.proactor.shard.tracking.prefixes for thread in console.simulation.threads)
+
+
+def test_what_is_pinned_may_exceed_the_limit() -> None:
+    notes = Console(shards=1).simulation.threads[0].proactor.shard.tracking
+    notes.limit = 1
+    notes.pin((0, 1), [b"a", b"b"])
+    notes.pin((0, 2), [b"c", b"d"])
+    notes.settle((0, 1), [b"a", b"b"])
+    assert {*notes.keys} == {b"c", b"d"}
+    notes.settle((0, 2), [b"c", b"d"])
+    assert len(notes.keys) == 1
+    notes.verify()
+
+
+def test_a_read_that_is_served_in_the_middle_of_a_script_is_noted_before() -> None:
+    """A script that waits for another shard serves what others ask of its own: notes, reads and writes."""
+    simulation = Simulation(1, 2)
+    script = Console(simulation=simulation, thread=0)
+    reader, writer = Console(simulation=simulation, thread=1), Console(simulation=simulation, thread=1)
+    reader.client.session.proto = 3
+    hash_key = simulation.threads[0].proactor.shard.hash_key
+    keys = [b"k%d" % number for number in range(20)]
+    here = [key for key in keys if (hash_key(key) >> 32) % 2 == 0]
+    there = [key for key in keys if key not in here]
+    assert reader("CLIENT TRACKING ON") == OK
+    script.client.send([b"EVAL", SCRIPT, b"2", here[0], there[0]])
+    script.client.hand_over()
+    simulation.threads[0].proactor.finish_turn()
+    coordinator = simulation.threads[1].proactor
+    coordinator.drain()
+    for console, command in ((reader, [b"GET", here[1]]), (writer, [b"SET", here[1], b"new"])):
+        console.client.send(command)
+        console.client.hand_over()
+    coordinator.finish_turn()
+    simulation.run()
+    assert script.replies() == [Reply(":", 1)]
+    told_first, answer = sorted(reader.replies(), key=lambda reply: reply.kind != ">")
+    assert answer == Reply("_", None)
+    assert told_first.value[1].value == [Reply("$", here[1])]
+
+
 @pytest.mark.parametrize("seed", range(60))
 def test_no_stale_copy_survives(seed: int) -> None:
-    """Readers keep what they read until they are told; when all is quiet every copy is what the server has."""
+    """Readers keep what they read until they are told; when all is quiet every copy is what is stored."""
     chance = random.Random(seed)
     simulation = Simulation(seed, 1 + seed % 3)
     keys = [b"k%d" % number for number in range(4)]
