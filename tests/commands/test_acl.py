@@ -240,7 +240,7 @@ def test_a_bad_file_is_one_clear_line_and_no_start(tmp_path: Path) -> None:
         make_users(commands, Options(aclfile=str(missing)))
     bad = tmp_path / "bad.acl"
     bad.write_text("user a on\nuser a off\nuser b (+get\n")
-    with pytest.raises(FlagError, match="duplicate user 'a'.*Unmatched parenthesis"):
+    with pytest.raises(FlagError, match=r"duplicate user 'a'.*Unmatched parenthesis"):
         make_users(commands, Options(aclfile=str(bad)))
     with pytest.raises(AclFileError):
         read_acl_file(str(bad), Users(CATALOGUE))
