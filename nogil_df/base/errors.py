@@ -178,7 +178,8 @@ CATALOGUE: Final[dict[str, str]] = {
     "NOTBUSY": "NOTBUSY No scripts in execution right now.",
     "UNKILLABLE": (
         "UNKILLABLE Sorry the script already executed write commands against the dataset. "
-        "You can either wait the script termination or kill the server in a hard way using the SHUTDOWN NOSAVE command."
+        "You can either wait the script termination or kill the server in a hard way using the "
+        "SHUTDOWN NOSAVE command."
     ),
     "CROSSSLOT": "CROSSSLOT Keys in request don't hash to the same slot",
     "UNBLOCKED": "UNBLOCKED client unblocked via CLIENT UNBLOCK",
