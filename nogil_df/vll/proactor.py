@@ -176,10 +176,9 @@ class Proactor:
         """
         inbox = self.inbox
         waiting = min(len(inbox), most)
-        # Looked at in this order, as the sender of a message had its notices handed over before it.
-        if self.mail:
-            self.read_mail()
         if not waiting:
+            if self.mail:
+                self.read_mail()
             return 0
         self.tick()
         take = inbox.popleft
@@ -189,6 +188,9 @@ class Proactor:
                 # A handler that waited on the spot went on with them.
                 break
             batch = take()
+            # Looked at in this order, as the sender of a message had its notices handed over before it.
+            if self.mail:
+                self.read_mail()
             handled += len(batch)
             self.batch = rest = iter(batch)
             for message in rest:

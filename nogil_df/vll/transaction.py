@@ -146,6 +146,9 @@ class Transaction:
             # We were called by a message; those that came with it come before all others.
             proactor.inbox.appendleft(rest)
         while not latch.done:
+            if proactor.shard.outgoing:
+                # What the writes that we serve have to tell is on its way before their answers are.
+                proactor.service.publish_events()
             proactor.finish_turn()
             if proactor.inbox:
                 serve_peers(proactor)

@@ -12,7 +12,7 @@ from tests.commands.console import Console
 from tests.resp import Decoder, Reply
 
 OK = Reply("+", b"OK")
-SCRIPT = b"redis.call('INCR', KEYS[1]) return redis.call('INCR', KEYS[2])"
+SCRIPT = b"redis.call('INCR', KEYS[1]) redis.call('INCR', KEYS[2]) return redis.call('INCR', KEYS[2])"
 
 
 def told(console: Console) -> list[Any]:
@@ -195,31 +195,54 @@ def test_what_is_pinned_may_exceed_the_limit() -> None:
     notes.verify()
 
 
+class InTheMiddle:
+    """A script on one of two threads that waits for the other, which asks something of the first meanwhile."""
+
+    def __init__(self) -> None:
+        self.simulation = simulation = Simulation(1, 2)
+        self.script = Console(simulation=simulation, thread=0)
+        self.reader, self.writer = (
+            Console(simulation=simulation, thread=1),
+            Console(simulation=simulation, thread=1),
+        )
+        self.reader.client.session.proto = 3
+        hash_key = simulation.threads[0].proactor.shard.hash_key
+        keys = [b"k%d" % number for number in range(20)]
+        here = [key for key in keys if (hash_key(key) >> 32) % 2 == 0]
+        self.key, self.locked = here[0], (here[1], next(key for key in keys if key not in here))
+        assert self.reader("CLIENT TRACKING ON") == OK
+
+    def play(self, *asked: tuple[Console, list[bytes]]) -> None:
+        """Start the script, and let what is asked arrive together with the answer that it starts with."""
+        self.script.client.send([b"EVAL", SCRIPT, b"2", *self.locked])
+        self.script.client.hand_over()
+        self.simulation.threads[0].proactor.finish_turn()
+        other = self.simulation.threads[1].proactor
+        other.drain()
+        for console, command in asked:
+            console.client.send(command)
+            console.client.hand_over()
+        other.finish_turn()
+        self.simulation.run()
+        assert self.script.replies() == [Reply(":", 2)]
+
+
 def test_a_read_that_is_served_in_the_middle_of_a_script_is_noted_before() -> None:
     """A script that waits for another shard serves what others ask of its own: notes, reads and writes."""
-    simulation = Simulation(1, 2)
-    script = Console(simulation=simulation, thread=0)
-    reader, writer = Console(simulation=simulation, thread=1), Console(simulation=simulation, thread=1)
-    reader.client.session.proto = 3
-    hash_key = simulation.threads[0].proactor.shard.hash_key
-    keys = [b"k%d" % number for number in range(20)]
-    here = [key for key in keys if (hash_key(key) >> 32) % 2 == 0]
-    there = [key for key in keys if key not in here]
-    assert reader("CLIENT TRACKING ON") == OK
-    script.client.send([b"EVAL", SCRIPT, b"2", here[0], there[0]])
-    script.client.hand_over()
-    simulation.threads[0].proactor.finish_turn()
-    coordinator = simulation.threads[1].proactor
-    coordinator.drain()
-    for console, command in ((reader, [b"GET", here[1]]), (writer, [b"SET", here[1], b"new"])):
-        console.client.send(command)
-        console.client.hand_over()
-    coordinator.finish_turn()
-    simulation.run()
-    assert script.replies() == [Reply(":", 1)]
-    told_first, answer = sorted(reader.replies(), key=lambda reply: reply.kind != ">")
+    scene = InTheMiddle()
+    scene.play((scene.reader, [b"GET", scene.key]), (scene.writer, [b"SET", scene.key, b"new"]))
+    first, answer = sorted(scene.reader.replies(), key=lambda reply: reply.kind != ">")
     assert answer == Reply("_", None)
-    assert told_first.value[1].value == [Reply("$", here[1])]
+    assert [key.value for key in first.value[1].value] == [scene.key]
+
+
+def test_a_write_in_the_middle_of_a_script_is_told_before_it_is_answered() -> None:
+    scene = InTheMiddle()
+    scene.reader.run(b"GET", scene.key)
+    known: list[list[Any]] = []
+    scene.writer.client.on_reply = lambda client: known.append(told(scene.reader))
+    scene.play((scene.writer, [b"SET", scene.key, b"new"]))
+    assert known == [[scene.key]]
 
 
 @pytest.mark.parametrize("seed", range(60))
