@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from nogil_df.base.errors import ReplyError
+from nogil_df.commands.script_call import MAY_REPLICATE
 from nogil_df.commands.spec import KEYS, LOCAL, MULTI, Command
 from nogil_df.scripting.declared import KEY, MORE, MORE_KEYS, ONE, Call, calls_of
 
@@ -45,7 +46,8 @@ def verdict_of(code: bytes, commands: CommandTable) -> Verdict:
         if command is None:
             # It will be an error, and touch nothing.
             continue
-        writes = writes or command.is_write
+        # What replicas would have to be told counts: scripts that only read may not call it.
+        writes = writes or command.is_write or command.name in MAY_REPLICATE
         declared = declared and _keys_are_declared(call, command)
     return Verdict(declared, writes)
 

@@ -45,7 +45,6 @@ BOOK.add(
                 "DEL",
                 "UNLINK",
                 "EXISTS",
-                "OBJECT ENCODING",
                 "TTL",
                 "PERSIST",
                 "OBJECT REFCOUNT",
