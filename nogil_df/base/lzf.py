@@ -30,6 +30,12 @@ _RUN: Final = 32
 _ALLOWANCE: Final = 24
 """Bytes that a block may have beyond an eighth of what it stands for."""
 
+_HEAD: Final = 64
+"""Bytes that are looked at before anything is tried: less than 1 us."""
+
+_DIFFERENT: Final = 30
+"""Different bytes among them, above which a block would not be short enough."""
+
 
 def compress(data: bytes) -> bytes | None:
     """An LZF block.
@@ -38,6 +44,8 @@ def compress(data: bytes) -> bytes | None:
         The block; None if the data does not shrink to about an eighth. O(data).
     """
     size = len(data)
+    if len(set(data[:_HEAD])) > (_DIFFERENT if size >= _HEAD else size >> 2):
+        return None
     out = bytearray()
     places: dict[bytes, int] = {}
     at = pending = 0

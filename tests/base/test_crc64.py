@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from hypothesis import given
+from random import Random
+
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nogil_df.base.crc64 import crc64
@@ -41,3 +43,14 @@ def test_goes_on_from_where_it_was(first: bytes, second: bytes) -> None:
 
 def test_takes_any_buffer() -> None:
     assert crc64(bytearray(b"abc")) == crc64(memoryview(b"xabcx")[1:4]) == crc64(b"abc")
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.integers(500, 60_000), st.integers(0, (1 << 64) - 1), st.integers(0, 1 << 32))
+def test_long_data_is_folded_rightly(size: int, crc: int, seed: int) -> None:
+    """Against short pieces of it, which go by the table."""
+    data = Random(seed).randbytes(size)
+    one_by_one = crc
+    for at in range(0, size, 400):
+        one_by_one = crc64(data[at : at + 400], one_by_one)
+    assert crc64(data, crc) == one_by_one
