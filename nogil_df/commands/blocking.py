@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Any
 from nogil_df.base.errors import ReplyError
 from nogil_df.base.numbers import parse_float
 from nogil_df.commands.context import Context, GaveWay, Steps
+from nogil_df.commands.tracking import send_held
 from nogil_df.vll.blocking import KeyedWaiter, Waiter, first_wanted, rejoin, serve_or_wait, stop_waiting, wait
 from nogil_df.vll.part import Part, Work
 from nogil_df.vll.transaction import Transaction, conclude_part
@@ -85,6 +86,8 @@ class Wait:
         context = self.context
         session = context.session
         session.blocked = self
+        if session.tracking is not None:
+            send_held(session)
         session.transport.watch_for_end()
         if session.sink:
             # What the client asked before this command has its replies now.

@@ -245,10 +245,10 @@ def _flags_of_delex(given: Args) -> str:
 def _flags_of_bitfield(given: Args) -> str:
     at = 2
     while at < len(given):
-        word = given[at].upper()
-        if word in (b"SET", b"INCRBY"):
+        size = {b"GET": 3, b"OVERFLOW": 2}.get(given[at].upper(), 0)
+        if not size or at + size > len(given):
             return "RW ACCESS UPDATE"
-        at += 3 if word == b"GET" else 2
+        at += size
     return "RO ACCESS"
 
 

@@ -299,7 +299,7 @@ def run_function(
         ReplyError: the function ended in an error.
     """
     scripting = Scripting.of(state)
-    db, protocol, user = client
+    db, protocol, user, reader = client
     function, _, args, end = plan
     depth = scripting.depth
     session = scripting.session(db)
@@ -309,7 +309,7 @@ def run_function(
     run = runs[depth]
     run.restart(locked, not function.writes, tx, function.name)
     run.command = args
-    run.act_for(user)
+    run.act_for(user, reader)
     scripting.depth = depth + 1
     try:
         return scripting.lua().call(function.callback, run, protocol, args[3:end], args[end:])

@@ -17,6 +17,7 @@ from nogil_df.commands.access import CHANNEL, COMMAND, KEY, denial, log_denial
 from nogil_df.commands.busy import Watchdog
 from nogil_df.commands.context import Alone, Context, Everywhere
 from nogil_df.commands.spec import KEYS, LOCAL, NOTHING, SINGLE, Command
+from nogil_df.commands.tracking import note_read
 from nogil_df.vll.engine import call
 from nogil_df.wire.values import OK, Members, Pairs
 
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 
     from nogil_df.commands.session import Session
     from nogil_df.commands.threadstate import ThreadState
+    from nogil_df.shard.tracking import Client
     from nogil_df.vll.transaction import Transaction
 
 _REASONS = {
@@ -51,6 +53,7 @@ class ScriptCall:
         user: who runs it.
 
     Attributes:
+        reader: the client that tracks what the script reads, None if none does.
         wrote: a command that may write was called.
     """
 
@@ -61,6 +64,8 @@ class ScriptCall:
         "_hash_key",
         "_me",
         "_restricted",
+        "_special",
+        "reader",
         "watchdog",
         "is_function",
         "locked",
@@ -100,7 +105,9 @@ class ScriptCall:
         self.name = name
         self.is_function = is_function
         self._restricted = False
-        self.act_for(user)
+        self._special = False
+        self.reader: Client | None = None
+        self.act_for(user, None)
 
     def restart(
         self,
@@ -117,9 +124,11 @@ class ScriptCall:
         self.name = name
         self.watchdog = None
         self._restricted = False
+        self._special = False
+        self.reader = None
 
-    def act_for(self, user: bytes) -> None:
-        """Run commands as far as this user may.
+    def act_for(self, user: bytes, reader: Client | None) -> None:
+        """Run commands as far as this user may; a client that tracks is told of changes of what they read.
 
         Raises:
             ReplyError: there is no such user any more.
@@ -132,6 +141,8 @@ class ScriptCall:
             account = users.by_name[user]
         self.session.account = account
         self._restricted = not account.is_unrestricted
+        self.reader = reader
+        self._special = self._restricted or reader is not None
 
     def call(self, args: list[bytes]) -> Any:
         """Run one command. Returns its reply value. See `nogil_df.scripting.runtime.Running`."""
@@ -153,8 +164,8 @@ class ScriptCall:
                 self.watchdog.slow.wrote = True
         elif self.read_only and command.name in MAY_REPLICATE:
             raise ReplyError("SCRIPT_READ_ONLY")
-        if self._restricted:
-            self._check_rights(command, args)
+        if self._special:
+            self._look_closer(command, args)
         # Not timed: that would cost more than many a command.
         command.calls += 1
         try:
@@ -190,9 +201,12 @@ class ScriptCall:
         work = (_run_at, (command.op, self.session.db, payload, h))
         return self._hop({shard: work})[shard]
 
-    def _check_rights(self, command: Command, args: list[bytes]) -> None:
-        found = denial(self.session.account, command, args)
-        if found is not None:
+    def _look_closer(self, command: Command, args: list[bytes]) -> None:
+        found = denial(self.session.account, command, args) if self._restricted else None
+        if found is None:
+            if self.reader is not None and "readonly" in command.flags:
+                note_read(self.state.proactor, self.reader, command, args)
+        else:
             log_denial(self.session, found, b"lua")
             raise ReplyError("ERR", "The user executing the script " + _REASONS[found.reason])
 

@@ -27,6 +27,7 @@ from nogil_df.commands.script_locks import verdict_of
 from nogil_df.commands.session import Session
 from nogil_df.commands.spec import ALL_EXCLUSIVE, ALL_SHARED, Command, Row, container, local, multi
 from nogil_df.commands.threadstate import GONE
+from nogil_df.commands.tracking import reader_of
 from nogil_df.scripting.runtime import MOST_ARGUMENTS, CompileError, Runtime, ScriptFailure, is_available
 from nogil_df.scripting.source import HeaderError, read_header
 from nogil_df.vll.part import GLOBAL_EXCLUSIVE, GLOBAL_SHARED, NOT_GLOBAL, Work
@@ -43,7 +44,8 @@ if TYPE_CHECKING:
     from nogil_df.vll.transaction import Transaction
 
 Args = list[bytes]
-Client = tuple[int, int, bytes]
+Client = tuple[int, int, bytes, tuple[int, int] | None]
+"""Database, protocol, user's name, and under whom keys are noted that it reads; see `client_of`."""
 
 
 class Scripting:
@@ -104,6 +106,7 @@ class Scripting:
         read_only: bool,
         tx: Transaction | None,
         user: bytes,
+        reader: tuple[int, int] | None,
     ) -> ScriptCall:
         """What the calls of a script that begins now go to; the caller takes 1 from ``depth`` at its end."""
         depth = self.depth
@@ -113,7 +116,7 @@ class Scripting:
         run.session.db = db
         run.session.proto = 2
         run.restart(locked, read_only, tx, name)
-        run.act_for(user)
+        run.act_for(user, reader)
         self.depth = depth + 1
         return run
 
@@ -391,8 +394,8 @@ def cmd_eval(context: Context, args: Args) -> Steps:
 
 
 def client_of(session: Session) -> Client:
-    """What a script has to know of its client: database, protocol, user's name."""
-    return session.db, session.proto, session.account.name
+    """What a script has to know of its client: database, protocol, user's name, who tracks what it reads."""
+    return session.db, session.proto, session.account.name, reader_of(session)
 
 
 def op_run(shard: Shard, argument: tuple[ThreadState, Plan, Client, set[int] | None]) -> Any:
@@ -432,8 +435,8 @@ def run_script(
         ReplyError: the script ended in an error.
     """
     scripting = Scripting.of(state)
-    db, protocol, user = client
-    run = scripting.begin(plan.script.sha, db, locked, not plan.writes, tx, user)
+    db, protocol, user, reader = client
+    run = scripting.begin(plan.script.sha, db, locked, not plan.writes, tx, user, reader)
     try:
         function = plan.script.function or scripting.compiled(plan.script)
         return scripting.lua().run(function, run, protocol, plan.keys, plan.arguments)

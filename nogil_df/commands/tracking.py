@@ -8,7 +8,7 @@ of its commands, pins what it is going to read (`begin_read`) and settles that w
 An invalidation is a notice (`nogil_df.vll.proactor`): it is ahead of everything that its cause leads to, so
 whoever learns of a write, by whatever way, finds the reader's connection told already. It may even overtake
 the reply to the read that it makes void; so while a session waits for such a reply, invalidations are held
-until it is written.
+until it is written, or until its command goes to sleep.
 
 With REDIRECT they go on to another client, on whichever thread that lives, as messages of a channel.
 """
@@ -115,11 +115,19 @@ def end_read(session: Session) -> None:
     if tracking.pinned:
         groups, tracking.pinned = tracking.pinned, {}
         _send(session, groups, settle_keys)
+    send_held(session)
+
+
+def send_held(session: Session) -> None:
+    """Nothing is on its way any more that what is held could overtake. O(invalidations)."""
+    tracking = session.tracking
+    assert tracking is not None
     held, tracking.held = tracking.held, []
     if None in held:
         _tell(session, None)
-    elif held:
-        _tell(session, list(dict.fromkeys(key for key in held if key is not None)))
+    else:
+        for key in dict.fromkeys(key for key in held if key is not None):
+            _tell(session, [key])
 
 
 def reader_of(session: Session) -> Client | None:

@@ -34,6 +34,7 @@ from tests.differential import (
     cases_streams_blocking,
     cases_streams_groups,
     cases_strings,
+    cases_tracking,
     cases_transactions,
 )
 from tests.differential.capabilities import SUBJECTS, available
@@ -65,6 +66,7 @@ BOOKS = (
     cases_functions,
     cases_scripting,
     cases_acl,
+    cases_tracking,
 )
 
 ALL_WAYS = "NOGIL_DF_ALL_WAYS" in os.environ
