@@ -23,7 +23,16 @@ from nogil_df.base.errors import ReplyError
 from nogil_df.base.numbers import parse_float
 from nogil_df.commands.context import Context, GaveWay, Steps
 from nogil_df.commands.tracking import send_held
-from nogil_df.vll.blocking import KeyedWaiter, Waiter, first_wanted, rejoin, serve_or_wait, stop_waiting, wait
+from nogil_df.vll.blocking import (
+    KeyedWaiter,
+    Waiter,
+    first_wanted,
+    rejoin,
+    serve_if_there,
+    serve_or_wait,
+    stop_waiting,
+    wait,
+)
 from nogil_df.vll.part import Part, Work
 from nogil_df.vll.transaction import Transaction, conclude_part
 
@@ -43,12 +52,11 @@ class Demand:
     Attributes:
         keys: in the order in which they are tried.
         wants: ``wants(value, payload)``: whether a stored value can serve it; raises WRONGTYPE.
-        serve: ``serve(db, payload, key, h)`` on the shard; what it returns is the command's result.
+        serve: ``serve(db, payload, key, h)`` on the shard; what it returns is the command's result, not None.
         payload: handed to both; it crosses threads, so no object that anybody changes.
         target: a second key that serving writes, if there is one.
-        across: ``across(context, key)``: `serve` as a generator of hops, for a target on another shard.
-        Until its
-            first hop it has no effect, and may be started again.
+        across: ``across(context, key)``: `serve` as a generator of hops, for a target on another shard; None
+            if the key holds nothing any more. Until its first hop it has no effect, and may be started again.
         keyed: ``wants`` takes the key as well, see `KeyedWaiter`; for `wait_for`.
     """
 
@@ -187,14 +195,34 @@ def block(context: Context, demand: Demand, seconds: float) -> Steps:
     if movers:
         yield from context.everywhere(count_mover)
     try:
-        found = yield from _first_try(context, demand, waiter, places, waits)
-        if found is None and waits:
-            found = yield from _sleep(context, demand, token, waiter, places, seconds)
+        while True:
+            found = yield from _first_try(context, demand, waiter, places, waits)
+            if found is None and waits:
+                found = yield from _sleep(context, demand, token, waiter, places, seconds)
+            if found is not GONE:
+                return found
+            if not waits or token.late or context.session.closed:
+                return None
+            token.waiter = None
+            _start_over(context, demand, waiter)
     finally:
         token.end()
         if movers:
             context.proactor.broadcast((uncount_mover,))
-    return found
+
+
+GONE = object()
+"""What was there to serve a command has expired between two hops: another try, or another wait."""
+
+
+def _start_over(context: Context, demand: Demand, waiter: Waiter) -> None:
+    """Take a new transaction over the same keys; the last one is over."""
+    assert context.tx is not None
+    context.tx.release()
+    context.tx = tx = Transaction(context.proactor, context)
+    waiter.ticket[:] = [True]
+    keys = demand.keys if demand.target is None else [*demand.keys, demand.target]
+    tx.lock_keys({}, {shard: {h for _, _, h in group} for shard, group in context.by_shard(keys).items()})
 
 
 def wait_for(context: Context, demand: Demand, seconds: float) -> Steps:
@@ -256,7 +284,7 @@ def _serve_nothing(db: Keyspace, payload: Any, key: bytes, h: int) -> None:
 
 
 def _first_try(context: Context, demand: Demand, waiter: Waiter, places: _Places, waits: bool) -> Steps:
-    """One transaction: serve, or stand in line everywhere. Returns what `block` does."""
+    """One transaction: serve, or stand in line everywhere. Returns what `block` does, or GONE."""
     if len(places) == 1:
         ((shard, entries),) = places.items()
         if waiter.target is None or waiter.target[0] == shard:
@@ -283,30 +311,26 @@ def _position(candidate: tuple[int, ReplyError | None]) -> int:
 
 
 def _serve(context: Context, demand: Demand, waiter: Waiter, key: bytes) -> Steps:
-    """Serve from a key that is there, within this transaction."""
+    """Serve from a key that was there a hop ago, within this transaction, or GONE."""
     h = context.proactor.shard.hash_key(key)
     shard = context.shard_of(h)
     if waiter.target is not None and waiter.target[0] != shard:
         assert demand.across is not None
-        return key, (yield from demand.across(context, key))
-    results = yield from context.hop({shard: (_serve_one, (waiter, key, h))}, last=True)
-    return key, results[shard]
-
-
-def _serve_one(shard: Any, argument: tuple[Waiter, bytes, int]) -> Any:
-    waiter, key, h = argument
-    return waiter.serve(shard.dbs[waiter.db], waiter.payload, key, h)
+        result = yield from demand.across(context, key)
+    else:
+        result = (yield from context.hop({shard: (serve_if_there, (waiter, key, h))}, last=True))[shard]
+    return GONE if result is None else (key, result)
 
 
 def _sleep(
     context: Context, demand: Demand, token: Wait, waiter: Waiter, places: _Places, seconds: float
 ) -> Steps:
-    """Wait; the waiter stands in its lines already. Returns what `block` does."""
+    """Wait; the waiter stands in its lines already. Returns what `block` does, or GONE."""
     token.waiter = waiter
     try:
         while True:
             if token.early is None:
-                if context.session.closed and waiter.take_ticket():
+                if (context.session.closed or token.late) and waiter.take_ticket():
                     return None
                 token.begin(seconds)
                 answer = yield token
@@ -320,9 +344,10 @@ def _sleep(
             if result.__class__ is not Part:
                 if result.__class__ is ReplyError:
                     raise result
-                return key, result
+                return GONE if result is None and waiter.target is not None else (key, result)
             try:
-                return key, (yield from _move(context, demand, token, key, result))
+                element = yield from _move(context, demand, token, key, result)
+                return GONE if element is None else (key, element)
             except GaveWay:  # nothing has happened yet
                 if not _rejoin(context, token, waiter, key, result):
                     return None

@@ -226,13 +226,12 @@ class Blocking:
 
 
 def _serve_target(shard: Shard, argument: tuple[Waiter, bytes, int]) -> tuple[bytes, Any]:
-    """An urgent part's work; the answer is (key, result)."""
-    waiter, key, h = argument
-    db = shard.dbs[waiter.db]
+    """An urgent part's work; the answer is (key, result), None for a result if the key holds nothing now."""
+    waiter, key, _ = argument
     # The next in line is looked at even if this fails and changes nothing.
-    db.touched(key)
+    shard.dbs[waiter.db].touched(key)
     try:
-        return key, waiter.serve(db, waiter.payload, key, h)
+        return key, serve_if_there(shard, argument)
     except ReplyError as error:
         return key, error.bare()
 
@@ -262,6 +261,18 @@ def first_wanted(shard: Shard, argument: tuple[Waiter, list[tuple[int, bytes, in
         except ReplyError as error:
             return position, error.bare()
     return None
+
+
+def serve_if_there(shard: Shard, argument: tuple[Waiter, bytes, int]) -> Any:
+    """Serve from a key that could a moment ago; None if what it held has expired since.
+
+    Its intent keeps everybody away from it, and time goes on.
+    """
+    waiter, key, h = argument
+    db = shard.dbs[waiter.db]
+    if not waiter.can_serve(key, db.peek(key, h)):
+        return None
+    return waiter.serve(db, waiter.payload, key, h)
 
 
 def serve_or_wait(shard: Shard, argument: tuple[Waiter, list[tuple[int, bytes, int]], bool]) -> Any:

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from nogil_df.base.flags import Options
 from nogil_df.commands.registry import all_rows
 from nogil_df.simulation import SimulatedClient, Simulation
-from nogil_df.vll.blocking import rejoin
-from nogil_df.vll.engine import WAITING
+from nogil_df.vll.blocking import rejoin, serve_if_there
+from nogil_df.vll.engine import GRANTED, WAITING
 from nogil_df.vll.part import Part
 
-_NAMES = frozenset("RPUSH LPOP LLEN BLMOVE MULTI EXEC".split())
+_NAMES = frozenset("RPUSH LPOP LLEN BLPOP BLMOVE PEXPIRE MULTI EXEC".split())
 ROWS = tuple(row for row in all_rows() if row.name in _NAMES)
 
 
@@ -48,14 +50,15 @@ def test_the_waiter_comes_before_whoever_queues_for_the_key() -> None:
     assert not reader.granted
 
 
-def gives_way(simulation: Simulation) -> bool:
-    """Whether a claim is on its way back."""
-    return any(
-        message[0] is rejoin
+def under_way(simulation: Simulation, handler: str) -> list[tuple[Any, ...]]:
+    """The messages of a kind that are in an inbox."""
+    return [
+        message
         for thread in simulation.threads
         for batch in thread.proactor.inbox
         for message in batch
-    )
+        if message[0].__name__ == handler
+    ]
 
 
 def play(seed: int, mover_timeout: bytes) -> tuple[Simulation, list[SimulatedClient], bool]:
@@ -67,7 +70,7 @@ def play(seed: int, mover_timeout: bytes) -> tuple[Simulation, list[SimulatedCli
     simulation.run()
     producer = simulation.client()
     producer.send([b"MULTI"], [b"RPUSH", one, b"x"], [b"RPUSH", two, b"y"], [b"EXEC"])
-    while not gives_way(simulation):
+    while not under_way(simulation, "rejoin"):
         if not simulation.step():
             return simulation, movers, False
     return simulation, movers, True
@@ -102,3 +105,82 @@ def test_a_wait_may_end_while_a_claim_is_given_back(how: str) -> None:
         for mover in movers:
             assert mover.closed or mover.output, f"seed {seed}: it waits for ever"
     assert hit > 5
+
+
+def push_for_a_moment(simulation: Simulation, key: bytes) -> None:
+    """Push to a key of the first shard, which expires before anybody can look at it in another turn."""
+    producer = simulation.client(0)
+    producer.send([b"MULTI"], [b"RPUSH", key, b"x"], [b"PEXPIRE", key, b"5"], [b"EXEC"])
+    producer.hand_over()
+    producer.thread.proactor.finish_turn()
+    simulation.clock.advance(10)
+
+
+def test_who_is_claimed_for_what_expires_waits_on() -> None:
+    simulation, source, target = server(1)
+    mover = simulation.client(1)
+    mover.send([b"BLMOVE", source, target, b"LEFT", b"RIGHT", b"1"])
+    simulation.run()
+    push_for_a_moment(simulation, source)
+    simulation.run()
+    assert not mover.output
+    assert simulation.threads[0].proactor.shard.dbs[0].waiting[source]
+    simulation.advance(2000)
+    settled(simulation)
+    assert mover.output == b"*-1\r\n"
+
+
+def test_a_move_within_a_shard_for_what_expires_waits_on() -> None:
+    """The target is locked, so the move queues; when its turn comes the source has gone."""
+    simulation, source, _ = server(1)
+    proactor = simulation.threads[0].proactor
+    hash_key = proactor.shard.hash_key
+    target = next(key for key in (b"t%d" % number for number in range(20)) if (hash_key(key) >> 32) % 2 == 0)
+    mover = simulation.client(1)
+    mover.send([b"BLMOVE", source, target, b"LEFT", b"RIGHT", b"0"])
+    simulation.run()
+    other = Part(0, None, frozenset(), {hash_key(target)})
+    assert proactor.engine.schedule(other) == GRANTED
+    push_for_a_moment(simulation, source)
+    # The other one runs already, and need not be asked to give way.
+    proactor.inbox.clear()
+    proactor.tick()
+    proactor.engine.conclude(other)
+    proactor.finish_turn()
+    simulation.run()
+    assert not mover.output
+    late = simulation.client(0)
+    late.send([b"RPUSH", source, b"y"])
+    settled(simulation)
+    assert mover.output == b"$1\r\ny\r\n"
+
+
+def test_a_pop_over_shards_of_what_expires_between_its_hops_waits() -> None:
+    simulation, here, there = server(1)
+    producer = simulation.client(0)
+    producer.send([b"MULTI"], [b"RPUSH", here, b"x"], [b"PEXPIRE", here, b"5"], [b"EXEC"])
+    simulation.run()
+    popper = simulation.client(1)
+    popper.send([b"BLPOP", here, there, b"0"])
+    while not any(message[2][:1] == (serve_if_there,) for message in under_way(simulation, "_run")):
+        assert simulation.step()
+    simulation.clock.advance(10)
+    simulation.run()
+    assert not popper.output
+    producer.send([b"RPUSH", there, b"y"])
+    settled(simulation)
+    assert popper.output == b"*2\r\n$%d\r\n%b\r\n$1\r\ny\r\n" % (len(there), there)
+
+
+@pytest.mark.parametrize("steps", range(12))
+def test_the_time_may_be_up_while_a_wait_starts_over(steps: int) -> None:
+    simulation, source, target = server(1)
+    mover = simulation.client(1)
+    mover.send([b"BLMOVE", source, target, b"LEFT", b"RIGHT", b"1"])
+    simulation.run()
+    push_for_a_moment(simulation, source)
+    for _ in range(steps):
+        simulation.step()
+    simulation.advance(2000)
+    settled(simulation)
+    assert mover.output in (b"*-1\r\n", b"$1\r\nx\r\n")
