@@ -196,7 +196,7 @@ def test_what_is_pinned_may_exceed_the_limit() -> None:
 
 
 class InTheMiddle:
-    """A script on one of two threads that waits for the other, which asks something of the first meanwhile."""
+    """A script on one of two threads that waits for the other, which asks something of the first then."""
 
     def __init__(self) -> None:
         self.simulation = simulation = Simulation(1, 2)
