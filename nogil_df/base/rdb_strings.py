@@ -19,8 +19,11 @@ _INTEGERS: Final = (1, 2, 4)
 _COMPRESSED: Final = 3
 
 
+CUT_OFF: Final = "it ends too early"
+
+
 class RdbError(Exception):
-    """What was read is no RDB string or length."""
+    """What was read is not as the RDB format has it; the argument says why."""
 
 
 def write_length(length: int) -> bytes:
@@ -59,7 +62,7 @@ class Reader:
         """The next ``count`` bytes. Raises RdbError if there are fewer."""
         piece = self.data[self.at : self.at + count]
         if len(piece) != count:
-            raise RdbError
+            raise RdbError(CUT_OFF)
         self.at += count
         return piece
 
@@ -71,11 +74,20 @@ class Reader:
         """A length. Raises RdbError. O(1)."""
         first = self.byte()
         if first >> 6 == 3:
-            raise RdbError
+            raise RdbError("a string where a length belongs")
         return self._length(first)
 
     def string(self) -> bytes:
         """A string of any encoding. Raises RdbError. O(string)."""
+        at = self.at
+        data = self.data
+        if at < len(data) and data[at] < 1 << 6:
+            # A short string as it is: most of them.
+            stop = at + 1 + data[at]
+            if stop > len(data):
+                raise RdbError(CUT_OFF)
+            self.at = stop
+            return data[at + 1 : stop]
         first = self.byte()
         if first >> 6 != 3:
             return self.take(self._length(first))
@@ -83,14 +95,14 @@ class Reader:
         if kind < len(_INTEGERS):
             return b"%d" % int.from_bytes(self.take(_INTEGERS[kind]), "little", signed=True)
         if kind != _COMPRESSED:
-            raise RdbError
+            raise RdbError("a string of an unknown kind")
         compressed, size = self.length(), self.length()
         # LZF makes at most 264 bytes of three.
         if size > min(MOST, 88 * compressed + 264):
-            raise RdbError
+            raise RdbError("a compressed string of an impossible length")
         text = decompress(self.take(compressed), size)
         if text is None:
-            raise RdbError
+            raise RdbError("a compressed string that is damaged")
         return text
 
     def _length(self, first: int) -> int:
@@ -103,4 +115,4 @@ class Reader:
             return int.from_bytes(self.take(4))
         if first == 0x81:
             return int.from_bytes(self.take(8))
-        raise RdbError
+        raise RdbError("a length of an unknown kind")

@@ -129,24 +129,33 @@ def unpack(data: bytes) -> list[bytes]:
     Raises:
         RdbError: it is none, or not a whole one.
     """
+    return [b"%d" % one if one.__class__ is int else one for one in unpack_raw(data)]  # type: ignore[misc]
+
+
+def unpack_raw(data: bytes) -> list[bytes | int]:
+    """The elements of a listpack, as they stand there. O(bytes).
+
+    Raises:
+        RdbError: it is none, or not a whole one.
+    """
     end = len(data) - 1
     if end < HEADER or int.from_bytes(data[:4], "little") != len(data) or data[end] != END:
         raise RdbError("listpack: wrong header")
-    elements: list[bytes] = []
+    elements: list[bytes | int] = []
     append = elements.append
     at = HEADER
     while at < end:
         tag = data[at]
         begin = at
         if tag < 0x80:
-            append(b"%d" % tag)
+            append(tag)
             at += 1
         elif tag < 0xC0:
             at += 1 + (tag & 0x3F)
             append(data[begin + 1 : at])
         elif tag < 0xE0:
             number = (tag & 0x1F) << 8 | data[at + 1]
-            append(b"%d" % (number - (1 << 13) if number >> 12 else number))
+            append(number - (1 << 13) if number >> 12 else number)
             at += 2
         elif tag < 0xF0:
             at += 2 + ((tag & 0x0F) << 8 | data[at + 1])
@@ -156,11 +165,17 @@ def unpack(data: bytes) -> list[bytes]:
             append(data[begin + 5 : at])
         elif tag in _WIDTHS:
             at += 1 + _WIDTHS[tag]
-            append(b"%d" % int.from_bytes(data[begin + 1 : at], "little", signed=True))
+            append(int.from_bytes(data[begin + 1 : at], "little", signed=True))
         else:
             raise RdbError("listpack: unknown element")
         size = at - begin
-        back = _BACKS[size] if size < 1 << 7 else _back(size)
+        if size < 1 << 7:
+            # The way back is one byte, which is the size itself.
+            if at >= end or data[at] != size:
+                raise RdbError("listpack: an element that does not end")
+            at += 1
+            continue
+        back = _back(size)
         if at + len(back) > end or data[at : at + len(back)] != back:
             raise RdbError("listpack: an element that does not end")
         at += len(back)

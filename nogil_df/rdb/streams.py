@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Final
 
 from nogil_df.base.rdb_strings import RdbError, Reader
 from nogil_df.rdb.forms import STREAMS_3_SINCE
-from nogil_df.rdb.listpack import Packer, integer, unpack
+from nogil_df.rdb.listpack import Packer, integer, unpack_raw
 from nogil_df.shard.stream_groups import NEVER, UNKNOWN, Consumer, Delivery, Group
 from nogil_df.shard.streams import ANY_ROOM, SEQUENCE, Block, Body, StreamValue, block_size, entry_size
 
@@ -176,13 +176,18 @@ class _Elements:
 
     __slots__ = ("at", "elements")
 
-    def __init__(self, elements: list[bytes]) -> None:
+    def __init__(self, elements: list[bytes | int]) -> None:
         self.elements = elements
         self.at = 0
 
     def number(self) -> int:
         """The next one, which has to be an integer."""
-        return integer(self.take(1)[0])
+        at = self.at
+        if at >= len(self.elements):
+            raise RdbError("stream: a node that ends too early")
+        self.at = at + 1
+        number = self.elements[at]
+        return number if number.__class__ is int else integer(number)  # type: ignore[arg-type]
 
     def count(self) -> int:
         """The next one, which has to be a number of elements."""
@@ -192,12 +197,12 @@ class _Elements:
         return number
 
     def take(self, count: int) -> list[bytes]:
-        """The next ``count`` ones."""
+        """The next ``count`` ones, as strings."""
         taken = self.elements[self.at : self.at + count]
         if len(taken) != count:
             raise RdbError("stream: a node that ends too early")
         self.at += count
-        return taken
+        return [b"%d" % one if one.__class__ is int else one for one in taken]  # type: ignore[misc]
 
 
 def _read_node(value: StreamValue, start: int, data: bytes, limits: EncodingLimits) -> int:
@@ -205,7 +210,7 @@ def _read_node(value: StreamValue, start: int, data: bytes, limits: EncodingLimi
 
     A node all of whose entries are marked as deleted adds nothing.
     """
-    elements = _Elements(unpack(data))
+    elements = _Elements(unpack_raw(data))
     living, gone = elements.count(), elements.count()
     fields = elements.take(elements.count())
     if not fields or elements.number() != 0:
@@ -215,6 +220,7 @@ def _read_node(value: StreamValue, start: int, data: bytes, limits: EncodingLimi
     if value.blocks and start <= value.last_entry_id:
         raise RdbError("stream: nodes that are not in order")
     total, least, deleted = living + gone, max(start, 1), 0
+    memory = 0
     for _ in range(total):
         flags = elements.number()
         entry_id = _id_of(start, elements)
@@ -228,6 +234,10 @@ def _read_node(value: StreamValue, start: int, data: bytes, limits: EncodingLimi
         else:
             block.ids.append(entry_id)
             block.bodies.append(flat)
+            if flags & _SAME_FIELDS:
+                memory += block.usual + sum(map(len, flat)) - block.names_size
+            else:
+                memory += entry_size(block, flat)
     if gone or elements.at != len(elements.elements):
         raise RdbError("stream: another number of entries in a node")
     if block.left > 0:
@@ -238,7 +248,7 @@ def _read_node(value: StreamValue, start: int, data: bytes, limits: EncodingLimi
         value.blocks.append(block)
         value.starts.append(start)
         value.added += living
-        value.memory += block_size(block) + sum(entry_size(block, body) for body in block.bodies)
+        value.memory += block_size(block) + memory
     return deleted
 
 

@@ -14,6 +14,7 @@ needs.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from itertools import chain
 from struct import Struct
 from typing import TYPE_CHECKING, Any, Final
 
@@ -124,8 +125,19 @@ class Writer:
 
     def strings(self, texts: Iterable[bytes]) -> None:
         """Append strings one after the other. O(bytes)."""
+        out = self.out
+        compress = self.compress
+        string = self.string
         for text in texts:
-            self.string(text)
+            size = len(text)
+            # What is too long for an integer, and by `lzf` too short or too varied to be compressed.
+            if _INTEGER_DIGITS < size < 64 and (
+                size < COMPRESSED_FROM or not compress or len(set(text)) > size >> 2
+            ):
+                out.append(size)
+                out += text
+            else:
+                string(text)
 
     def _integer(self, number: int) -> None:
         for bits, tag in _INTEGERS:
@@ -177,8 +189,7 @@ def _write_hash(writer: Writer, value: HashValue, limits: EncodingLimits, versio
         writer.string(packer.done())
         return forms.HASH_LISTPACK
     writer.length(len(value))
-    for pair in value.fields.items():
-        writer.strings(pair)
+    writer.strings(chain.from_iterable(value.fields.items()))
     return forms.HASH
 
 
