@@ -77,9 +77,10 @@ class Wait:
         tx: the urgent transaction, once a shard has claimed the waiter.
         early: the answer of a shard that served before the others had the waiter in their lines.
         late: the time was up while it was claimed.
+        asked: it is to give an early claim back.
     """
 
-    __slots__ = ("context", "early", "late", "timer", "tx", "waiter")
+    __slots__ = ("asked", "context", "early", "late", "timer", "tx", "waiter")
 
     def __init__(self, context: Context) -> None:
         self.context = context
@@ -88,6 +89,7 @@ class Wait:
         self.tx: Transaction | None = None
         self.early: tuple[bytes, Any] | None = None
         self.late = False
+        self.asked = False
 
     def begin(self, seconds: float) -> None:
         """The command goes to sleep, for at most so long; 0 for ever."""
@@ -147,6 +149,8 @@ class Wait:
         """Another urgent transaction needs the key that is held for us."""
         if self.tx is not None:
             self.tx.on_asked_to_give_way(tx_id)
+        elif self.early is not None:
+            self.asked = True
 
     def time_up(self) -> None:
         """The time-out."""
@@ -362,6 +366,9 @@ def _move(context: Context, demand: Demand, token: Wait, key: bytes, part: Part)
     assert waiter.target is not None
     assert demand.across is not None
     assert context.tx is not None
+    if token.asked:
+        token.asked = False
+        raise GaveWay
     context.tx.release()
     context.tx = token.tx = Transaction(context.proactor, context)
     home = context.shard_of(context.proactor.shard.hash_key(key))

@@ -194,6 +194,9 @@ class Engine:
         result = call(work, shard)
         self._leave(part)
         self._answer(part, result)
+        if part.ready:
+            # While it waited, lines that it stood in the way of were left to it.
+            shard.ready.update(part.ready)
         if shard.ready:
             self.blocking.serve(shard.ready)
 

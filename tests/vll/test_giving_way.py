@@ -8,9 +8,10 @@ import pytest
 
 from nogil_df.base.flags import Options
 from nogil_df.commands.registry import all_rows
+from nogil_df.shard.shard import Shard
 from nogil_df.simulation import SimulatedClient, Simulation
 from nogil_df.vll.blocking import rejoin, serve_if_there
-from nogil_df.vll.engine import GRANTED, WAITING
+from nogil_df.vll.engine import GRANTED, WAITING, ask_to_give_way
 from nogil_df.vll.part import Part
 
 _NAMES = frozenset("RPUSH LPOP LLEN BLPOP BLMOVE PEXPIRE MULTI EXEC".split())
@@ -184,3 +185,62 @@ def test_the_time_may_be_up_while_a_wait_starts_over(steps: int) -> None:
     simulation.advance(2000)
     settled(simulation)
     assert mover.output in (b"*-1\r\n", b"$1\r\nx\r\n")
+
+
+def test_a_line_that_is_left_to_a_waiting_move_has_its_turn_when_that_is_over() -> None:
+    """Keys of two databases share their intents: a move within one keeps the other's line waiting."""
+    simulation = Simulation(
+        1, 1, Options(dbnum=2), [*ROWS, *[row for row in all_rows() if row.name == "SELECT"]]
+    )
+    proactor = simulation.threads[0].proactor
+    hash_key = proactor.shard.hash_key
+    movers = [simulation.client(), simulation.client()]
+    movers[0].send([b"BLMOVE", b"s", b"t", b"LEFT", b"RIGHT", b"0"])
+    movers[1].send([b"SELECT", b"1"], [b"BLMOVE", b"t", b"x", b"LEFT", b"RIGHT", b"0"])
+    simulation.run()
+    other = Part(0, None, frozenset(), {hash_key(b"t")})
+    assert proactor.engine.schedule(other) == GRANTED
+    producer = simulation.client()
+    producer.send([b"RPUSH", b"s", b"e"])
+    producer.hand_over()
+    assert proactor.engine.queue.parts[0].tx_id < 0
+    proactor.outboxes[0].clear()
+    row = next(row for row in ROWS if row.name == "RPUSH")
+    assert row.op is not None
+    op = row.op
+
+    def push(shard: Shard, argument: None) -> None:
+        op(shard.dbs[1], [b"", b"t", b"f"], hash_key(b"t"))
+
+    proactor.engine.run(other, (push, None), True)
+    proactor.finish_turn()
+    simulation.run()
+    simulation.verify()
+    assert movers[0].output.endswith(b"$1\r\ne\r\n")
+    assert movers[1].output.endswith(b"$1\r\nf\r\n")
+
+
+def test_an_early_claim_that_is_asked_to_give_way_does() -> None:
+    """A shard may claim a waiter before its coordinator knows that it waits; what is asked then counts."""
+    simulation, source, target = server(1)
+    mover = simulation.client(1)
+    mover.send([b"BLMOVE", source, target, b"LEFT", b"RIGHT", b"0"])
+    proactor = simulation.threads[0].proactor
+    while not proactor.shard.dbs[0].waiting:
+        assert simulation.step()
+    # The answer of the shard that let it wait stays where it is until the claim has overtaken it.
+    coordinator = simulation.threads[1].proactor
+    (answer,) = coordinator.inbox
+    coordinator.inbox.clear()
+    simulation.client(0).send([b"RPUSH", source, b"e"])
+    simulation.step()
+    coordinator.drain()
+    (claim,) = proactor.engine.queue.parts
+    coordinator.inbox.append(((ask_to_give_way, claim.token, claim.tx_id),))
+    coordinator.drain()
+    coordinator.inbox.append(answer)
+    coordinator.drain()
+    coordinator.finish_turn()
+    assert under_way(simulation, "rejoin")
+    settled(simulation)
+    assert mover.output == b"$1\r\ne\r\n"
