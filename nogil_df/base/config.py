@@ -144,6 +144,7 @@ class ConfigView:
     protected_mode: bool
     rdbcompression: bool
     requirepass: bytes
+    script_memory_limit: int
     set_max_intset_entries: int
     set_max_listpack_entries: int
     set_max_listpack_value: int

@@ -355,6 +355,15 @@ class Options:
         8192, "int", _LIMITS, "most keys that KEYS answers; 0: no limit", low=0, high=INT64_MAX, mutable=True
     )
 
+    script_memory_limit: int = flag(
+        1 << 30,
+        "size",
+        _LIMITS,
+        "memory that the scripts and functions of one thread may hold together; 0: no limit",
+        low=0,
+        high=INT64_MAX,
+    )
+
     # Memory and keyspace
     maxmemory: int = flag(
         0,

@@ -23,12 +23,12 @@ from nogil_df.commands.busy import BUSY, SlowScript, Watchdog, kill
 from nogil_df.commands.function_locks import judge
 from nogil_df.commands.help import help_row
 from nogil_df.commands.script_call import ScriptCall
+from nogil_df.commands.script_quick import failed
 from nogil_df.commands.scripting import (
     Client,
     Scripting,
     client_of,
     count_keys,
-    failed,
     find_keys,
     fingerprints,
 )
@@ -81,6 +81,7 @@ class FunctionCall(ScriptCall):
     def on_tick(self) -> bool:
         """See `nogil_df.scripting.runtime.Running`."""
         if self.watchdog is None:
+            self.plain = False
             self.watchdog = Watchdog(self.state, self.name, True, self.command)
         return self.watchdog.tick(self.wrote)
 

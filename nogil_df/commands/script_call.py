@@ -18,15 +18,18 @@ from nogil_df.commands.busy import Watchdog
 from nogil_df.commands.context import Alone, Context, Everywhere
 from nogil_df.commands.spec import KEYS, LOCAL, NOTHING, SINGLE, Command
 from nogil_df.commands.tracking import note_read
+from nogil_df.scripting.runtime import WAITING
 from nogil_df.vll.engine import call
 from nogil_df.wire.values import OK, Members, Pairs
 
 if TYPE_CHECKING:
     from collections.abc import Set
 
+    from nogil_df.commands.context import Steps
     from nogil_df.commands.session import Session
     from nogil_df.commands.threadstate import ThreadState
     from nogil_df.shard.tracking import Client
+    from nogil_df.vll.part import Work
     from nogil_df.vll.transaction import Transaction
 
 _REASONS = {
@@ -55,6 +58,9 @@ class ScriptCall:
     Attributes:
         reader: the client that tracks what the script reads, None if none does.
         wrote: a command that may write was called.
+        suspends: it may be suspended while it waits for another shard: see `call`.
+        steps, pending: of the command that it waits for: the generator of its hops, and which it is.
+        plain: nothing is unusual: the user may do everything, replies are those of RESP2, it is not slow.
     """
 
     __slots__ = (
@@ -70,9 +76,13 @@ class ScriptCall:
         "is_function",
         "locked",
         "name",
+        "plain",
         "read_only",
+        "pending",
         "session",
         "state",
+        "steps",
+        "suspends",
         "tx",
         "wrote",
     )
@@ -107,6 +117,10 @@ class ScriptCall:
         self._restricted = False
         self._special = False
         self.reader: Client | None = None
+        self.plain = False
+        self.suspends = False
+        self.steps: Steps | None = None
+        self.pending: Command | None = None
         self.act_for(user, None)
 
     def restart(
@@ -126,6 +140,7 @@ class ScriptCall:
         self._restricted = False
         self._special = False
         self.reader = None
+        self.plain = True
 
     def act_for(self, user: bytes, reader: Client | None) -> None:
         """Run commands as far as this user may; a client that tracks is told of changes of what they read.
@@ -143,9 +158,15 @@ class ScriptCall:
         self._restricted = not account.is_unrestricted
         self.reader = reader
         self._special = self._restricted or reader is not None
+        self.plain = not self._special and self.watchdog is None and self.session.proto == 2
 
     def call(self, args: list[bytes]) -> Any:
-        """Run one command. Returns its reply value. See `nogil_df.scripting.runtime.Running`."""
+        """Run one command. See `nogil_df.scripting.runtime.Running`.
+
+        Returns:
+            Its reply value; WAITING if that comes later, when somebody has driven `steps` to their end and
+            asked `settled`.
+        """
         command: Any = self._commands[args[0]]
         if command is None:
             raise ReplyError("SCRIPT_UNKNOWN_COMMAND")
@@ -178,14 +199,19 @@ class ScriptCall:
                     raise ReplyError("SCRIPT_UNDECLARED")
                 if (h >> 32) % self._count == self._me:
                     value = command.op(self._dbs[self.session.db], payload, h)
+                elif self.suspends:
+                    value = self.wait_for(command, payload, h)
                 else:
-                    value = self._elsewhere(command, payload, h)
+                    value = self.elsewhere(command, payload, h)
             elif command.kind == LOCAL:
                 value = command.run(self.session, args)
             else:
                 value = self._multi(command, args)
         except ReplyError as error:
             value = error.bare()
+        return value if value is WAITING else self._reply_value(command, value)
+
+    def _reply_value(self, command: Command, value: Any) -> Any:
         if value is True and command.plain_ok:
             return OK
         if value.__class__ is list and self.session.proto == 3:
@@ -195,8 +221,20 @@ class ScriptCall:
             self.state.count_error(value)
         return value
 
-    def _elsewhere(self, command: Command, payload: Any, h: int) -> Any:
-        """A command on the key of another shard."""
+    def settled(self, value: Any) -> Any:
+        """The reply value of the command that was waited for, of what its steps returned."""
+        command, self.pending, self.steps = self.pending, None, None
+        assert command is not None
+        return self._reply_value(command, value)
+
+    def wait_for(self, command: Command, payload: Any, h: int) -> Any:
+        """Begin to wait for a command on the key of another shard. Returns WAITING."""
+        self.pending = command
+        self.steps = _one_hop((h >> 32) % self._count, (_run_at, (command.op, self.session.db, payload, h)))
+        return WAITING
+
+    def elsewhere(self, command: Command, payload: Any, h: int) -> Any:
+        """Run a command on the key of another shard. Returns its reply value, or a ReplyError."""
         shard = (h >> 32) % self._count
         work = (_run_at, (command.op, self.session.db, payload, h))
         return self._hop({shard: work})[shard]
@@ -218,6 +256,9 @@ class ScriptCall:
         context.nested = True
         context.tx = self.tx
         steps = command.run(context, args)  # type: ignore[misc]
+        if self.suspends:
+            self.pending, self.steps = command, steps
+            return WAITING
         value: Any = None
         try:
             while True:
@@ -267,10 +308,13 @@ class ScriptCall:
     def set_protocol(self, protocol: int) -> None:
         """See `nogil_df.scripting.runtime.Running`."""
         self.session.proto = protocol
+        # Once it was another one, the general way is right for good.
+        self.plain = False
 
     def on_tick(self) -> bool:
         """See `nogil_df.scripting.runtime.Running`."""
         if self.watchdog is None:
+            self.plain = False
             self.watchdog = Watchdog(self.state, self.name, self.is_function, [self.name])
         return self.watchdog.tick(self.wrote)
 
@@ -299,6 +343,10 @@ def _subcommand(command: Command, args: list[bytes]) -> Command:
     if not child.least <= len(args) <= child.most:
         raise ReplyError("SCRIPT_ARITY")
     return child
+
+
+def _one_hop(shard: int, work: Work) -> Steps:
+    return (yield {shard: work}, False)[shard]
 
 
 def _run_at(shard: Any, argument: tuple[Any, int, Any, int]) -> Any:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from nogil_df.base.errors import ReplyError
 from nogil_df.commands.script_call import MAY_REPLICATE
 from nogil_df.commands.spec import KEYS, LOCAL, MULTI, Command
-from nogil_df.scripting.declared import KEY, MORE, MORE_KEYS, ONE, Call, calls_of
+from nogil_df.scripting.declared import KEY, MORE, MORE_KEYS, ONE, Call, calls_of, defines_no_functions
 
 if TYPE_CHECKING:
     from nogil_df.commands.dispatch import CommandTable
@@ -27,10 +27,13 @@ class Verdict(NamedTuple):
     Attributes:
         declared: it touches no keys but those in KEYS.
         writes: it may call commands that write.
+        suspends: it calls commands from nowhere but its own first level, so that it can wait for one and let
+            others run: Lua can't suspend what runs inside of a function that is not Lua's.
     """
 
     declared: bool
     writes: bool
+    suspends: bool = False
 
 
 def verdict_of(code: bytes, commands: CommandTable) -> Verdict:
@@ -49,7 +52,7 @@ def verdict_of(code: bytes, commands: CommandTable) -> Verdict:
         # What replicas would have to be told counts: scripts that only read may not call it.
         writes = writes or command.is_write or command.name in MAY_REPLICATE
         declared = declared and _keys_are_declared(call, command)
-    return Verdict(declared, writes)
+    return Verdict(declared, writes, defines_no_functions(code))
 
 
 def _is_plain(call: Call, commands: CommandTable) -> bool:

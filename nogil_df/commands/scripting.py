@@ -21,23 +21,32 @@ from nogil_df.base.errors import ReplyError
 from nogil_df.base.numbers import parse_int
 from nogil_df.commands.busy import kill
 from nogil_df.commands.context import Context, Steps
+from nogil_df.commands.help import help_row
 from nogil_df.commands.script_cache import Script, ScriptCache, sha1
 from nogil_df.commands.script_call import ScriptCall
 from nogil_df.commands.script_locks import verdict_of
+from nogil_df.commands.script_quick import failed, run_eval
+from nogil_df.commands.script_single import quick_invoke
 from nogil_df.commands.session import Session
 from nogil_df.commands.spec import ALL_EXCLUSIVE, ALL_SHARED, Command, Row, container, local, multi
 from nogil_df.commands.threadstate import GONE
 from nogil_df.commands.tracking import reader_of
-from nogil_df.scripting.runtime import MOST_ARGUMENTS, CompileError, Runtime, ScriptFailure, is_available
+from nogil_df.scripting.runtime import (
+    MOST_ARGUMENTS,
+    CompileError,
+    Runtime,
+    ScriptFailure,
+    is_available,
+    is_waiting,
+    plain_reply,
+)
 from nogil_df.scripting.source import HeaderError, read_header
 from nogil_df.vll.part import GLOBAL_EXCLUSIVE, GLOBAL_SHARED, NOT_GLOBAL, Work
-from nogil_df.vll.transaction import NO_WORK
 from nogil_df.wire.values import OK
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from nogil_df.commands.dispatch import Dispatcher
     from nogil_df.commands.threadstate import ThreadState
     from nogil_df.shard.shard import Shard
     from nogil_df.vll.proactor import Message, Proactor
@@ -57,7 +66,7 @@ class Scripting:
         depth: scripts that run now, one inside the other's waiting.
     """
 
-    __slots__ = ("_runs", "_sessions", "cache", "depth", "runtime", "state")
+    __slots__ = ("_free", "_number", "_runs", "_sessions", "cache", "depth", "runtime", "state")
 
     def __init__(self, state: ThreadState) -> None:
         self.state = state
@@ -67,6 +76,9 @@ class Scripting:
         self._sessions: list[Session] = []
         # By depth.
         self._runs: list[ScriptCall] = []
+        # Of scripts that may be suspended: what nobody uses, and the last number given.
+        self._free: list[ScriptCall] = []
+        self._number = 0
 
     @staticmethod
     def of(state: ThreadState) -> Scripting:
@@ -86,7 +98,7 @@ class Scripting:
         if self.runtime is None:
             if not is_available():
                 raise ReplyError("NO_SCRIPTS")
-            self.runtime = Runtime(MEMORY_LIMIT)
+            self.runtime = Runtime(self.state.config.script_memory_limit, quick_invoke(self.state))
         return self.runtime
 
     def session(self, db: int) -> Session:
@@ -120,32 +132,42 @@ class Scripting:
         self.depth = depth + 1
         return run
 
-    def run_here(
-        self, script: Script, session: Session, locked: set[int] | None, count: int, values: Args
-    ) -> Any:
-        """Run a script that was run before, for a client that may do everything; no other script runs.
-
-        Args:
-            locked: the fingerprints it may touch; None for all.
-            count, values: its keys and arguments, and how many of them are keys.
-
-        Raises:
-            ScriptFailure: it ended in an error.
-        """
+    def first_run(self) -> ScriptCall:
+        """What the calls of a script go to that runs while no other does. O(1)."""
         if not self._runs:
             self._runs.append(ScriptCall(self.state, self.session(0), None, False, None))
-        run = self._runs[0]
-        run.session.db = session.db
-        run.session.proto = 2
-        run.restart(locked, script.read_only, None, script.sha)
-        runtime = self.lua() if self.runtime is None else self.runtime
-        self.depth = 1
+        return self._runs[0]
+
+    def borrow(self) -> ScriptCall:
+        """What the calls of a script go to that may be suspended; to be given back. O(1)."""
+        if self._free:
+            return self._free.pop()
+        session = Session(0, self.state.dispatcher, GONE)
+        run = ScriptCall(self.state, session, None, False, None)
+        run.suspends = True
+        return run
+
+    def give_back(self, run: ScriptCall) -> None:
+        """The script of a `borrow` is over."""
+        run.tx = run.steps = run.pending = None
+        self._free.append(run)
+
+    def next_number(self) -> int:
+        """A number for a script that may be suspended. O(1)."""
+        self._number += 1
+        return self._number
+
+    def go(self, run: ScriptCall, function: Callable[..., Any], *args: Any) -> Any:
+        """Run a script, to its end or until it is suspended, by a function of the runtime."""
+        runtime = self.lua()
+        outer, outer_protocol = runtime.running, runtime.protocol
+        runtime.running, runtime.protocol = run, run.session.proto
+        self.depth += 1
         try:
-            return runtime.run_flat(script.function, run, session.proto, count, values)
+            return function(*args)
         finally:
-            self.depth = 0
-            if run.watchdog is not None:
-                run.watchdog.end()
+            self.depth -= 1
+            runtime.running, runtime.protocol = outer, outer_protocol
 
     def compiled(self, script: Script) -> Any:
         """A script's Lua function. Raises CompileError. O(1) but for the first time."""
@@ -189,10 +211,6 @@ class Scripting:
         """Another thread learned a script. O(text)."""
         if body not in self.cache.by_body or loaded:
             self.cache.add(self._made(b"%b" % body, loaded))
-
-
-MEMORY_LIMIT = 1 << 30
-"""Bytes that the scripts of one thread may hold."""
 
 
 def learn_script(proactor: Proactor, message: Message) -> None:
@@ -318,57 +336,6 @@ def lock_eval_in_exec(
     return NOT_GLOBAL
 
 
-def run_eval(dispatcher: Dispatcher, session: Session, command: Command, args: Args) -> bool:
-    """EVAL of a known script that needs nobody else: its keys are ours, and nobody has an intent here.
-
-    No transaction, as nothing comes in between; no call that can be spared. See `Row.quick`.
-    """
-    proactor = dispatcher.proactor
-    extra = dispatcher.state.extra
-    text = args[2]
-    if proactor.engine.locks.table or session.special or "scripting" not in extra or len(text) != 1:
-        return False
-    scripting: Scripting = extra["scripting"]
-    count = text[0] - 48
-    known = scripting.cache.by_sha if command.name == "EVALSHA" else scripting.cache.by_body
-    script = known[args[1]] if args[1] in known else None
-    if script is None or script.function is None or scripting.depth or not 0 <= count <= len(args) - 3:
-        return False
-    values = args[3:]
-    locked: set[int] | None = None
-    threads = proactor.count
-    if threads > 1:
-        if not script.verdict.declared:
-            return False
-        me = proactor.index
-        hash_key = proactor.shard.hash_key
-        locked = set()
-        for key in values[:count]:
-            h = hash_key(key)
-            if (h >> 32) % threads != me:
-                return False
-            locked.add(h)
-    if len(values) > MOST_ARGUMENTS:
-        return False
-    started = dispatcher.stopwatch()
-    session.last_command = command.full_name
-    scripting.cache.used(script)
-    # A slow script lets others in, who must leave this session alone.
-    session.busy = True
-    try:
-        reply = scripting.run_here(script, session, locked, count, values)
-    except ScriptFailure as failure:
-        reply = failed(failure, script.sha)
-    session.busy = False
-    session.position += 1
-    shard = proactor.shard
-    if shard.ready:
-        shard.blocking.serve(shard.ready)
-    if not session.closed:
-        dispatcher.reply(session, command, reply, dispatcher.stopwatch() - started, args)
-    return True
-
-
 def cmd_eval(context: Context, args: Args) -> Steps:
     """Run a script where it belongs."""
     state = context.dispatcher.state
@@ -388,8 +355,12 @@ def cmd_eval(context: Context, args: Args) -> Steps:
         if home != me:
             work = (op_eval, (plan.script.body, plan.keys, plan.arguments, plan.read_only, client, locked))
         return (yield from context.hop({home: work}, last=True))[home]
-    # An empty hop, on any shard that is part of it: when it is over, all grants are there. Ours is free.
-    yield from context.hop({me if me in owned else next(iter(owned)): NO_WORK})
+    # An empty hop: when it is over, all grants are there.
+    yield from context.hop({})
+    if locked is not None and plan.script.verdict.suspends and not context.nested:
+        values = [*plan.keys, *plan.arguments]
+        if len(values) <= MOST_ARGUMENTS:
+            return (yield from run_suspending(context, plan, client, locked, values))
     return run_script(state, plan, client, locked, context.tx)
 
 
@@ -447,12 +418,43 @@ def run_script(
         run.end()
 
 
-def failed(failure: ScriptFailure, name: bytes) -> ReplyError:
-    """A script's error as its client sees it: with the name of the script, and the place if it is known."""
-    text = failure.text
-    if failure.source is not None:
-        text += b" script: %b, on %b:%d." % (name, failure.source, failure.line or 0)
-    return ReplyError("RAW", text)
+def run_suspending(context: Context, plan: Plan, client: Client, locked: set[int], values: Args) -> Steps:
+    """Run a script that may be suspended: its calls of other shards are hops like any other.
+
+    Args:
+        client: see `client_of`.
+        locked: the fingerprints it may touch.
+        values: its keys and arguments, not too many of them.
+    """
+    scripting = Scripting.of(context.dispatcher.state)
+    runtime = scripting.lua()
+    function = plan.script.function or scripting.compiled(plan.script)
+    assert context.tx is not None
+    db, protocol, user, reader = client
+    run = scripting.borrow()
+    try:
+        run.session.db = db
+        run.session.proto = 2
+        run.restart(locked, not plan.writes, context.tx, plan.script.sha)
+        run.act_for(user, reader)
+        number = scripting.next_number()
+        result = scripting.go(run, runtime.begin, number, function, protocol, len(plan.keys), *values)
+        while is_waiting(result):
+            # What it changed here is not told before its end.
+            context.tx.hold_ready()
+            assert run.steps is not None
+            try:
+                value = yield from run.steps
+            except ReplyError as error:
+                value = error.bare()
+            runtime.protocol = run.session.proto
+            result = scripting.go(run, runtime.proceed, number, *runtime.answer_of(run.settled(value)))
+        return plain_reply(result)
+    except ScriptFailure as failure:
+        raise failed(failure, plan.script.sha) from None
+    finally:
+        run.end()
+        scripting.give_back(run)
 
 
 # SCRIPT.
@@ -611,6 +613,7 @@ TABLE: tuple[Row, ...] = (
             "noscript",
             "<YES|SYNC|NO>",
         ),
+        help_row("SCRIPT", acl="@scripting @slow", group="scripting"),
         acl="@slow",
         since="2.6.0",
         group="scripting",

@@ -91,6 +91,18 @@ def calls_of(code: bytes) -> list[Call] | None:
         return None
 
 
+def defines_no_functions(code: bytes) -> bool:
+    """Whether a script that `calls_of` could read has every `redis.call` on its own first level. O(text).
+
+    It has no functions of its own, `redis.call` is no value that it could give to one of Lua's, and it does
+    not speak of coroutines.
+    """
+    return not any(
+        (token.kind == KEYWORD and token.text == b"function") or token.text == b"coroutine"
+        for token in tokens_of(code)
+    )
+
+
 class _Reader:
     """One reading of one script."""
 

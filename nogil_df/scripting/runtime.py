@@ -52,8 +52,11 @@ MOST_ARGUMENTS: Final = 4000
 BIG: Final = 64 << 10
 """Bytes from which on a value is handed to Lua only after a look at how much room there is."""
 
-RESP, FAILURE = 3, 4
-"""Kinds of a script's result beside `STATUS` and ``ERROR``."""
+RESP, FAILURE, WAIT = 3, 4, 5
+"""Kinds of a script's result beside `STATUS` and ``ERROR``; the last one: it is suspended."""
+
+WAIT_FOR_IT: Final = (None, WAIT)
+"""What the function under `redis.call` returns if the answer comes later."""
 
 LEVELS: Final = (log.debug, log.verbose, log.notice, log.warning)
 
@@ -77,6 +80,15 @@ class ScriptFailure(Exception):
 
 class CompileError(Exception):
     """A script is no Lua; the argument is Lua's text."""
+
+
+class WAITING:
+    """What `Running.call` returns if the answer comes later; only for scripts that may be suspended."""
+
+
+def is_waiting(result: Any) -> bool:
+    """Whether a script is suspended; else `plain_reply` tells what it returned. O(1)."""
+    return result.__class__ is tuple and result[0] == WAIT
 
 
 class Running(Protocol):
@@ -113,10 +125,18 @@ class Runtime:
 
     Args:
         memory_limit: bytes that scripts may hold together; 0 for no limit.
+        make_invoke: wraps the function under `redis.call`, given this runtime and that function; what it
+            makes must not raise either.
 
     Attributes:
         running: whose script runs now; None between scripts.
         protocol: the RESP version whose values the running script wants.
+        enter: ``enter(function, client, count, *values)`` runs a script as `run` does, the first ``count`` of
+            the values being keys, and returns what `plain_reply` takes. For callers that set ``running`` and
+            ``protocol`` themselves and give it no more than MOST_ARGUMENTS.
+        begin: ``begin(id, function, client, count, *values)`` is the same for a script that may be suspended.
+            Where ``running.call`` returned `WAITING` it comes back with what `is_waiting` knows, and
+            ``proceed(id, *answer)`` runs it on with an answer of `answer_of`.
     """
 
     __slots__ = (
@@ -129,13 +149,20 @@ class Runtime:
         "_memory",
         "_run",
         "_run_with",
+        "begin",
         "convert",
+        "enter",
         "limit",
+        "proceed",
         "protocol",
         "running",
     )
 
-    def __init__(self, memory_limit: int = 0) -> None:
+    def __init__(
+        self,
+        memory_limit: int = 0,
+        make_invoke: Callable[[Runtime, Callable[..., Any]], Callable[..., Any]] | None = None,
+    ) -> None:
         from lupa.lua51 import LuaRuntime
 
         self.limit = memory_limit
@@ -149,7 +176,7 @@ class Runtime:
             attribute_filter=_refuse_attribute,
             max_memory=memory_limit + MARGIN if memory_limit else None,
         )
-        host = self._lua.table_from(self._host())
+        host = self._lua.table_from(self._host(make_invoke))
         # Named, so that the sandbox can tell its own functions from a script's.
         functions = self._lua.execute(b"return loadstring(...)", _source("sandbox"), b"=sandbox")(host)
         self._functions = functions
@@ -158,7 +185,9 @@ class Runtime:
         self._compile = functions[b"compile"]
         self._call = functions[b"call"]
         self._call_with = functions[b"call_with"]
-        self._run = functions[b"run"]
+        self.begin = functions[b"begin"]
+        self.proceed = functions[b"proceed"]
+        self.enter = self._run = functions[b"run"]
         self._run_with = functions[b"run_with"]
         self._memory = functions[b"memory"]
         self._add_libraries()
@@ -175,12 +204,13 @@ class Runtime:
         add(b"bit", bit)
         add(b"struct", struct)
 
-    def _host(self) -> dict[bytes, Any]:
+    def _host(self, make_invoke: Any) -> dict[bytes, Any]:
         """What the Lua side is given. None of these may raise."""
+        invoke = self._make_invoke()
         major, minor, patch = map(int, REDIS_VERSION.split("."))
         limit = self.limit or 1 << 50
         return {
-            b"invoke": self._make_invoke(),
+            b"invoke": invoke if make_invoke is None else make_invoke(self, invoke),
             b"acl_check": self._acl_check,
             b"sha1hex": _sha1hex,
             b"log": _log,
@@ -239,19 +269,6 @@ class Runtime:
         """
         return self._enter(self._run, self._run_with, function, running, client, keys, arguments)
 
-    def run_flat(self, function: Any, running: Running, client: int, count: int, values: list[bytes]) -> Any:
-        """`run` with keys and arguments in one list, the first ``count`` of them keys; few of them."""
-        outer, outer_protocol = self.running, self.protocol
-        self.running = running
-        self.protocol = 2
-        try:
-            result = self._run(function, client, count, *values)
-        finally:
-            self.running = outer
-            self.protocol = outer_protocol
-        kind = result.__class__
-        return result if kind is bytes or kind is int else _plain(result)
-
     def call(
         self, function: Any, running: Running, client: int, keys: Sequence[bytes], arguments: Sequence[bytes]
     ) -> Any:
@@ -279,7 +296,7 @@ class Runtime:
                 result = enter_with(function, client, listed(keys, 2), listed(arguments, 2))
         finally:
             self.running, self.protocol = outer, outer_protocol
-        return _plain(result)
+        return plain_reply(result)
 
     @property
     def memory(self) -> int:
@@ -289,6 +306,28 @@ class Runtime:
     def collect(self) -> None:
         """Run Lua's garbage collector to the end. O(everything that Lua holds)."""
         self._functions[b"collect"]()
+
+    def answer_of(self, value: Any) -> tuple[Any, ...]:
+        """A reply value as ``proceed`` takes it. O(size)."""
+        try:
+            if value.__class__ is bytes and len(value) > BIG:
+                self._make_room(len(value))
+            made = self._convert(value, self.protocol)
+        except ScriptFailure as failure:
+            return None, ERROR, failure.text, False
+        except BaseException:
+            return None, ERROR, text(log_crash("redis.call", sys.exc_info())), False
+        return made if made.__class__ is tuple else (made,)
+
+    def handed(self, value: Any) -> Any:
+        """A reply value under RESP2, as `redis.call` hands it to Lua. O(size).
+
+        Raises:
+            ScriptFailure: there is no room for it.
+        """
+        if value.__class__ is bytes and len(value) > BIG:
+            self._make_room(len(value))
+        return self._convert(value, 2)
 
     def _make_room(self, size: int) -> None:
         """See that Python can push ``size`` bytes.
@@ -312,13 +351,15 @@ class Runtime:
             try:
                 for arg in args:
                     if arg.__class__ is not bytes:
-                        args = tuple(map(_argument, args))
+                        args = tuple(map(argument, args))
                         break
                 running = self.running
                 if not args or running is None:
                     return _NO_ARGUMENTS
                 value = running.call(list(args))
                 kind = value.__class__
+                if value is WAITING:
+                    return WAIT_FOR_IT
                 if kind is bytes:
                     if len(value) > BIG:
                         self._make_room(len(value))
@@ -336,7 +377,7 @@ class Runtime:
     def _acl_check(self, *args: Any) -> Any:
         try:
             assert self.running is not None
-            return self.running.acl_check([_argument(arg) for arg in args])
+            return self.running.acl_check([argument(arg) for arg in args])
         except ReplyError as error:
             return None, text(error).removeprefix(b"ERR ")
         except BaseException:
@@ -364,7 +405,7 @@ _NO_ARGUMENTS = (None, ERROR, b"ERR Please specify at least one argument for thi
 _UNCOUNTED = frozenset(["SCRIPT_ARGUMENTS"])
 
 
-def _argument(value: Any) -> bytes:
+def argument(value: Any) -> bytes:
     """An argument of `redis.call` as bytes, a number with up to 17 digits.
 
     Raises:
@@ -388,8 +429,8 @@ def truncate(number: float) -> int:
     return -(1 << 63)
 
 
-def _plain(result: Any) -> Any:
-    """The reply value of what the sandbox returned."""
+def plain_reply(result: Any) -> Any:
+    """The reply value of what the sandbox returned; see `Runtime.run`."""
     kind = result.__class__
     if kind is tuple:
         return _reply_of(result)

@@ -136,7 +136,7 @@ class Transaction:
         results = self.hop(works, False)
         if results is not None:
             return results
-        self._hold_ready()
+        self.hold_ready()
         owner, latch = self.owner, Latch()
         self.owner = latch
         proactor = self.proactor
@@ -188,7 +188,7 @@ class Transaction:
             return self._begin_urgent()
         return self._run_everywhere()
 
-    def _hold_ready(self) -> None:
+    def hold_ready(self) -> None:
         """What a script changed on our shard by plain calls waits for the end of the transaction, too."""
         proactor = self.proactor
         part = self.parts.get(proactor.index)
@@ -197,7 +197,7 @@ class Transaction:
 
     def abort(self) -> None:
         """End a transaction whose coordinator gives up between hops. Idempotent."""
-        self._hold_ready()
+        self.hold_ready()
         if self.state == READY:
             for shard, part in self.parts.items():
                 self._post(shard, (conclude_part, part))
@@ -270,6 +270,10 @@ class Transaction:
         me = self.proactor.index
         works = self.works
         targets = self.parts if self.last else works
+        if not targets:
+            # A hop for the sake of the grants.
+            self.state = DONE if self.last else READY
+            return self.results
         self.waiting = len(targets)
         for shard in targets:
             if shard != me:

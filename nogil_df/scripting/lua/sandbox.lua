@@ -21,7 +21,7 @@ local byte, find, format, gmatch, gsub, sub =
   string.byte, string.find, string.format, string.gmatch, string.gsub, string.sub
 local concat, floor = table.concat, math.floor
 local insert = table.insert
-local create, resume = coroutine.create, coroutine.resume
+local create, resume, status, yield = coroutine.create, coroutine.resume, coroutine.status, coroutine.yield
 
 local invoke, sha1hex, log, tick = host.invoke, host.sha1hex, host.log, host.tick
 local soft_limit = host.soft_limit
@@ -363,8 +363,21 @@ end
 
 local redis = {}
 
--- What Python tells beside a plain value, as the second result of a call whose first one is nil.
-local STATUS, ERROR = 1, 2
+-- The protocol of replies inside the script, and for what it returns: 2 or 3.
+local protocol = 2
+
+-- What Python tells beside a plain value, as the second result of a call whose first one is nil. WAIT: the answer
+-- comes from another shard, later; see `proceed`.
+local STATUS, ERROR, WAIT = 1, 2, 5
+
+-- The script that runs has to end.
+local killed = false
+
+local KILLED = "ERR Script killed by user with SCRIPT KILL..."
+
+local function stop()
+  error({ err = KILLED }, 0)
+end
 
 local function failed(text, counted)
   local problem = { err = text }
@@ -384,30 +397,40 @@ local function look_at_memory()
   end
 end
 
+-- What is handed to a script for the answer of a command, and whether that is an error.
+local function value_of(reply, kind, text, counted)
+  if kind == nil then
+    if reply == true and protocol == 2 then
+      return { ok = "OK" }
+    end
+    return reply
+  elseif kind == STATUS then
+    return { ok = text }
+  elseif kind == WAIT then
+    if killed then
+      stop()
+    end
+    return value_of(yield())
+  end
+  return failed(text, counted), true
+end
+
 function redis.call(...)
   if collectgarbage("count") > soft_limit then
     look_at_memory()
   end
-  local reply, kind, text, counted = invoke(...)
-  if kind == nil then
-    return reply
-  elseif kind == STATUS then
-    return { ok = text }
+  local value, is_problem = value_of(invoke(...))
+  if is_problem then
+    error(value, 0)
   end
-  error(failed(text, counted), 0)
+  return value
 end
 
 function redis.pcall(...)
   if collectgarbage("count") > soft_limit then
     look_at_memory()
   end
-  local reply, kind, text, counted = invoke(...)
-  if kind == nil then
-    return reply
-  elseif kind == STATUS then
-    return { ok = text }
-  end
-  return failed(text, counted)
+  return (value_of(invoke(...)))
 end
 
 local function fail(text)
@@ -471,9 +494,6 @@ function redis.log(...)
   end
   log(floor(level), concat(words, " "))
 end
-
--- The protocol of replies inside the script, and for what it returns: 2 or 3.
-local protocol = 2
 
 function redis.setresp(...)
   if select("#", ...) ~= 1 then
@@ -686,14 +706,6 @@ end
 
 -- Running.
 
-local killed = false
-
-local KILLED = "ERR Script killed by user with SCRIPT KILL..."
-
-local function stop()
-  error({ err = KILLED }, 0)
-end
-
 function hook()
   if not killed and tick() then
     -- From here on at every line: a script that catches the error gets no further.
@@ -708,13 +720,8 @@ end
 
 sethook(hook, "", HOOK_COUNT)
 
-local function locate(problem)
-  local level = 2
-  local info = getinfo(level, "Sl")
-  while info and (info.what ~= "Lua" and info.what ~= "main" or info.source == OWN_SOURCE) do
-    level = level + 1
-    info = getinfo(level, "Sl")
-  end
+-- An error as a table, with its place in it if `info`, of `getinfo`, tells one.
+local function at_place(problem, info)
   if type(problem) ~= "table" then
     problem = { err = "ERR " .. tostring(problem) }
   end
@@ -725,11 +732,33 @@ local function locate(problem)
   return problem
 end
 
--- Run `f` to its end and say what became of it, for a client of RESP `client`.
-local function guarded(f, client)
-  local outer_protocol = protocol
-  protocol = 2
-  local ok, value = xpcall(f, locate)
+local function is_script(info)
+  return (info.what == "Lua" or info.what == "main") and info.source ~= OWN_SOURCE
+end
+
+local function locate(problem)
+  local level = 2
+  local info = getinfo(level, "Sl")
+  while info and not is_script(info) do
+    level = level + 1
+    info = getinfo(level, "Sl")
+  end
+  return at_place(problem, info)
+end
+
+-- The same for a coroutine that has ended in an error, whose stack is still there.
+local function locate_in(co, problem)
+  local level = 0
+  local info = getinfo(co, level, "Sl")
+  while info and not is_script(info) do
+    level = level + 1
+    info = getinfo(co, level, "Sl")
+  end
+  return at_place(problem, info)
+end
+
+-- What became of a script, for Python, when `client` is the client's RESP version.
+local function outcome(ok, value, client, outer_protocol)
   if collectgarbage("count") > soft_limit then
     -- Whatever comes next must find room.
     collectgarbage("collect")
@@ -744,6 +773,10 @@ local function guarded(f, client)
     end
   end
   if ok then
+    if type(value) == "string" or type(value) == "number" then
+      protocol = outer_protocol
+      return value
+    end
     -- What is written depends on the protocol, so that one is put back later.
     local made, kind, more, counted = pcall(reply_to, value, client)
     protocol = outer_protocol
@@ -767,14 +800,26 @@ local function guarded(f, client)
     rawget(value, "ignore_error_stats_update") == true
 end
 
+-- Run `f` to its end and say what became of it, for a client of RESP `client`.
+local function guarded(f, client)
+  local outer_protocol = protocol
+  protocol = 2
+  local ok, value = xpcall(f, locate)
+  return outcome(ok, value, client, outer_protocol)
+end
+
 -- What was KEYS and ARGV before is put back: scripts nest, see runtime.py.
+local current_keys, current_arguments
+
 local function restored(keys, arguments, ...)
+  current_keys, current_arguments = keys, arguments
   globals.KEYS, globals.ARGV = keys, arguments
   return ...
 end
 
 local function run_with(chunk, client, keys, arguments)
-  local outer_keys, outer_arguments = rawget(globals, "KEYS"), rawget(globals, "ARGV")
+  local outer_keys, outer_arguments = current_keys, current_arguments
+  current_keys, current_arguments = keys, arguments
   globals.KEYS, globals.ARGV = keys, arguments
   return restored(outer_keys, outer_arguments, guarded(chunk, client))
 end
@@ -797,8 +842,55 @@ local function split(count, ...)
   return keys, arguments
 end
 
+local function one_key(key, ...)
+  return { key }, { ... }
+end
+
+local function two_keys(key, other, ...)
+  return { key, other }, { ... }
+end
+
 local function run(chunk, client, count, ...)
+  if count == 1 then
+    return run_with(chunk, client, one_key(...))
+  elseif count == 2 then
+    return run_with(chunk, client, two_keys(...))
+  end
   return run_with(chunk, client, split(count, ...))
+end
+
+-- Scripts that are suspended while they wait for another shard, each a coroutine; by the number that Python gave it.
+-- Only those that define no functions: these call `redis.call` themselves, never through something that Lua can't
+-- suspend (`pcall`, a metamethod, an iterator).
+local suspended = {}
+
+local function proceeded(id, script, keys, arguments, outer_protocol, ok, value)
+  local co = script.co
+  if ok and status(co) == "suspended" then
+    script.protocol = protocol
+    protocol = outer_protocol
+    return restored(keys, arguments, WAIT, true)
+  end
+  suspended[id] = nil
+  if not ok then
+    value = locate_in(co, value)
+  end
+  return restored(keys, arguments, outcome(ok, value, script.client, outer_protocol))
+end
+
+-- Run one of them on, with the answer it waits for.
+local function proceed(id, ...)
+  local script = suspended[id]
+  local outer_keys, outer_arguments, outer_protocol = current_keys, current_arguments, protocol
+  current_keys, current_arguments, protocol = script.keys, script.arguments, script.protocol
+  globals.KEYS, globals.ARGV = script.keys, script.arguments
+  return proceeded(id, script, outer_keys, outer_arguments, outer_protocol, resume(script.co, ...))
+end
+
+local function begin(id, chunk, client, count, ...)
+  local keys, arguments = split(count, ...)
+  suspended[id] = { co = hooked(chunk), keys = keys, arguments = arguments, client = client, protocol = 2 }
+  return proceed(id)
 end
 
 -- Functions are handed their keys and arguments; they see no KEYS and no ARGV.
@@ -872,6 +964,7 @@ end
 return {
   add_library = add_library,
   anchor = anchor,
+  begin = begin,
   behind = behind,
   call = call,
   call_with = call_with,
@@ -883,6 +976,7 @@ return {
   load_own = load_own,
   look_at_memory = look_at_memory,
   new_environment = new_environment,
+  proceed = proceed,
   protect = protect,
   redis = redis,
   run = run,
