@@ -91,3 +91,51 @@ def test_scan_iter_and_locks(run: Run) -> None:
         assert await other.acquire(blocking_timeout=30.0)
 
     run(body)
+
+
+def test_blocking_pops(run: Run) -> None:
+    async def body(client: redis.asyncio.Redis) -> None:
+        waiting = [asyncio.create_task(client.blpop(["a", "b"], timeout=30)) for _ in range(3)]
+        while int((await client.info("clients"))["blocked_clients"]) < 3:
+            await asyncio.sleep(0)
+        await client.rpush("b", "1", "2")
+        await client.lpush("a", "3")
+        popped = [tuple(pair) for pair in await asyncio.gather(*waiting)]
+        assert sorted(popped) == [(b"a", b"3"), (b"b", b"1"), (b"b", b"2")]
+        assert await client.exists("a", "b") == 0
+        assert await client.blpop(["a"], timeout=0.01) is None
+        moved = asyncio.create_task(client.blmove("from", "to", 30, "LEFT", "RIGHT"))
+        while int((await client.info("clients"))["blocked_clients"]) < 1:
+            await asyncio.sleep(0)
+        await client.rpush("from", "x")
+        assert await moved == b"x"
+        assert await client.lrange("to", 0, -1) == [b"x"]
+        least = asyncio.create_task(client.bzpopmin(["z"], timeout=30))
+        while int((await client.info("clients"))["blocked_clients"]) < 1:
+            await asyncio.sleep(0)
+        await client.zadd("z", {"one": 1, "two": 2})
+        assert list(await least) == [b"z", b"one", 1.0]
+
+    run(body)
+
+
+def test_streams_with_a_group(run: Run) -> None:
+    async def body(client: redis.asyncio.Redis) -> None:
+        await client.xgroup_create("s", "g", id="$", mkstream=True)
+        reading = asyncio.create_task(client.xreadgroup("g", "c", {"s": ">"}, block=30_000, count=10))
+        while int((await client.info("clients"))["blocked_clients"]) < 1:
+            await asyncio.sleep(0)
+        first = await client.xadd("s", {"n": 1})
+        got = await reading
+        entries = dict(got)[b"s"] if isinstance(got, list) else got[b"s"]
+        entries = entries[0] if entries and isinstance(entries[0], list) else entries
+        assert [tuple(entry) for entry in entries] == [(first, {b"n": b"1"})]
+        assert (await client.xpending("s", "g"))["pending"] == 1
+        assert await client.xack("s", "g", first) == 1
+        assert (await client.xpending("s", "g"))["pending"] == 0
+        ids = [await client.xadd("s", {"n": number}) for number in range(2, 12)]
+        assert await client.xlen("s") == 11
+        assert [entry[0] for entry in await client.xrange("s", min=ids[0], max=ids[-1])] == ids
+        assert await client.xtrim("s", maxlen=3, approximate=False) == 8
+
+    run(body)
