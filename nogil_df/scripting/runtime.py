@@ -217,6 +217,7 @@ class Runtime:
             b"tick": self._tick,
             b"set_protocol": self._set_protocol,
             b"format_double": _format_double,
+            b"replies": _source("replies"),
             b"soft_limit": limit / 1024,
             b"version": REDIS_VERSION.encode(),
             b"version_number": major << 16 | minor << 8 | patch,
