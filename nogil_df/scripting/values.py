@@ -11,6 +11,7 @@ and maps, sets, doubles, big numbers and verbatim strings are told apart.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from itertools import chain
 from typing import Any, Final
 
 from nogil_df.base.errors import ReplyError, text
@@ -24,6 +25,7 @@ from nogil_df.wire.values import (
     Members,
     Pairs,
     Push,
+    Rows,
     Simple,
     Verbatim,
 )
@@ -92,6 +94,10 @@ class Converter:
             return self._set(value, protocol)
         if kind is Members:
             return self._set(value.items, protocol)
+        if kind is Rows:
+            return self.array(
+                value.items if protocol == 3 else list(chain.from_iterable(value.items)), protocol
+            )
         return self._rare(value, protocol)
 
     def _rare(self, value: Any, protocol: int) -> Any:

@@ -693,3 +693,32 @@ BOOK.add(
         multi=False,
     )
 )
+BOOK.add(
+    table(
+        "script, pairs",
+        {
+            f"{command}, RESP{protocol}": [
+                "ZADD z 1 a 2.5 b",
+                "HSET h f v",
+                f'EVAL "redis.setresp({protocol}) '
+                f"return redis.call('{command.replace(' ', "', '")}')\" 2 z h",
+                f'EVAL "redis.setresp({protocol}) '
+                f"return #redis.call('{command.replace(' ', "', '")}')\" 2 z h",
+            ]
+            for command in (
+                "ZRANGE z 0 -1 WITHSCORES",
+                "ZREVRANGEBYSCORE z +inf -inf WITHSCORES",
+                "ZPOPMIN z",
+                "ZPOPMIN z 2",
+                "ZUNION 1 z WITHSCORES",
+                "HRANDFIELD h 1 WITHVALUES",
+                "HGETALL h",
+                "ZMPOP 1 z MIN",
+                "ZSCORE z b",
+            )
+            for protocol in (2, 3)
+        },
+        needs=("scripting",),
+        multi=False,
+    )
+)
