@@ -6,7 +6,8 @@ transaction. Which thread and which intents depends on what reading it tells (`n
 - it touches no keys but KEYS, and these live on one shard: it runs there, as the one hop of a transaction of
   these keys; on this very thread that is a plain function call. Scripts on other keys run beside it;
 - it touches no keys but KEYS, on several shards: it runs on the coordinator's thread under the intents of
-  these keys, and what it calls elsewhere is a synchronous hop;
+  these keys. A script that defines no functions is suspended while it waits for what it calls elsewhere
+  (`run_suspending`); of any other script that is a synchronous hop;
 - anything else: the same as a global transaction. So a script that makes up its keys' names works as under
   Redis; it just keeps everybody waiting, as every script does there.
 
