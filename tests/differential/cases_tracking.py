@@ -645,13 +645,6 @@ BOOK.add(
         "tracking, resp2 alone",
         {
             "nobody is told": ["CLIENT TRACKING ON", "GET k", *ones("SET k v"), "PING", INFO],
-            "broken redirection": [
-                "CLIENT TRACKING ON REDIRECT {id2}",
-                "GET k",
-                shape(on(1, "CLIENT KILL ID {id2}")),
-                *ones("SET k v"),
-                INFO,
-            ],
         },
         needs=["tracking"],
         protocols=(2,),
