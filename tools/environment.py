@@ -31,6 +31,8 @@ ROOT = Path(__file__).resolve().parent.parent
 VENV = ROOT / ".venv"
 TOOLS = ROOT / ".venv-tools"
 PIP_LOG = ROOT / ".venv.log"
+NODE = ROOT / "tests" / "clients" / "node"
+NODE_LOG = ROOT / ".venv-node.log"
 STAMP = "made-from.json"
 # Extras of pyproject.toml, then whether the tools are needed, then commands, by what the environment is for.
 EXTRAS: dict[str, list[str]] = {"run": [], "lint": [], "test": ["test"], "bench": ["bench"]}
@@ -46,6 +48,7 @@ PIP_ENVIRONMENT = {"LUPA_NO_LUAJIT": "true"}
 # Seconds. Building hiredis takes a few, lupa 150; a first download of everything takes some ten.
 _PIP_LIMIT = 1200.0
 _VENV_LIMIT = 120.0
+_NPM_LIMIT = 90.0
 _OLDEST_TOOLS_PYTHON = (3, 10)
 
 
@@ -57,6 +60,20 @@ def prepare(purpose: str) -> None:
         if purpose in NEEDS_TOOLS:
             _prepare_tools()
         ensure_commands(NEEDS_COMMANDS.get(purpose, ()))
+        if purpose == "test":
+            _prepare_node()
+
+
+def _prepare_node() -> None:
+    """The clients written for Node.js, where there is Node.js and its registry can be reached."""
+    if (NODE / "node_modules" / "bullmq").exists() or not shutil.which("npm"):
+        return
+    command = ["npm", "install", "--no-package-lock", "--no-audit", "--no-fund", "--ignore-scripts"]
+    try:
+        run_step("installing clients for Node.js", command, NODE_LOG, _NPM_LIMIT, cwd=NODE)
+    except StepFailed as failure:
+        shutil.rmtree(NODE / "node_modules", ignore_errors=True)
+        say(f"they will not be tested: {failure}")
 
 
 def _prepare_package(extras: Sequence[str]) -> None:

@@ -4,19 +4,24 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 from tests.servers import NogilServer
 
-NO_NODE = shutil.which("npm") is None
+# What `make test` installs where it can, see tools/environment.py.
+PACKAGES = Path(__file__).parent / "node" / "node_modules"
+NO_NODE = shutil.which("node") is None or not (PACKAGES / "bullmq").exists()
 collect_ignore = ["test_node.py"] if NO_NODE else []
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Say what was not tested for want of Node.js."""
+    """Say what was not tested for want of Node.js or its packages."""
     if NO_NODE:
-        terminalreporter.write_line("Not tested, as npm is not installed: node-redis, ioredis, BullMQ.")
+        terminalreporter.write_line(
+            "Not tested, as Node.js or the packages are not installed: node-redis, ioredis, BullMQ."
+        )
 
 
 @pytest.fixture(scope="session", params=[1, 2], ids=["threads1", "threads2"])
