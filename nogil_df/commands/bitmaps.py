@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from nogil_df.base import keyspace_events as events
 from nogil_df.base.errors import ReplyError
 from nogil_df.base.numbers import parse_int
+from nogil_df.commands.arguments import integer
 from nogil_df.commands.spec import Row, multi, single
 from nogil_df.commands.strings import in_place, read
 from nogil_df.shard.bits import as_bytes, as_number, count_ones, find_bit, get_bit
@@ -135,7 +136,7 @@ def cmd_bitcount(session: Session, args: Args) -> Range:
         return args[1], 0, -1, False
     if count not in (4, 5):
         raise ReplyError("SYNTAX")
-    first, last = _integer(args[2]), _integer(args[3])
+    first, last = integer(args[2]), integer(args[3])
     return args[1], first, last, count == 5 and _counts_bits(args[4])
 
 
@@ -151,15 +152,15 @@ def op_bitcount(db: Keyspace, payload: Range, h: int) -> int:
 
 def cmd_bitpos(session: Session, args: Args) -> tuple[Range, int, bool]:
     """Parse the bit and the range; whether the range has an end."""
-    bit = _integer(args[2])
+    bit = integer(args[2])
     if bit not in (0, 1):
         raise ReplyError("BIT_ARGUMENT")
     count = len(args)
     if count > 6:
         raise ReplyError("SYNTAX")
-    first = _integer(args[3]) if count > 3 else 0
+    first = integer(args[3]) if count > 3 else 0
     in_bits = count == 6 and _counts_bits(args[5])
-    last = _integer(args[4]) if count > 4 else -1
+    last = integer(args[4]) if count > 4 else -1
     return (args[1], first, last, in_bits), bit, count > 4
 
 
@@ -177,13 +178,6 @@ def op_bitpos(db: Keyspace, payload: tuple[Range, int, bool], h: int) -> int:
         return -1
     found = find_bit(value, bit, first, end)
     return end if found < 0 and not bit and not has_end else found
-
-
-def _integer(text: bytes) -> int:
-    number = parse_int(text)
-    if number is None:
-        raise ReplyError("NOT_INTEGER")
-    return number
 
 
 def _counts_bits(unit: bytes) -> bool:

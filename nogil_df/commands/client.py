@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from nogil_df.base.errors import ReplyError
 from nogil_df.base.numbers import parse_int
 from nogil_df.commands import tracking
+from nogil_df.commands.arguments import milliseconds
 from nogil_df.commands.client_list import TYPES, ClientFilter, describe, kill_clients, list_clients
 from nogil_df.commands.connection import DEFAULT_USER, check_name, is_plain
 from nogil_df.commands.help import help_row
@@ -155,12 +156,7 @@ def cmd_pause(context: Context, args: Args) -> Steps:
         if mode not in (b"WRITE", b"ALL"):
             raise ReplyError("CLIENT_PAUSE_MODE")
         writes_only = mode == b"WRITE"
-    milliseconds = parse_int(args[2])
-    if milliseconds is None:
-        raise ReplyError("TIMEOUT_NOT_INTEGER")
-    if milliseconds < 0:
-        raise ReplyError("TIMEOUT_NEGATIVE")
-    until = context.proactor.clock.monotonic() + milliseconds / 1000
+    until = context.proactor.clock.monotonic() + milliseconds(args[2]) / 1000
     yield from context.everywhere(begin_pause, (until, writes_only))
     return OK
 

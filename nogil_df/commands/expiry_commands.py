@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 
 from nogil_df.base import keyspace_events as events
 from nogil_df.base.errors import ReplyError
-from nogil_df.base.numbers import INT64_MAX, parse_int
+from nogil_df.base.numbers import INT64_MAX
+from nogil_df.commands.arguments import integer
 from nogil_df.commands.spec import Row, single
 
 if TYPE_CHECKING:
@@ -39,7 +40,7 @@ def cmd_expire(session: Session, args: Args) -> Request:
 def cmd_pexpire(session: Session, args: Args) -> Request:
     """PEXPIRE key milliseconds [NX | XX | GT | LT]."""
     options = _options(args)
-    return args[1], _integer(args[2]), "pexpire", options
+    return args[1], integer(args[2]), "pexpire", options
 
 
 def cmd_expireat(session: Session, args: Args) -> Request:
@@ -51,7 +52,7 @@ def cmd_expireat(session: Session, args: Args) -> Request:
 def cmd_pexpireat(session: Session, args: Args) -> Request:
     """PEXPIREAT key unix-milliseconds [NX | XX | GT | LT]."""
     options = _options(args)
-    return args[1], _integer(args[2]), "", options
+    return args[1], integer(args[2]), "", options
 
 
 def _options(args: Args) -> int:
@@ -73,16 +74,9 @@ def _options(args: Args) -> int:
     return found
 
 
-def _integer(word: bytes) -> int:
-    number = parse_int(word)
-    if number is None:
-        raise ReplyError("NOT_INTEGER")
-    return number
-
-
 def _from_seconds(word: bytes, command: str) -> int:
     """Milliseconds of a number of seconds."""
-    seconds = _integer(word)
+    seconds = integer(word)
     if not -MOST_SECONDS <= seconds <= MOST_SECONDS:
         raise ReplyError("INVALID_EXPIRE", command)
     return seconds * 1000

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from nogil_df.base import keyspace_events as events
 from nogil_df.base.errors import ReplyError
 from nogil_df.base.numbers import INT64_MAX, parse_int
+from nogil_df.commands.arguments import integer
 from nogil_df.commands.spec import Row, single
 from nogil_df.shard.lists import ELEMENT_OVERHEAD, SHORT, ListValue
 from nogil_df.wire.values import NULL_ARRAY, OK
@@ -63,18 +64,6 @@ def held(db: Keyspace, key: bytes, h: int) -> ListValue | None:
     if value is None:
         return None
     raise ReplyError("WRONGTYPE")
-
-
-def integer(text: bytes) -> int:
-    """An argument that must be a 64-bit integer.
-
-    Raises:
-        ReplyError NOT_INTEGER.
-    """
-    number = parse_int(text)
-    if number is None:
-        raise ReplyError("NOT_INTEGER")
-    return number
 
 
 def integer_from(text: bytes, least: int, complaint: ReplyError) -> int:

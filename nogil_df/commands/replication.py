@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from nogil_df.base.errors import ReplyError
-from nogil_df.base.numbers import parse_int
+from nogil_df.commands.arguments import integer, milliseconds
 from nogil_df.commands.blocking import sleep
 from nogil_df.commands.spec import NOTHING, Row, multi
 
@@ -18,41 +18,20 @@ if TYPE_CHECKING:
 Args = list[bytes]
 
 
-def parse_milliseconds(arg: bytes) -> int:
-    """A time-out in milliseconds; 0 is for ever.
-
-    Raises:
-        ReplyError: no integer, or negative.
-    """
-    milliseconds = parse_int(arg)
-    if milliseconds is None:
-        raise ReplyError("TIMEOUT_NOT_INTEGER")
-    if milliseconds < 0:
-        raise ReplyError("TIMEOUT_NEGATIVE")
-    return milliseconds
-
-
-def _integer(arg: bytes) -> int:
-    number = parse_int(arg)
-    if number is None:
-        raise ReplyError("NOT_INTEGER")
-    return number
-
-
 def cmd_wait(context: Context, args: Args) -> Steps:
     """WAIT numreplicas timeout: how many replicas have what this client wrote."""
-    wanted = _integer(args[1])
-    milliseconds = parse_milliseconds(args[2])
+    wanted = integer(args[1])
+    timeout = milliseconds(args[2])
     if wanted > 0 and not context.nested:
-        yield from sleep(context, milliseconds / 1000)
+        yield from sleep(context, timeout / 1000)
     return 0
 
 
 def cmd_waitaof(context: Context, args: Args) -> Steps:
     """WAITAOF numlocal numreplicas timeout: [here, replicas] that have it in a file; there is none."""
-    local = _integer(args[1])
-    replicas = _integer(args[2])
-    milliseconds = parse_milliseconds(args[3])
+    local = integer(args[1])
+    replicas = integer(args[2])
+    timeout = milliseconds(args[3])
     if not 0 <= local <= 1:
         raise ReplyError("NOT_IN_RANGE", 0, 1)
     if replicas < 0:
@@ -60,7 +39,7 @@ def cmd_waitaof(context: Context, args: Args) -> Steps:
     if local:
         raise ReplyError("WAITAOF_WITHOUT_AOF")
     if replicas and not context.nested:
-        yield from sleep(context, milliseconds / 1000)
+        yield from sleep(context, timeout / 1000)
     return [0, 0]
 
 

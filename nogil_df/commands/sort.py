@@ -16,8 +16,9 @@ from typing import TYPE_CHECKING, Any
 
 from nogil_df.base import keyspace_events as events
 from nogil_df.base.errors import ReplyError
-from nogil_df.base.numbers import parse_float, parse_int
+from nogil_df.base.numbers import parse_float
 from nogil_df.commands.access import may_read_every_key
+from nogil_df.commands.arguments import integer
 from nogil_df.commands.context import Context, Steps
 from nogil_df.commands.hashes import read_hash
 from nogil_df.commands.spec import KEYS, Row, multi
@@ -81,7 +82,7 @@ def parse(args: Sequence[bytes], *, stores: bool) -> Request:
         elif word == b"ALPHA":
             request.alpha = True
         elif word == b"LIMIT" and left >= 2:
-            request.offset, request.count = _integer(args[at + 1]), _integer(args[at + 2])
+            request.offset, request.count = integer(args[at + 1]), integer(args[at + 2])
             at += 2
         elif word == b"STORE" and left >= 1 and stores:
             request.target = args[at + 1]
@@ -97,13 +98,6 @@ def parse(args: Sequence[bytes], *, stores: bool) -> Request:
             raise ReplyError("SYNTAX")
         at += 1
     return request
-
-
-def _integer(arg: bytes) -> int:
-    number = parse_int(arg)
-    if number is None:
-        raise ReplyError("NOT_INTEGER")
-    return number
 
 
 # Locks.

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from nogil_df.base import keyspace_events as events
 from nogil_df.base.errors import ReplyError
-from nogil_df.base.numbers import parse_bound, parse_int
+from nogil_df.base.numbers import parse_bound
+from nogil_df.commands.arguments import integer
 from nogil_df.commands.sorted_sets import read_sorted_set, row, sorted_set_to_change
 from nogil_df.commands.spec import Row, multi
 from nogil_df.shard.memory import own
@@ -109,18 +110,6 @@ def parse_bounds(by: str, low: bytes, high: bytes) -> Any:
     if by is RANK:
         return integer(low), integer(high)
     return score_bounds(low, high) if by is SCORE else member_bounds(low, high)
-
-
-def integer(text: bytes) -> int:
-    """An integer.
-
-    Raises:
-        ReplyError NOT_INTEGER.
-    """
-    number = parse_int(text)
-    if number is None:
-        raise ReplyError("NOT_INTEGER")
-    return number
 
 
 def score_bounds(low: bytes, high: bytes) -> ScoreBounds:

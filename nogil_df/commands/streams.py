@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 from nogil_df.base import keyspace_events as events
 from nogil_df.base.errors import ReplyError
 from nogil_df.base.numbers import parse_int
+from nogil_df.commands.arguments import integer
 from nogil_df.commands.spec import Row, single
 from nogil_df.commands.streams_ids import parse_end, parse_id, parse_new_id, parse_start, show
 from nogil_df.shard.streams import LAST_ID, SEQUENCE, Entry, StreamValue
@@ -64,18 +65,6 @@ def held(db: Keyspace, key: bytes, h: int) -> StreamValue | None:
     if value is None:
         return None
     raise ReplyError("WRONGTYPE")
-
-
-def integer(text: bytes) -> int:
-    """An argument that must be a 64-bit integer.
-
-    Raises:
-        ReplyError NOT_INTEGER.
-    """
-    number = parse_int(text)
-    if number is None:
-        raise ReplyError("NOT_INTEGER")
-    return number
 
 
 def shown(entries: list[Entry]) -> list[list[Any]]:

@@ -9,9 +9,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from nogil_df.base.errors import ReplyError
+from nogil_df.commands.arguments import integer
 from nogil_df.commands.help import help_row
 from nogil_df.commands.spec import Row, container, multi, single
-from nogil_df.commands.streams import held, integer, read, tell
+from nogil_df.commands.streams import held, read, tell
 from nogil_df.commands.streams_ids import parse_bound, parse_end, parse_id, parse_start, show
 from nogil_df.shard.stream_groups import UNKNOWN, Consumer, Group
 from nogil_df.shard.streams import StreamValue

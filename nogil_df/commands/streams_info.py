@@ -10,9 +10,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from nogil_df.base.errors import ReplyError
+from nogil_df.commands.arguments import integer
 from nogil_df.commands.help import help_row
 from nogil_df.commands.spec import Row, container, multi
-from nogil_df.commands.streams import integer, read, shown
+from nogil_df.commands.streams import read, shown
 from nogil_df.commands.streams_ids import show
 from nogil_df.shard.stream_groups import NEVER, UNKNOWN, Consumer, Group
 from nogil_df.shard.streams import LAST_ID, StreamValue

@@ -18,10 +18,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from nogil_df.base.errors import ReplyError
-from nogil_df.base.numbers import parse_int
+from nogil_df.commands.arguments import integer, milliseconds
 from nogil_df.commands.blocking import Demand, wait_for
 from nogil_df.commands.spec import Row, multi
-from nogil_df.commands.streams import held, integer, read, shown
+from nogil_df.commands.streams import held, read, shown
 from nogil_df.commands.streams_groups import consumer_of, group_of, resize
 from nogil_df.commands.streams_ids import parse_id, show
 from nogil_df.shard.memory import own
@@ -154,12 +154,7 @@ def parse_milliseconds(text: bytes) -> float:
     Raises:
         ReplyError: not an integer, negative, or out of range.
     """
-    milliseconds = parse_int(text)
-    if milliseconds is None:
-        raise ReplyError("TIMEOUT_NOT_INTEGER")
-    if milliseconds < 0:
-        raise ReplyError("TIMEOUT_NEGATIVE")
-    return milliseconds / 1000
+    return milliseconds(text) / 1000
 
 
 def find_xread_keys(args: Sequence[bytes]) -> list[int]:
