@@ -579,12 +579,6 @@ BOOK.add(
             "own write": ["GET k", "SET k v", receive(2), "PING"],
             "flush": ["GET k", *ones("FLUSHALL"), receive(2)],
             "expiry": ["SET k v PX 30", "GET k", until(on(1, "EXISTS k"), ":0"), receive(2)],
-            "not subscribed": [
-                on(2, "UNSUBSCRIBE __redis__:invalidate"),
-                "GET k",
-                *ones("SET k v"),
-                on(2, "PING"),
-            ],
             "published by somebody": [*ones("PUBLISH __redis__:invalidate fake"), receive(2)],
             "optin": [
                 "CLIENT TRACKING ON REDIRECT {id2} OPTIN",
@@ -607,6 +601,25 @@ BOOK.add(
         needs=["tracking"],
     )
 )
+# A client of RESP3 is told whether it subscribed or not, and over two threads maybe after its reply to PING.
+for protocol, told in ((2, []), (3, [receive(2)])):
+    BOOK.add(
+        table(
+            f"tracking, redirected with RESP{protocol}",
+            {
+                "not subscribed": [
+                    on(2, "UNSUBSCRIBE __redis__:invalidate"),
+                    "GET k",
+                    *ones("SET k v"),
+                    *told,
+                    on(2, "PING"),
+                ],
+            },
+            setup=REDIRECTED,
+            needs=["tracking"],
+            protocols=(protocol,),
+        )
+    )
 BOOK.add(
     table(
         "tracking, redirected broadcast",
