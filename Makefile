@@ -6,7 +6,7 @@ ARGS ?=
 VENV := .venv/bin
 TOOLS := .venv-tools/bin
 CPUS := $(shell nproc 2>/dev/null || echo 2)
-CHECKED := nogil_df tests bench stress tools
+CHECKED := nogil_df tests bench stress tools setup.py
 
 # C extensions that say nothing about free threading turn the GIL on when imported, unless told otherwise; the
 # variable also reaches what the tests start. It is not exported: an ordinary Python refuses to start with it.
@@ -55,4 +55,5 @@ stress:  ## The concurrency stress suites, minutes long
 
 clean:  ## Remove what make made in this directory; interpreters stay in ~/.cache/nogil-df
 	rm -rf .venv .venv-tools .venv*.log .venv.lock build dist *.egg-info
+	find nogil_df -name '*.so' -delete; rm -f nogil_df/compiled.txt
 	rm -rf .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis

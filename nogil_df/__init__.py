@@ -2,16 +2,21 @@
 
 `Server` runs the server inside a Python process. It is imported when first asked for, so that importing the
 package and `nogil-df --help` stay quick, and so that the entry point can settle the GIL before any C
-extension is loaded.
+extension is loaded. Whether compiled modules are used is settled here.
 """
 
 from __future__ import annotations
+
+from nogil_df.base import compiled
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from nogil_df.server import Server
 
 __version__ = "0.1.0"
+
+# Before anything else of the package is imported.
+compiled.settle()
 
 __all__ = ["Server", "__version__"]
 

@@ -21,7 +21,7 @@ import threading
 from types import FrameType
 from typing import Any
 
-from nogil_df.base import log
+from nogil_df.base import compiled, log
 from nogil_df.base.clock import Clock
 from nogil_df.base.flags import FlagError, Options
 from nogil_df.base.interpreter import is_gil_enabled, may_import
@@ -93,6 +93,7 @@ class RunningServer:
         Raises:
             StartError: a socket can't be opened or a thread not be built; nothing is left behind then.
         """
+        compiled.prepare_for_threads()
         everyone = threading.Barrier(self._count + 1)
         try:
             self._open_sockets()
@@ -310,6 +311,8 @@ def run(options: Options) -> int:
         with contextlib.suppress(OSError), open(options.pidfile, "w", encoding="ascii") as file:
             file.write(f"{os.getpid()}\n")
     log.banner(server.addresses(), len(server.threads), len(server.threads))
+    if reason := compiled.why_not():
+        log.notice(f"running from Python source, without compiled modules: {reason}")
     if too_few:
         log.warning(too_few)
     leave_garbage_alone()

@@ -7,8 +7,10 @@
 
 `.venv` is on the free-threaded interpreter and holds the package as an editable install. `.venv-tools`
 holds the linters and type checker, which have no builds for free-threaded Pythons, on an ordinary Python
-where there is one. A stamp in each tells what it was made from (the hash of its requirements, the
-interpreter, the extras), so that everything after the first time costs a few milliseconds and no network.
+where there is one. The modules that have a compiled form are compiled in place where there is a C compiler;
+NOGIL_DF_PURE=1 leaves that out. Stamps tell what all this was made from (the hash of its requirements, the
+interpreter, the extras, the compiled sources), so that everything after the first time costs a few
+milliseconds and no network.
 """
 
 from __future__ import annotations
@@ -25,7 +27,7 @@ from pathlib import Path
 
 import interpreter
 from packages import ensure_commands
-from steps import Lacking, StepFailed, exit_code, run_step, say
+from steps import Lacking, StepFailed, cpus, exit_code, run_step, say
 
 ROOT = Path(__file__).resolve().parent.parent
 VENV = ROOT / ".venv"
@@ -34,6 +36,8 @@ PIP_LOG = ROOT / ".venv.log"
 NODE = ROOT / "tests" / "clients" / "node"
 NODE_LOG = ROOT / ".venv-node.log"
 STAMP = "made-from.json"
+COMPILED_STAMP = "compiled-from.json"
+COMPILE_LOG = ROOT / ".venv-compile.log"
 # Extras of pyproject.toml, then whether the tools are needed, then commands, by what the environment is for.
 EXTRAS: dict[str, list[str]] = {"run": [], "lint": [], "test": ["test"], "bench": ["bench"]}
 NEEDS_TOOLS = ("lint", "test")
@@ -41,14 +45,18 @@ NEEDS_COMMANDS = {
     "test": ("redis-server", "redis-cli", "redis-benchmark", "memcached"),
     "bench": ("redis-server", "redis-benchmark"),
 }
+# What the compiled modules are made with.
+ALWAYS = ("build",)
 # Extras that may have to be built from source.
 BUILT = ("fast", "scripting")
-# lupa builds every LuaJIT and Lua that it knows; the server uses Lua 5.1 alone.
-PIP_ENVIRONMENT = {"LUPA_NO_LUAJIT": "true"}
+# lupa builds every LuaJIT and Lua that it knows; the server uses Lua 5.1 alone. Our own modules are compiled
+# in a step of their own, which can be repeated.
+PIP_ENVIRONMENT = {"LUPA_NO_LUAJIT": "true", "NOGIL_DF_PURE": "1"}
 # Seconds. Building hiredis takes a few, lupa 150; a first download of everything takes some ten.
 _PIP_LIMIT = 1200.0
 _VENV_LIMIT = 120.0
 _NPM_LIMIT = 90.0
+_COMPILE_LIMIT = 900.0
 _OLDEST_TOOLS_PYTHON = (3, 10)
 
 
@@ -57,6 +65,7 @@ def prepare(purpose: str) -> None:
     with (ROOT / ".venv.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         _prepare_package(EXTRAS[purpose])
+        _prepare_compiled()
         if purpose in NEEDS_TOOLS:
             _prepare_tools()
         ensure_commands(NEEDS_COMMANDS.get(purpose, ()))
@@ -93,6 +102,34 @@ def _prepare_package(extras: Sequence[str]) -> None:
     _write_stamp(VENV, {**wanted, "interpreter": known, "extras": installed})
 
 
+def _prepare_compiled() -> None:
+    """Compile what of the package can be compiled, if its sources changed; go on without where that fails."""
+    if os.environ.get("NOGIL_DF_PURE", "") not in ("", "0"):
+        return
+    wanted = {"sources": _hash_of_compiled()}
+    if _holds(_stamp(VENV, COMPILED_STAMP), wanted):
+        return
+    command = [str(VENV / "bin" / "python"), "setup.py", "build_ext", "--inplace", f"--parallel={cpus()}"]
+    what = "compiling the hot path (the first time takes minutes; NOGIL_DF_PURE=1 does without)"
+    try:
+        run_step(what, command, COMPILE_LOG, _COMPILE_LIMIT, cwd=ROOT, env={"NOGIL_DF_MUST_COMPILE": "1"})
+    except StepFailed:
+        say(f"that failed, see {COMPILE_LOG}; the server runs from Python source: slower, otherwise the same")
+    # Also after a failure, which would be the same the next time. Hashed again: now it is known what is used.
+    _write_stamp(VENV, {"sources": _hash_of_compiled()}, COMPILED_STAMP)
+
+
+def _hash_of_compiled() -> str:
+    """A hash of everything that the compiled modules are made from."""
+    package = ROOT / "nogil_df"
+    manifest = package / "compiled.txt"
+    named = manifest.read_text().splitlines() if manifest.exists() else []
+    paths = {package / line.split(" ", 1)[1] for line in named}
+    paths.update(package.rglob("*.pyx"), package.rglob("*.pxd"), [ROOT / "setup.py"])
+    hashes = [f"{path} {_hash(path) if path.exists() else ''}" for path in sorted(paths)]
+    return hashlib.sha256("\n".join(hashes).encode()).hexdigest()
+
+
 def _install_package(python: Path, extras: Sequence[str]) -> None:
     """Install the checkout with `extras`, and with hiredis and lupa where they can be built."""
     try:
@@ -107,7 +144,7 @@ def _install_package(python: Path, extras: Sequence[str]) -> None:
 
 
 def _requirement(extras: Sequence[str]) -> str:
-    return f"{ROOT}[{','.join(extras)}]" if extras else str(ROOT)
+    return f"{ROOT}[{','.join([*ALWAYS, *extras])}]"
 
 
 def _prepare_tools() -> None:
@@ -169,15 +206,15 @@ def _holds(stamp: dict[str, object], wanted: dict[str, str]) -> bool:
     return all(stamp.get(name) == value for name, value in wanted.items())
 
 
-def _stamp(where: Path) -> dict:
+def _stamp(where: Path, name: str = STAMP) -> dict:
     try:
-        return json.loads((where / STAMP).read_text())
+        return json.loads((where / name).read_text())
     except (OSError, ValueError):
         return {}
 
 
-def _write_stamp(where: Path, stamp: dict[str, object]) -> None:
-    (where / STAMP).write_text(json.dumps(stamp, indent=1) + "\n")
+def _write_stamp(where: Path, stamp: dict[str, object], name: str = STAMP) -> None:
+    (where / name).write_text(json.dumps(stamp, indent=1) + "\n")
 
 
 def main() -> None:

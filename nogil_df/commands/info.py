@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from nogil_df import __version__
-from nogil_df.base import interpreter
+from nogil_df.base import compiled, interpreter
 from nogil_df.base.version import REDIS_VERSION
 from nogil_df.commands.spec import NOTHING, Row, multi
 from nogil_df.commands.statistics import CLIENTS, COMMANDS, KEYSPACE, Figures, gather, percentile
@@ -136,6 +136,8 @@ def server(report: Report) -> Lines:
     yield "free_threaded", int(interpreter.is_free_threaded())
     yield "gil", "on" if interpreter.is_gil_enabled() else "off"
     yield "parser", parser_name(state)
+    yield "compiled", "yes" if compiled.in_use() else "no"
+    yield "compiled_modules", ",".join(compiled.in_use())
 
 
 def clients(report: Report) -> Lines:

@@ -204,7 +204,7 @@ class ReplyEncoder:
             out += (head, header, header.join(values), b"\r\n")  # type: ignore[arg-type]
             return True
         pieces: list[bytes] = [b""] * (2 * count)
-        pieces[::2] = map(headers.__getitem__, lengths)
+        pieces[::2] = [headers[length] for length in lengths]
         pieces[1::2] = values  # type: ignore[assignment]
         out.append(head)
         out += pieces

@@ -1,0 +1,3 @@
+from types import ModuleType
+
+def make_immortal(module: ModuleType) -> None: ...

@@ -1,0 +1,123 @@
+"""What pyproject.toml can't say: which modules are compiled, and that nothing breaks where they can't be.
+
+Two kinds of modules are compiled, by Cython:
+
+- twins: every `.pyx` under `nogil_df`; modules of their own that do what others do in Python, with data in C;
+- sources as they are: the `.py` named in `AS_THEY_ARE` below. A `.pxd` beside one of them declares C types
+  for its classes and functions; the `.py` stays the only source.
+
+The extension modules land beside the sources and are found before them. With them goes `compiled.txt`, which
+tells from what sources they were made: `nogil_df.base.compiled` lets none be imported if one of those has
+changed since.
+
+Without a C compiler, or with NOGIL_DF_PURE=1 in the environment, nothing is compiled, and the server runs
+from its sources: slower, otherwise the same.
+
+    python setup.py build_ext --inplace      in a checkout; `make run` and `make test` do that
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from importlib.util import source_hash
+from pathlib import Path
+
+from setuptools import Extension, setup
+from setuptools.command.build_ext import build_ext
+
+ROOT = Path(__file__).resolve().parent
+PACKAGE = ROOT / "nogil_df"
+MANIFEST = "compiled.txt"
+PURE = os.environ.get("NOGIL_DF_PURE", "") not in ("", "0")
+
+# Modules below `nogil_df`, compiled because the profile of a benchmark says that it pays.
+AS_THEY_ARE = """
+wire.reply
+""".split()
+
+DIRECTIVES = {
+    "language_level": 3,
+    # The GIL stays off when such a module is imported.
+    "freethreading_compatible": True,
+    # Hints are for readers and mypy; what is to be a C type stands in a .pxd.
+    "annotation_typing": False,
+    "embedsignature": False,
+}
+
+
+def sources() -> list[Path]:
+    """The file of every module to compile."""
+    listed = [PACKAGE.joinpath(*name.split(".")).with_suffix(".py") for name in AS_THEY_ARE]
+    return sorted([*PACKAGE.rglob("*.pyx"), *listed])
+
+
+def module_of(path: Path) -> str:
+    """The dotted name of the module that a source file makes."""
+    return ".".join(path.relative_to(ROOT).with_suffix("").parts)
+
+
+def extensions() -> list[Extension]:
+    """One extension for each source, not yet translated to C; none where nothing is to be compiled."""
+    if PURE:
+        return []
+    return [
+        Extension(
+            module_of(path),
+            [str(path.relative_to(ROOT))],
+            # Without -g: a build takes a third less time.
+            extra_compile_args=["-O2", "-g0", "-fno-strict-aliasing", "-Wno-unreachable-code"],
+        )
+        for path in sources()
+    ]
+
+
+class BuildCompiled(build_ext):
+    """`build_ext` that does without what can't be built, and tells what the modules were made from."""
+
+    def run(self) -> None:
+        """Translate, compile, and leave the manifest; or leave nothing compiled behind."""
+        manifest = self._target() / MANIFEST
+        manifest.unlink(missing_ok=True)
+        if not self.extensions:
+            return
+        made_from = [
+            f"{source_hash(path.read_bytes()).hex()} {path.relative_to(PACKAGE).as_posix()}\n"
+            for path in sorted([*sources(), *PACKAGE.rglob("*.pxd")])
+        ]
+        self.parallel = self.parallel or os.cpu_count() or 1
+        try:
+            self._translate()
+            super().run()
+        except Exception as error:
+            # Whatever it is, and distutils has many: no compiler, no headers, no memory.
+            print(f"nogil-df: running from source, as compiling failed: {error}", file=sys.stderr)
+            if os.environ.get("NOGIL_DF_MUST_COMPILE"):
+                raise
+            self.extensions = []
+            return
+        manifest.parent.mkdir(parents=True, exist_ok=True)
+        manifest.write_text("".join(made_from), encoding="ascii")
+
+    def _target(self) -> Path:
+        return PACKAGE if self.inplace else Path(self.build_lib) / "nogil_df"
+
+    def _translate(self) -> None:
+        from Cython.Build import cythonize
+
+        self.extensions[:] = cythonize(
+            self.extensions,
+            nthreads=min(self.parallel, len(self.extensions)),
+            build_dir="build/cython",
+            compiler_directives=DIRECTIVES,
+            quiet=True,
+            show_all_warnings=False,
+        )
+        self.swig_opts = []
+        for extension in self.extensions:
+            extension._needs_stub = False
+            extension._full_name = self.get_ext_fullname(extension.name)
+            extension._links_to_dynamic = False
+
+
+setup(ext_modules=extensions(), cmdclass={"build_ext": BuildCompiled})
