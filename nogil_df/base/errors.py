@@ -317,6 +317,9 @@ CATALOGUE: Final[dict[str, str]] = {
     ),
     "STREAM_XREAD_GROUP": ("ERR The GROUP option is only supported by XREADGROUP. You called XREAD instead."),
     "STREAM_XREAD_NOACK": ("ERR The NOACK option is only supported by XREADGROUP. You called XREAD instead."),
+    "STREAM_XREAD_CLAIM": ("ERR The CLAIM option is only supported by XREADGROUP. You called XREAD instead."),
+    "STREAM_CLAIM_IDLE_NOT_INTEGER": "ERR min-idle-time is not an integer",
+    "STREAM_CLAIM_IDLE_NEGATIVE": "ERR min-idle-time must be a positive integer",
     "STREAM_MISSING_GROUP": "ERR Missing GROUP option for XREADGROUP",
     "STREAM_DOLLAR": (
         "ERR The $ ID is meaningless in the context of XREADGROUP: you want to read the history of this "

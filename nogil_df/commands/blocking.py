@@ -208,7 +208,8 @@ def block(context: Context, demand: Demand, seconds: float) -> Steps:
             if not waits or token.late or context.session.closed:
                 return None
             token.waiter = None
-            _start_over(context, demand, waiter)
+            waiter.ticket[:] = [True]
+            start_over(context, demand.keys if demand.target is None else [*demand.keys, demand.target])
     finally:
         token.end()
         if movers:
@@ -219,24 +220,31 @@ GONE = object()
 """What was there to serve a command has expired between two hops: another try, or another wait."""
 
 
-def _start_over(context: Context, demand: Demand, waiter: Waiter) -> None:
-    """Take a new transaction over the same keys; the last one is over."""
+TIME_UP = object()
+"""A wait ended because its time was up, and not by CLIENT UNBLOCK."""
+
+
+def start_over(context: Context, keys: Sequence[bytes]) -> None:
+    """Take a new transaction that writes these keys; the last one is over. O(keys)."""
     assert context.tx is not None
     context.tx.release()
     context.tx = tx = Transaction(context.proactor, context)
-    waiter.ticket[:] = [True]
-    keys = demand.keys if demand.target is None else [*demand.keys, demand.target]
     tx.lock_keys({}, {shard: {h for _, _, h in group} for shard, group in context.by_shard(keys).items()})
 
 
 def wait_for(context: Context, demand: Demand, seconds: float) -> Steps:
-    """`block` for a command without a target that has made its own first try, in this same transaction."""
+    """`block` for a command without a target that has made its own first try, in this same transaction.
+
+    Returns:
+        What `block` does, and `TIME_UP` if that is why there is nothing.
+    """
     token = Wait(context)
     waiter = _make_waiter(context, demand, token)
     places = context.by_shard(demand.keys)
     try:
         yield from context.hop({s: (wait, (waiter, entries)) for s, entries in places.items()}, last=True)
-        return (yield from _sleep(context, demand, token, waiter, places, seconds))
+        found = yield from _sleep(context, demand, token, waiter, places, seconds)
+        return TIME_UP if found is None and token.late else found
     finally:
         token.end()
 

@@ -82,6 +82,12 @@ def tell(db: Keyspace, key: bytes, event: bytes) -> None:
 
 # Trimming.
 
+KEEP: Final = b"KEEPREF"
+DROP: Final = b"DELREF"
+ACKED: Final = b"ACKED"
+"""What becomes of groups' references to an entry that goes: they stay, they go as well, or the entry stays
+as long as a group has it pending or ahead (Redis documentation of XADD and XDELEX, 8.2)."""
+
 
 @dataclass(slots=True)
 class Trim:
@@ -92,20 +98,29 @@ class Trim:
         threshold: that number or id.
         approximate: whole blocks only.
         limit: entries removed at most; -1 if the command does not say.
+        references: `KEEP`, `DROP` or `ACKED`.
     """
 
     by_length: bool
     threshold: int
     approximate: bool
     limit: int = -1
+    references: bytes = KEEP
 
     def apply(self, value: StreamValue, limits: EncodingLimits) -> int:
-        """Trim a stream; how many entries were removed. O(removed)."""
+        """Trim a stream; how many entries were removed. O(removed), with `ACKED` O(entries looked at)."""
         limit = 0
         if self.approximate:
             limit = usual_limit(limits) if self.limit < 0 else self.limit
+        if self.references == ACKED and value.groups:
+            most, least = (self.threshold, LAST_ID) if self.by_length else (0, self.threshold)
+            return value.trim_settled(most, least, self.approximate, limit)
+        gone: list[int] | None = [] if self.references == DROP and value.groups else None
         trim = value.trim_to_length if self.by_length else value.trim_below
-        return trim(self.threshold, self.approximate, limit)
+        removed = trim(self.threshold, self.approximate, limit, gone)
+        if gone:
+            value.settle_everywhere(gone)
+        return removed
 
 
 def usual_limit(limits: EncodingLimits) -> int:
@@ -129,12 +144,13 @@ def trim_at(db: Keyspace, key: bytes, value: StreamValue, trim: Trim) -> int:
 class _Options:
     """The options of XADD and XTRIM, and where they end."""
 
-    __slots__ = ("adding", "at", "limit", "make", "trim")
+    __slots__ = ("adding", "at", "limit", "make", "references", "trim")
 
     def __init__(self, args: Args, adding: bool) -> None:
         self.adding = adding
         self.trim: Trim | None = None
         self.limit = -1
+        self.references = b""
         self.make = True
         self.at = 2
         while self.at < len(args):
@@ -149,6 +165,9 @@ class _Options:
                 self.at += 2
             elif adding and word == b"NOMKSTREAM":
                 self.make = False
+                self.at += 1
+            elif word in (KEEP, DROP, ACKED) and not self.references:
+                self.references = word
                 self.at += 1
             elif adding:
                 return
@@ -183,6 +202,8 @@ class _Options:
             if self.trim is None or not self.trim.approximate:
                 raise ReplyError("STREAM_LIMIT_EXACT")
             self.trim.limit = self.limit
+        if self.trim is not None and self.references:
+            self.trim.references = self.references
 
 
 # XADD.
@@ -514,7 +535,7 @@ TABLE: tuple[Row, ...] = (
         plain_with=5,
         encode="bulk_or_null",
         key_flags="RW UPDATE",
-        syntax=f"key [NOMKSTREAM] {_TRIM} <* | id> field value [field value ...]",
+        syntax=f"key [NOMKSTREAM] [KEEPREF | DELREF | ACKED] {_TRIM} <* | id> field value [field value ...]",
         summary="Adds an entry at the end of a stream; creates it if need be.",
         complexity="O(1) to add an entry, O(N) to trim N of them",
         tips="nondeterministic_output",
@@ -570,7 +591,7 @@ TABLE: tuple[Row, ...] = (
         op=op_xtrim,
         encode="number",
         key_flags="RW DELETE",
-        syntax="key <MAXLEN | MINID> [= | ~] threshold [LIMIT count]",
+        syntax="key <MAXLEN | MINID> [= | ~] threshold [LIMIT count] [KEEPREF | DELREF | ACKED]",
         summary="Removes entries from the front of a stream.",
         complexity="O(N) where N is the number of entries removed",
         tips="nondeterministic_output",

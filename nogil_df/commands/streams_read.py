@@ -10,16 +10,22 @@ If there was nothing, that same transaction leaves a waiter on every key (`nogil
 stream that gets an entry serves all readers that wait for it, for reading consumes nothing; of the readers
 of a group the first in line is given the entry, and the others wait on. Readers of a group are also woken
 when there is nothing to wait for any more: the group was destroyed, the key deleted or given another type.
+
+XREADGROUP with CLAIM also takes over what has been pending for somebody for long. No write tells when that
+is so: while it waits, it comes again when the entry that has been pending longest will have been so for long
+enough, or else after the shortest time in which an entry that is not pending yet could have been.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from heapq import nsmallest
 from typing import TYPE_CHECKING, Any, Final
 
 from nogil_df.base.errors import ReplyError
+from nogil_df.base.numbers import parse_int
 from nogil_df.commands.arguments import integer, milliseconds
-from nogil_df.commands.blocking import Demand, wait_for
+from nogil_df.commands.blocking import TIME_UP, Demand, start_over, wait_for
 from nogil_df.commands.spec import Row, multi
 from nogil_df.commands.streams import held, read, shown
 from nogil_df.commands.streams_groups import consumer_of, group_of, resize
@@ -49,6 +55,11 @@ FROM_NOW: Final = -1
 LAST_ONE: Final = -2
 """In place of an id: the last entry there is (``+``)."""
 
+NO_CLAIM: Final = -1
+
+SHORTEST_WAIT_MS: Final = 10
+"""Between two looks for entries to claim."""
+
 
 @dataclass(slots=True)
 class Reading:
@@ -62,6 +73,7 @@ class Reading:
         wait: seconds to wait, 0 for ever; None not to wait.
         group, consumer: of XREADGROUP; empty for XREAD.
         keep: whether what is delivered is pending.
+        claim: milliseconds from which entries that are pending are taken over, `NO_CLAIM` for never.
     """
 
     keys: list[bytes]
@@ -71,6 +83,7 @@ class Reading:
     group: bytes | None = None
     consumer: bytes = b""
     keep: bool = True
+    claim: int = NO_CLAIM
 
 
 class _Parser:
@@ -125,6 +138,16 @@ class _Parser:
                 raise ReplyError("STREAM_XREAD_NOACK")
             reading.keep = False
             return at + 1
+        if word == b"CLAIM" and more:
+            if not self.in_group:
+                raise ReplyError("STREAM_XREAD_CLAIM")
+            idle = parse_int(args[at + 1])
+            if idle is None:
+                raise ReplyError("STREAM_CLAIM_IDLE_NOT_INTEGER")
+            if idle < 0:
+                raise ReplyError("STREAM_CLAIM_IDLE_NEGATIVE")
+            reading.claim = idle
+            return at + 2
         raise ReplyError("SYNTAX")
 
     def _streams(self, first: int) -> None:
@@ -180,7 +203,9 @@ def cmd_xread(context: Context, args: Args) -> Steps:
     after: dict[bytes, int] = {}
     for position, key in enumerate(reading.keys):
         after.setdefault(key, found[position][1] if position in found else 0)
-    return (yield from _wait(context, reading, has_after, serve_reader, (after, reading.count)))
+    wanted = after, reading.count
+    reply = yield from _wait(context, reading, reading.wait, has_after, serve_reader, wanted)
+    return NULL_ARRAY if reply is TIME_UP else reply
 
 
 def cmd_xreadgroup(context: Context, args: Args) -> Steps:
@@ -189,13 +214,30 @@ def cmd_xreadgroup(context: Context, args: Args) -> Steps:
     places = context.by_shard(reading.keys)
     if len(places) > 1:
         yield from _hop(context, places, check_groups, reading)
-    found = yield from _hop(context, places, deliver, reading)
-    entries = {position: part for position, part in found.items() if part is not None}
-    if entries:
-        yield from context.conclude()
-        return _reply(context, reading, entries)
-    payload = reading.group, reading.consumer, reading.count, reading.keep
-    return (yield from _wait(context, reading, ends_wait, serve_member, payload))
+    clock = context.dispatcher.clock
+    until = clock.monotonic() + (reading.wait or 0)
+    payload = reading.group, reading.consumer, reading.count, reading.keep, reading.claim
+    while True:
+        found = yield from _hop(context, places, deliver, reading)
+        entries = {position: part for position, part in found.items() if part.__class__ is list}
+        if entries:
+            yield from context.conclude()
+            return _reply(context, reading, entries)
+        wait = reading.wait
+        if reading.claim != NO_CLAIM and wait is not None:
+            left = until - clock.monotonic() if wait else 0.0
+            if left < 0:
+                yield from context.conclude()
+                return NULL_ARRAY
+            wait = max(min(found.values()), SHORTEST_WAIT_MS) / 1000
+            if reading.wait:
+                wait = min(wait, left)
+        reply = yield from _wait(context, reading, wait, ends_wait, serve_member, payload)
+        if reply is not TIME_UP or context.session.closed:
+            return reply
+        if reading.claim == NO_CLAIM or (reading.wait and clock.monotonic() >= until):
+            return NULL_ARRAY
+        start_over(context, reading.keys)
 
 
 def _hop(context: Context, places: dict[int, Places], work: Any, reading: Reading) -> Steps:
@@ -222,15 +264,17 @@ def _reply(context: Context, reading: Reading, entries: dict[int, Any]) -> Any:
     return Pairs(streams) if context.session.proto == 3 else [list(pair) for pair in streams]
 
 
-def _wait(context: Context, reading: Reading, wants: Any, serve: Any, payload: Any) -> Steps:
-    """There was nothing: wait for it, if the command is to. Returns the reply."""
-    if reading.wait is None or context.nested:
+def _wait(
+    context: Context, reading: Reading, seconds: float | None, wants: Any, serve: Any, payload: Any
+) -> Steps:
+    """There was nothing: wait for it, if the command is to. Returns the reply, or `TIME_UP`."""
+    if seconds is None or context.nested:
         yield from context.conclude()
         return NULL_ARRAY
     demand = Demand(reading.keys, wants, serve, payload, keyed=True)
-    found = yield from wait_for(context, demand, reading.wait)
-    if found is None:
-        return NULL_ARRAY
+    found = yield from wait_for(context, demand, seconds)
+    if found is None or found is TIME_UP:
+        return found or NULL_ARRAY
     key, entries = found
     return Pairs([(key, entries)]) if context.session.proto == 3 else [[key, entries]]
 
@@ -306,15 +350,15 @@ def deliver(shard: Shard, argument: tuple[int, Places, Reading]) -> Any:
     """XREADGROUP on one shard.
 
     Returns:
-        {position: entries, None if there is nothing new}; or (position, error) of the first key that is
-        wrong, and then nothing has happened.
+        {position: entries, or how many ms to wait if there are none}; or (position, error) of the first key
+        that is wrong, and then nothing has happened.
     """
     wrong = check_groups(shard, argument)
     if wrong:
         return wrong
     index, keys, reading = argument
     db = shard.dbs[index]
-    found: dict[int, list[Any] | None] = {}
+    found: dict[int, list[Any] | int] = {}
     for position, key, h in keys:
         value = held(db, key, h)
         assert value is not None
@@ -325,11 +369,50 @@ def deliver(shard: Shard, argument: tuple[int, Places, Reading]) -> Any:
         assert isinstance(after, int)
         if after != NEW:
             found[position] = history(db, value, consumer, after, reading.count)
+        elif reading.claim != NO_CLAIM:
+            entries = claim(db, value, group, consumer, reading.count, reading.keep, reading.claim)
+            found[position] = entries or until_claimable(db, group, reading.claim)
         elif value.last_entry_id > group.last_id:
             found[position] = give(db, value, group, consumer, reading.count, reading.keep)
         else:
-            found[position] = None
+            found[position] = 0
     return found
+
+
+def claim(
+    db: Keyspace, value: StreamValue, group: Group, consumer: Consumer, count: int, keep: bool, idle: int
+) -> list[Any]:
+    """Deliver what has been pending for ``idle`` ms, longest first, then what is new. O(pending + entries).
+
+    Returns:
+        Entries with the time since they were delivered last, ms, and how often they were.
+    """
+    now = db.shard.tick.ms
+    deliveries = group.pending.entries
+    old = ((delivery.at, entry_id) for entry_id, delivery in deliveries.items() if now - delivery.at >= idle)
+    found: list[Any] = []
+    for at, entry_id in nsmallest(count, old) if count else sorted(old):
+        body = value.get(entry_id)
+        if body is None:
+            continue
+        delivery = deliveries[entry_id]
+        found.append([show(entry_id), body, now - at, delivery.times])
+        group.hand_over(delivery, entry_id, consumer)
+        delivery.at = now
+        delivery.times += 1
+    if found:
+        consumer.active = now
+        db.shard.dirty += len(found)
+    if (not count or len(found) < count) and value.last_entry_id > group.last_id:
+        new = give(db, value, group, consumer, count and count - len(found), keep)
+        found += [[*entry, 0, 0] for entry in new]
+    return found
+
+
+def until_claimable(db: Keyspace, group: Group, idle: int) -> int:
+    """Milliseconds until an entry can have been pending for ``idle`` of them. O(pending)."""
+    first = min((delivery.at for delivery in group.pending.entries.values()), default=None)
+    return idle if first is None else min(idle, max(first + idle - db.shard.tick.ms, 0))
 
 
 def give(
@@ -372,20 +455,20 @@ def history(db: Keyspace, value: StreamValue, consumer: Consumer, after: int, co
     return found
 
 
-def ends_wait(value: Any, payload: tuple[bytes, bytes, int, bool], key: bytes) -> bool:
+def ends_wait(value: Any, payload: tuple[bytes, bytes, int, bool, int], key: bytes) -> bool:
     """Whether there is something new for a group, or no such group any more. O(1)."""
     if value.__class__ is not StreamValue or payload[0] not in value.groups:
         return True
     return value.last_entry_id > value.groups[payload[0]].last_id
 
 
-def serve_member(db: Keyspace, payload: tuple[bytes, bytes, int, bool], key: bytes, h: int) -> list[Any]:
+def serve_member(db: Keyspace, payload: tuple[bytes, bytes, int, bool, int], key: bytes, h: int) -> list[Any]:
     """Deliver what a member of a group waited for. O(entries).
 
     Raises:
         ReplyError: the stream has gone, or the group.
     """
-    name, consumer_name, count, keep = payload
+    name, consumer_name, count, keep, idle = payload
     found = db.peek(key, h)
     if found.__class__ is not StreamValue:
         raise ReplyError("UNBLOCKED_STREAM")
@@ -395,6 +478,8 @@ def serve_member(db: Keyspace, payload: tuple[bytes, bytes, int, bool], key: byt
     if group is None:
         raise ReplyError("NOGROUP_BLOCKED")
     consumer = consumer_of(db, key, value, group, own(consumer_name))
+    if idle != NO_CLAIM:
+        return claim(db, value, group, consumer, count, keep, idle)
     return give(db, value, group, consumer, count, keep)
 
 
@@ -433,7 +518,7 @@ TABLE: tuple[Row, ...] = (
         key_flags="RO ACCESS",
         acl="@write @stream @slow @blocking",
         syntax=(
-            "GROUP group consumer [COUNT count] [BLOCK milliseconds] [NOACK] "
+            "GROUP group consumer [COUNT count] [BLOCK milliseconds] [CLAIM min-idle-time] [NOACK] "
             "STREAMS key [key ...] id [id ...]"
         ),
         summary="Returns what is new in several streams to a member of a consumer group; may wait for it.",

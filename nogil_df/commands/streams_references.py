@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Final
 from nogil_df.base.errors import ReplyError
 from nogil_df.base.numbers import parse_int
 from nogil_df.commands.spec import Row, single
-from nogil_df.commands.streams import delete, held
+from nogil_df.commands.streams import ACKED, DROP, KEEP, delete, held
 from nogil_df.commands.streams_groups import group_of, resize
 from nogil_df.commands.streams_ids import parse_id
 from nogil_df.shard.stream_groups import Group
@@ -29,10 +29,6 @@ if TYPE_CHECKING:
     from nogil_df.shard.keyspace import Keyspace
 
 Args = list[bytes]
-
-KEEP: Final = b"KEEPREF"
-DROP: Final = b"DELREF"
-ACKED: Final = b"ACKED"
 
 NO_SUCH_ID: Final = -1
 DELETED: Final = 1
@@ -67,17 +63,11 @@ def parse_references(args: Args, at: int) -> tuple[bytes, list[int]]:
     return strategy, ids
 
 
-def is_referenced(value: StreamValue, entry_id: int) -> bool:
-    """Whether any group has an entry pending, or ahead. O(groups)."""
-    return any(
-        entry_id > group.last_id or entry_id in group.pending.entries for group in value.groups.values()
-    )
-
-
-def settle_everywhere(db: Keyspace, value: StreamValue, entry_id: int) -> None:
-    """An entry is pending in no group any more. O(groups)."""
-    for group in value.groups.values():
-        settle(db, value, group, entry_id)
+def settle_everywhere(db: Keyspace, value: StreamValue, ids: list[int]) -> None:
+    """Entries are pending in no group any more. O(ids * groups)."""
+    before = value.memory
+    value.settle_everywhere(ids)
+    db.resized(before, value.memory)
 
 
 def settle(db: Keyspace, value: StreamValue, group: Group, entry_id: int) -> bool:
@@ -100,15 +90,14 @@ def op_xdelex(db: Keyspace, args: Args, h: int) -> list[int]:
     if value is None:
         return [NO_SUCH_ID] * len(ids)
     if strategy == DROP:
-        for entry_id in ids:
-            settle_everywhere(db, value, entry_id)
+        settle_everywhere(db, value, ids)
     fates: list[int] = []
 
     def to_delete() -> Iterator[int]:
         for entry_id in ids:
             if value.get(entry_id) is None:
                 fates.append(NO_SUCH_ID)
-            elif strategy == ACKED and is_referenced(value, entry_id):
+            elif strategy == ACKED and value.is_referenced(entry_id):
                 fates.append(REFERENCED)
             else:
                 fates.append(DELETED)
@@ -138,11 +127,11 @@ def op_xackdel(db: Keyspace, args: Args, h: int) -> list[int]:
             fates.append(NO_SUCH_ID)
             continue
         db.shard.dirty += 1
-        if strategy == ACKED and is_referenced(value, entry_id):
+        if strategy == ACKED and value.is_referenced(entry_id):
             fates.append(REFERENCED)
             continue
         if strategy == DROP:
-            settle_everywhere(db, value, entry_id)
+            settle_everywhere(db, value, [entry_id])
         fates.append(DELETED)
         gone.append(entry_id)
     delete(db, key, value, gone)

@@ -273,12 +273,15 @@ class StreamValue:
         del self.starts[begin:end]
         self.tail = self.blocks[-1] if self.blocks else None
 
-    def trim_to_length(self, most: int, approximate: bool, limit: int) -> int:
+    def trim_to_length(
+        self, most: int, approximate: bool, limit: int, removed_ids: list[int] | None = None
+    ) -> int:
         """Remove entries from the front until ``most`` are left. O(removed).
 
         Args:
             approximate: remove whole blocks only.
             limit: entries removed at most, in whole blocks; 0 for any number, and always if not approximate.
+            removed_ids: gets the ids of what is removed, if they are asked for.
 
         Returns:
             How many were removed.
@@ -292,12 +295,15 @@ class StreamValue:
             left -= entries
             drop += 1
         if drop:
+            self._note_blocks(drop, removed_ids)
             self._drop_blocks(0, drop)
         if not approximate and self.length > most:
-            self._trim_block(self.length - most)
+            self._trim_block(self.length - most, removed_ids)
         return before - self.length
 
-    def trim_below(self, least: int, approximate: bool, limit: int) -> int:
+    def trim_below(
+        self, least: int, approximate: bool, limit: int, removed_ids: list[int] | None = None
+    ) -> int:
         """Remove entries with ids below ``least``; the rest as for `trim_to_length`. O(removed)."""
         before = self.length
         removed = drop = 0
@@ -306,14 +312,22 @@ class StreamValue:
                 break
             removed += len(block.ids)
             drop += 1
+        self._note_blocks(drop, removed_ids)
         self._drop_blocks(0, drop)
         if not approximate and self.blocks:
-            self._trim_block(bisect_left(self.blocks[0].ids, least))
+            self._trim_block(bisect_left(self.blocks[0].ids, least), removed_ids)
         return before - self.length
 
-    def _trim_block(self, count: int) -> None:
+    def _note_blocks(self, count: int, ids: list[int] | None) -> None:
+        if ids is not None:
+            for block in self.blocks[:count]:
+                ids += block.ids
+
+    def _trim_block(self, count: int, removed_ids: list[int] | None) -> None:
         """Remove entries from the front of the first block, which may be all of them."""
         block = self.blocks[0]
+        if removed_ids is not None:
+            removed_ids += block.ids[:count]
         if count == len(block.ids):
             self._drop_blocks(0, 1)
             return
@@ -323,7 +337,61 @@ class StreamValue:
         del block.bodies[:count]
         self.gone += count
 
+    def trim_settled(self, most: int, least: int, approximate: bool, limit: int) -> int:
+        """Remove entries from the front that no group has pending or ahead, and pass over the others.
+
+        O(entries that every group was given, up to the last one removed).
+
+        Args:
+            most, least: stop where so few entries are left, or at this id; only one of them bounds.
+            approximate: look at whole blocks only, those that the bounds would let go.
+            limit: entries looked at at most, in whole blocks; 0 for any number.
+
+        Returns:
+            How many were removed.
+        """
+        known = min((group.last_id for group in self.groups.values()), default=LAST_ID)
+        pending = [group.pending.entries for group in self.groups.values() if len(group.pending)]
+        left = self.length
+        looked_at = 0
+        doomed: list[int] = []
+        for block in self.blocks:
+            entries = len(block.ids)
+            goes_whole = left - entries >= most and block.last < least
+            looked_at += entries
+            if (approximate and not goes_whole) or (limit and looked_at > limit):
+                break
+            for entry_id in block.ids:
+                if left - len(doomed) <= most or entry_id >= least or entry_id > known:
+                    break
+                if not any(entry_id in entries for entries in pending):
+                    doomed.append(entry_id)
+            else:
+                continue
+            break
+        first = self.first_id
+        for entry_id in doomed:
+            if entry_id != first:
+                self.max_deleted = max(self.max_deleted, entry_id)
+            self.remove(entry_id)
+            first = self.first_id
+        return len(doomed)
+
     # How far groups are.
+
+    def is_referenced(self, entry_id: int) -> bool:
+        """Whether any group has an entry pending, or ahead. O(groups)."""
+        return any(
+            entry_id > group.last_id or entry_id in group.pending.entries for group in self.groups.values()
+        )
+
+    def settle_everywhere(self, ids: list[int]) -> None:
+        """Entries are pending in no group any more. O(ids * groups)."""
+        for group in self.groups.values():
+            before = group.memory
+            for entry_id in ids:
+                group.settle(entry_id)
+            self.memory += group.memory - before
 
     def is_fragmented_after(self, entry_id: int) -> bool:
         """Whether an entry from ``entry_id`` on was deleted, so that counting from there fails. O(1)."""

@@ -422,3 +422,105 @@ def test_a_cut_gets_the_stream_as_it_was(op: object, args: object) -> None:
     op(db, args, h)  # type: ignore[operator]
     assert handed == [([((1 << 64) + 1, (b"f", b"v"))], {b"g": 0})]
     shard.verify()
+
+
+# CLAIM.
+
+
+def claimed(reply: Reply) -> list[tuple[bytes, int, int]]:
+    """(id, ms since it was delivered last, how often) of the entries of one stream."""
+    return [(entry[0], entry[2], entry[3]) for entry in plain(reply)[0][1]]  # type: ignore[index]
+
+
+def test_claim_takes_what_is_idle_longest_first_over_shards(redis: Console) -> None:
+    for key in KEYS[:3]:
+        redis.run(b"XADD", key, b"1", b"f", b"v")
+        redis.run(b"XADD", key, b"2", b"f", b"v")
+        redis.run(b"XGROUP", b"CREATE", key, b"g", b"0")
+        redis.run(b"XREADGROUP", b"GROUP", b"g", b"one", b"STREAMS", key, b">")
+    redis.simulation.advance(50)
+    redis.run(b"XCLAIM", KEYS[0], b"g", b"one", b"0", b"1")
+    redis.simulation.advance(50)
+    words = [b"XREADGROUP", b"GROUP", b"g", b"two", b"CLAIM", b"40", b"STREAMS", *KEYS[:3], b">", b">", b">"]
+    reply = redis.run(*words)
+    assert claimed(reply) == [(b"2-0", 100, 1), (b"1-0", 50, 2)]
+    assert [stream[0] for stream in plain(reply)] == KEYS[:3]  # type: ignore[attr-defined]
+    assert redis.run(*words) == NULL_ARRAY
+    verify(redis)
+
+
+def test_claim_leaves_what_was_deleted_pending(redis: Console) -> None:
+    redis("XADD x 1 f v")
+    redis("XGROUP CREATE x g 0")
+    redis("XREADGROUP GROUP g one STREAMS x >")
+    redis("XDEL x 1")
+    assert redis("XREADGROUP GROUP g two CLAIM 0 STREAMS x >") == NULL_ARRAY
+    assert redis.value("XPENDING x g - + 9")
+
+
+@pytest.mark.parametrize("block", [b"0", b"500"])
+def test_who_waits_claims_what_becomes_idle_meanwhile(redis: Console, block: bytes) -> None:
+    redis("XADD x 1 f v")
+    redis("XGROUP CREATE x g 0")
+    redis("XREADGROUP GROUP g one STREAMS x >")
+    waiter = redis.another()
+    ask(
+        waiter,
+        b"XREADGROUP",
+        b"GROUP",
+        b"g",
+        b"two",
+        b"BLOCK",
+        block,
+        b"CLAIM",
+        b"100",
+        b"STREAMS",
+        b"x",
+        b">",
+    )
+    redis.simulation.advance(60)
+    redis("XCLAIM x g one 0 1")
+    redis.simulation.advance(60)
+    redis.simulation.run()
+    assert waiter.replies() == []
+    redis.simulation.advance(60)
+    redis.simulation.run()
+    assert claimed(waiter.replies()[0]) == [(b"1-0", 120, 2)]
+    assert waiters(redis) == 0
+    verify(redis)
+
+
+def test_a_wait_with_claim_ends_with_what_is_new_or_when_its_time_is_up(redis: Console) -> None:
+    redis("XGROUP CREATE x g 0 MKSTREAM")
+    waiter = redis.another()
+    words = [
+        b"XREADGROUP",
+        b"GROUP",
+        b"g",
+        b"two",
+        b"BLOCK",
+        b"250",
+        b"CLAIM",
+        b"100",
+        b"STREAMS",
+        b"x",
+        b">",
+    ]
+    ask(waiter, *words)
+    redis.simulation.advance(120)
+    redis.simulation.run()
+    redis("XADD x 1 f v")
+    assert claimed(waiter.replies()[0]) == [(b"1-0", 0, 0)]
+    redis("XACK x g 1")
+    ask(waiter, *words)
+    for _ in range(5):
+        assert waiter.replies() == []
+        redis.simulation.advance(51)
+        redis.simulation.run()
+    assert waiter.replies() == [NULL_ARRAY]
+    ask(waiter, *words)
+    redis.simulation.advance(120)
+    redis.simulation.run()
+    redis(f"CLIENT UNBLOCK {waiter.client.session.id}")
+    assert waiter.replies() == [NULL_ARRAY]
+    assert waiters(redis) == 0
