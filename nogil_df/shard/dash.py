@@ -42,6 +42,7 @@ from nogil_df.shard.dash_segment import (
     REMAINDERS,
     SEGMENT_SLOTS,
     STASH_START,
+    AgedRecord,
     Entry,
     HashKey,
     Record,
@@ -63,7 +64,7 @@ DIRECTORY_ENTRY_BYTES = 8
 DEADLINE_BYTES = 140  # an int and its share of a dict, which leaves as much behind when it grows
 
 type OnExpired = Callable[[bytes, int, Any], object]
-type OnChange = Callable[[list[Record]], object]
+type OnChange = Callable[[list[AgedRecord]], object]
 
 
 class Tick(Protocol):
@@ -676,10 +677,10 @@ class DashTable:
     def cut(self, version: int, on_change: OnChange) -> None:
         """Begin a point-in-time view of the table as it is now. O(1).
 
-        From now on every bucket is handed to `on_change`, as a list of records (key, value, deadline), before
-        the first write to it or by `cut_step`, whichever comes first; empty ones are not. Expired records
-        that are still there are among them. Several cuts may be under way; each `version` must be greater
-        than the ones before, else ValueError.
+        From now on every bucket is handed to `on_change`, as a list of records (key, value, deadline, age),
+        before the first write to it or by `cut_step`, whichever comes first; empty ones are not. Expired
+        records that are still there are among them. The age is a level of `nogil_df.shard.ages`. Several
+        cuts may be under way; each `version` must be greater than the ones before, else ValueError.
         """
         if version <= self._last_cut:
             raise ValueError(f"cut {version} is not newer than {self._last_cut}")

@@ -51,6 +51,9 @@ Unpacking this is several times cheaper than four attribute look-ups, on the hot
 type Record = tuple[bytes, Any, int]
 """Key, value, deadline (unix ms, 0 = none)."""
 
+type AgedRecord = tuple[bytes, Any, int, int]
+"""A record with its age, a level of `nogil_df.shard.ages`."""
+
 BUCKET_SLOTS = 14
 HOME_BUCKETS = 56
 STASH_BUCKETS = 4
@@ -253,10 +256,21 @@ class Segment:
         assert key is not None
         return key, self.values[slot], self.deadlines.get(slot, 0)
 
-    def records(self, bucket: int) -> list[Record]:
+    def records(self, bucket: int) -> list[AgedRecord]:
         """The records that lie in a bucket (home, stash or spill), highest rank first."""
         start = bucket * BUCKET_SLOTS
-        return [self.record(slot) for slot in range(start, start + BUCKET_SLOTS) if self.fingerprints[slot]]
+        taken = self.fingerprints[start : start + BUCKET_SLOTS]
+        keys: list[Any] = self.keys
+        values, ages, deadlines = self.values, self.ages, self.deadlines
+        if not deadlines:
+            return [
+                (keys[slot], values[slot], 0, ages[slot]) for slot, used in enumerate(taken, start) if used
+            ]
+        return [
+            (keys[slot], values[slot], deadlines.get(slot, 0), ages[slot])
+            for slot, used in enumerate(taken, start)
+            if used
+        ]
 
     def slots(self) -> list[int]:
         """The occupied slots."""

@@ -25,8 +25,8 @@ class Snapshot:
         self.position = 0
         table.cut(version, self.take)
 
-    def take(self, records: list[tuple[bytes, Any, int]]) -> None:
-        for key, value, deadline in records:
+    def take(self, records: list[tuple[bytes, Any, int, int]]) -> None:
+        for key, value, deadline, _ in records:
             assert key not in self.found, f"{key!r} was handed out twice"
             self.found[key] = value, deadline
 
