@@ -8,13 +8,14 @@ them all on one thread and turns them in an order that a seed decides.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from nogil_df.acl.user import Users
 from nogil_df.base.config import ConfigView
 from nogil_df.base.flags import FlagError
+from nogil_df.base.hashing import hash_key, hash_key_by_tag, lock_tag
 from nogil_df.base.interpreter import is_gil_enabled
 from nogil_df.commands.access import catalogue_of
 from nogil_df.commands.acl import AclFileError, read_acl_file
@@ -67,16 +68,37 @@ def make_thread(
         server: whoever answers for the server as a whole (stop, client ids).
         rows: the command table.
     """
-    shard = Shard(index, count, options.dbnum, clock.unix_ms())
+    shard = Shard(index, count, options.dbnum, clock.unix_ms(), hash_function(options, count))
     shard.stopwatch = clock.stopwatch_ns
     proactor = Proactor(index, count, shard, clock)
-    state = ThreadState(proactor, ConfigView(options), server)
+    config = ConfigView(options)
+    if options.cluster_mode:
+        config.set_fact("cluster-enabled", "yes")
+    state = ThreadState(proactor, config, server)
     proactor.service = state
     dispatcher = Dispatcher(proactor, rows, ReplyEncoder(), state)
     state.dispatcher = dispatcher
     state.set_users(make_users(dispatcher.table.values(), options))
     dispatcher.reconfigure()
     return Thread(proactor, state, dispatcher)
+
+
+def hash_function(options: Options, count: int) -> Callable[[bytes], int]:
+    """What hashes the keys of a server of ``count`` shards: by their tags where these decide the shard.
+
+    Raises:
+        FlagError: the flags about tags make no sense.
+    """
+    delimiter = options.locktag_delimiter.encode("utf-8", "surrogateescape")
+    if len(delimiter) > 1:
+        raise FlagError(
+            f"bad value {options.locktag_delimiter!r} for flag --locktag_delimiter: it must be one character"
+        )
+    prefix = options.locktag_prefix.encode("utf-8", "surrogateescape")
+    tag_of = lock_tag(prefix, delimiter, options.locktag_skip_n_end_delimiters)
+    if options.lock_on_hashtags:
+        return hash_key_by_tag(count, tag_of)
+    return hash_key_by_tag(count) if options.cluster_mode else hash_key
 
 
 def make_users(commands: Iterable[Command], options: Options) -> Users:

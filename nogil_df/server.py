@@ -32,7 +32,7 @@ from nogil_df.net.descriptors import allow_clients
 from nogil_df.net.listener import Listener, ListenError, listen_tcp, listen_unix
 from nogil_df.net.loop import Loop
 from nogil_df.net.poller import Waker, make_poller
-from nogil_df.runtime import Thread, make_thread, make_users, thread_count
+from nogil_df.runtime import Thread, hash_function, make_thread, make_users, thread_count
 from nogil_df.wire.request import make_engine
 
 DRAIN_SECONDS = 5.0
@@ -81,6 +81,7 @@ class RunningServer:
         # Now, on this thread: a file that can't be used is one line, and no start.
         make_users([Command(row) for row in self._rows], options)
         self._count = thread_count(options)
+        hash_function(options, self._count)
         self._sockets: list[tuple[socket.socket, str]] = []
         self._facts: dict[str, str] = {}
         self.threads: list[Thread] = []

@@ -115,6 +115,10 @@ class ConfigView:
     aclfile: str
     acllog_max_len: int
     bind: tuple[str, ...]
+    cluster_announce_ip: str
+    cluster_announce_port: int
+    cluster_mode: str
+    cluster_node_id: str
     client_output_buffer_limit: dict[str, tuple[int, int, int]]
     client_query_buffer_limit: int
     databases: int

@@ -209,8 +209,6 @@ REDIS_PARAMETERS: tuple[Parameter, ...] = (
     P("cluster-allow-replica-migration", "yesno", "yes"),
     P("cluster-announce-bus-port", "int", "0", 0, PORT),
     P("cluster-announce-hostname", "hostname", ""),
-    P("cluster-announce-ip", "text", ""),
-    P("cluster-announce-port", "int", "0", 0, PORT),
     P("cluster-announce-tls-port", "int", "0", 0, PORT),
     P("cluster-config-file", "text", "nodes.conf", access=IMMUTABLE),
     P("cluster-enabled", "yesno", "no", access=IMMUTABLE),

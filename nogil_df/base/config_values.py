@@ -358,6 +358,7 @@ RULES: dict[str, tuple[Callable[[Parameter, str, Any], Any], Callable[[Any], str
     "shutdown": (_parse_shutdown, str),
     "text": (_own_text, str),
     "title": (_parse_title, str),
+    "word": (_flag_rule("word"), str),
     "words": (_flag_rule("words"), " ".join),
     "WORDS": (_flag_rule("WORDS"), " ".join),
     "yesno": (_parse_yes_no, _show_yes_no),

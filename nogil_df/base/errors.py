@@ -429,6 +429,19 @@ CATALOGUE: Final[dict[str, str]] = {
         "replica is configured to be writable (which is not the default) writes to replicas are just "
         "local and are not propagated."
     ),
+    # --- cluster ---
+    "CLUSTER_DISABLED": "ERR This instance has cluster support disabled",
+    "CLUSTER_NOT_ALLOWED": "ERR {0} is not allowed in cluster mode",
+    "CLUSTER_UNKNOWN_NODE": "ERR Unknown node {0}",
+    "CLUSTER_NO_NODE": "ERR I don't know about node {0}",
+    "CLUSTER_SLOT": "ERR Invalid or out of range slot",
+    "CLUSTER_COUNT_SLOT": "ERR Invalid slot",
+    "CLUSTER_SLOT_OR_COUNT": "ERR Invalid slot or number of keys",
+    "CLUSTER_SLOT_BUSY": "ERR Slot {0} is already busy",
+    "CLUSTER_RANGE": "ERR start slot number {0} is greater than end slot number {1}",
+    "CLUSTER_OWNER": "ERR I'm already the owner of hash slot {0}",
+    "CLUSTER_SETSLOT": "ERR Invalid CLUSTER SETSLOT action or number of arguments. Try CLUSTER HELP",
+    "CLUSTER_FIXED": "ERR The nodes and slots of an emulated cluster do not change",
     # --- persistence ---
     "SAVE_IN_PROGRESS": "ERR Background save already in progress",
     "NO_SPACE_IN_USERNAME": "ERR Usernames can't contain spaces or null characters",

@@ -324,6 +324,8 @@ def _make_options(sources: Iterable[list[Assignment]]) -> Options:
             raise FlagError(f"{error}{assignment.origin}") from None
     if "flagfile" in values:
         values["flagfile"] = os.path.abspath(values["flagfile"].partition(",")[0])
+    if ("cluster-enabled", "yes") in config:
+        values.setdefault("cluster_mode", "emulated")
     return Options(config=config, ignored=ignored, **values)
 
 

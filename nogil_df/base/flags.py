@@ -31,6 +31,7 @@ FALSE_WORDS = frozenset(("false", "no", "0", "f", "n", "off"))
 GROUPS = (
     "Network",
     "Threads",
+    "Cluster",
     "Limits",
     "Memory and keyspace",
     "Commands",
@@ -111,6 +112,12 @@ def _pairs(text: str) -> tuple[tuple[str, str], ...]:
     return tuple(pairs)
 
 
+def _word(text: str) -> str:
+    if any(letter.isspace() for letter in text):
+        raise ValueError("must be one word")
+    return text
+
+
 def _events(text: str) -> str:
     if parse_events(text) is None:
         raise ValueError("must be made of the letters of Ag$lshzxetdmnKE")
@@ -126,6 +133,7 @@ PARSERS: dict[str, Callable[[str], Any]] = {
     "text": str,
     "choice": str.lower,
     "events": _events,
+    "word": _word,
     "words": _words,
     "WORDS": _upper_words,
     "pairs": _pairs,
@@ -193,7 +201,7 @@ class Flag:
                 raise ValueError(f"must be at least {low}")
             raise ValueError(f"must be between {low} and {high}")
         if self.choices and value not in self.choices:
-            raise ValueError("must be one of " + ", ".join(self.choices))
+            raise ValueError("must be one of " + ", ".join(choice or "''" for choice in self.choices))
         return value
 
     def text(self, value: Any) -> str:
@@ -227,7 +235,7 @@ if TYPE_CHECKING:
 else:
     flag = Flag
 
-_NET, _THREADS, _LIMITS, _MEMORY, _COMMANDS, _FILES, _DIAGNOSTICS, _LOG = GROUPS
+_NET, _THREADS, _CLUSTER, _LIMITS, _MEMORY, _COMMANDS, _FILES, _DIAGNOSTICS, _LOG = GROUPS
 
 
 class Options:
@@ -335,6 +343,44 @@ class Options:
         high=INT32_MAX,
         redis="hz",
         mutable=True,
+    )
+
+    # Cluster
+    cluster_mode: str = flag(
+        "",
+        "choice",
+        _CLUSTER,
+        "emulated: be a Redis cluster of one node that has all slots; '': none",
+        choices=("", "emulated"),
+    )
+    cluster_announce_ip: str = flag(
+        "",
+        "word",
+        _CLUSTER,
+        "address to name in the map of the cluster; '': the one that the client came to",
+        redis="cluster-announce-ip",
+        mutable=True,
+    )
+    announce_port: int = flag(
+        0,
+        "int",
+        _CLUSTER,
+        "port to name in the map of the cluster; 0: the port itself",
+        low=0,
+        high=65535,
+        redis="cluster-announce-port",
+        mutable=True,
+    )
+    cluster_node_id: str = flag("", "word", _CLUSTER, "id of the node; '': a random one")
+    lock_on_hashtags: bool = flag(
+        False, "bool", _CLUSTER, "keep all keys of a {tag} on one shard, in cluster mode or not"
+    )
+    locktag_delimiter: str = flag(
+        "", "text", _CLUSTER, "character on both sides of the tags; '': { and } (not for slots)"
+    )
+    locktag_prefix: str = flag("", "text", _CLUSTER, "only keys that begin with this have tags")
+    locktag_skip_n_end_delimiters: int = flag(
+        0, "int", _CLUSTER, "how many closing delimiters belong to a tag itself", low=0, high=1024
     )
 
     # Limits

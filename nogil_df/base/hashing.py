@@ -11,9 +11,15 @@ what such keys can do (see "spill" there).
 
 from __future__ import annotations
 
+from binascii import crc_hqx
+from collections.abc import Callable
+
 from xxhash import xxh3_64_intdigest
 
-__all__ = ["hash_key", "hash_tag", "shard_of"]
+__all__ = ["SLOTS", "hash_key", "hash_key_by_tag", "hash_tag", "lock_tag", "shard_of", "slot_of"]
+
+SLOTS = 16384
+"""Slots of a Redis cluster."""
 
 hash_key = xxh3_64_intdigest
 """`hash_key(key: bytes) -> int`: XXH3 of the key, 0 <= h < 2**64, about 40 ns for a short key.
@@ -34,6 +40,64 @@ def hash_tag(key: bytes) -> bytes:
         if closing > opening + 1:
             return key[opening + 1 : closing]
     return key
+
+
+def slot_of(key: bytes) -> int:
+    """The slot of `key` in a Redis cluster: CRC-16 (XMODEM) of its tag. O(len(key))."""
+    return crc_hqx(hash_tag(key), 0) % SLOTS
+
+
+def lock_tag(prefix: bytes, delimiter: bytes, skipped: int) -> Callable[[bytes], bytes]:
+    """What finds the tag of a key by Dragonfly's `locktag` flags.
+
+    Args:
+        prefix: keys that do not begin with it have no tag.
+        delimiter: one character, on both sides of the tag; empty for `{` and `}`.
+        skipped: how many closing delimiters belong to the tag themselves.
+
+    Returns:
+        A function that gives the tag of a key, or the whole key if there is none or it is empty.
+    """
+    if not (prefix or delimiter or skipped):
+        return hash_tag
+    opening, closing = (delimiter, delimiter) if delimiter else (b"{", b"}")
+
+    def tag_of(key: bytes) -> bytes:
+        start = key.find(opening) if key.startswith(prefix) else -1
+        end = start
+        for _ in range(skipped + 1):
+            before = end
+            end = key.find(closing, before + 1) if before >= 0 else -1
+            if end < 0 or end == before + 1:
+                return key
+        return key[start + 1 : end]
+
+    return tag_of
+
+
+def hash_key_by_tag(shards: int, tag_of: Callable[[bytes], bytes] = hash_tag) -> Callable[[bytes], int]:
+    """What takes the place of `hash_key` where all keys of a tag have to live on one of `shards` shards.
+
+    A key without a tag hashes as ever. The hash of another one keeps the bits that a table looks at, so that
+    the keys of a tag spread over their shard's table, and has its upper half moved by less than `shards`, to
+    where the tag's own hash would go. Costs about 0.5 us for a key with a tag.
+    """
+    hashed: Callable[[bytes], int] = hash_key
+    if shards == 1:
+        return hashed
+
+    def hash_tagged(key: bytes) -> int:
+        h = hashed(key)
+        tag = tag_of(key)
+        if tag is key:
+            return h
+        upper = h >> 32
+        upper += (hashed(tag) >> 32) % shards - upper % shards
+        if upper >= 1 << 32:
+            upper -= shards
+        return upper << 32 | h & 0xFFFFFFFF
+
+    return hash_tagged
 
 
 def shard_of(h: int, shards: int) -> int:

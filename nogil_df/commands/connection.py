@@ -13,6 +13,7 @@ from nogil_df.base.numbers import parse_int
 from nogil_df.base.version import REDIS_VERSION
 from nogil_df.commands import tracking
 from nogil_df.commands.access import log_failed_login
+from nogil_df.commands.cluster import is_cluster, refuse_in_cluster
 from nogil_df.commands.session import REPLY_OFF, REPLY_ON
 from nogil_df.commands.spec import NOTHING, Row, local, multi
 from nogil_df.commands.subscriptions import announce
@@ -96,7 +97,7 @@ def run_hello(session: Session, args: Args) -> Any:
         "version": REDIS_VERSION,
         "proto": proto,
         "id": session.id,
-        "mode": "standalone",
+        "mode": "cluster" if is_cluster(session.dispatcher.config) else "standalone",
         "role": "master",
         "modules": [],
     }
@@ -167,6 +168,8 @@ def run_select(session: Session, args: Args) -> Any:
         raise ReplyError("NOT_IN_RANGE", -INT32, INT32 - 1)
     if not 0 <= index < session.dispatcher.config.databases:
         raise ReplyError("DB_INDEX")
+    if index:
+        refuse_in_cluster(session, "SELECT")
     session.db = index
     return OK
 

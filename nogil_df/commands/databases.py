@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from nogil_df.base import keyspace_events as events
 from nogil_df.base.errors import ReplyError
 from nogil_df.base.numbers import parse_int
+from nogil_df.commands.cluster import refuse_in_cluster
 from nogil_df.commands.spec import ALL_EXCLUSIVE, ALL_SHARED, Row, multi, single
 from nogil_df.shard.memory import own
 from nogil_df.wire.values import OK
@@ -47,6 +48,7 @@ def parse_database(session: Session, word: bytes) -> int:
 
 def cmd_move(session: Session, args: Args) -> tuple[bytes, int]:
     """MOVE key db."""
+    refuse_in_cluster(session, "MOVE")
     database = parse_database(session, args[2])
     if database == session.db:
         raise ReplyError("SAME_OBJECT")
@@ -103,6 +105,7 @@ def free_soon(proactor: Proactor, message: Message) -> None:
 
 def cmd_swapdb(context: Context, args: Args) -> Steps:
     """SWAPDB index index."""
+    refuse_in_cluster(context.session, "SWAPDB")
     one = _swapped(args[1], "DB_FIRST_INDEX")
     two = _swapped(args[2], "DB_SECOND_INDEX")
     databases = len(context.proactor.shard.dbs)

@@ -20,6 +20,7 @@ from nogil_df.base.errors import ReplyError
 from nogil_df.base.glob import glob_match
 from nogil_df.base.numbers import parse_int
 from nogil_df.commands.busy import BUSY, SlowScript, Watchdog, kill
+from nogil_df.commands.cluster import refuse_no_cluster
 from nogil_df.commands.function_locks import judge
 from nogil_df.commands.help import help_row
 from nogil_df.commands.script_call import ScriptCall
@@ -157,6 +158,8 @@ def make_plan(state: ThreadState, command: str, args: Args) -> Plan:
     if parse_int(args[2]) is None:
         raise ReplyError("ERR", "Bad number of keys provided")
     end = 3 + count_keys(args)
+    if b"no-cluster" in function.flags:
+        refuse_no_cluster(state)
     if command.endswith("_RO") and not function.no_writes:
         raise ReplyError("ERR", "Can not execute a script with write flag using *_ro command.")
     return Plan(function, libraries.epoch, args, end)

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from nogil_df.base import keyspace_events as events
 from nogil_df.base.errors import ReplyError
 from nogil_df.base.glob import compile_glob
+from nogil_df.commands.cluster import refuse_in_cluster
 from nogil_df.commands.databases import parse_database
 from nogil_df.commands.spec import ALL_SHARED, Row, multi, single
 from nogil_df.shard.memory import own
@@ -154,6 +155,8 @@ def _copy_options(context: Context, args: Args) -> tuple[int, bool]:
         else:
             raise ReplyError("SYNTAX")
         at += 1
+    if database:
+        refuse_in_cluster(context.session, "Copying to another database")
     return database, replace
 
 

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 from nogil_df import __version__
 from nogil_df.base import compiled, interpreter
 from nogil_df.base.version import REDIS_VERSION
+from nogil_df.commands.cluster import is_cluster
 from nogil_df.commands.spec import NOTHING, Row, multi
 from nogil_df.commands.statistics import CLIENTS, COMMANDS, KEYSPACE, Figures, gather, percentile
 from nogil_df.commands.subscriptions import CHANNEL, PATTERN, SHARD_CHANNEL
@@ -108,7 +109,7 @@ def server(report: Report) -> Lines:
     yield "redis_git_sha1", "00000000"
     yield "redis_git_dirty", 0
     yield "redis_build_id", f"nogil-df-{__version__}"
-    yield "redis_mode", "standalone"
+    yield "redis_mode", "cluster" if is_cluster(config) else "standalone"
     yield "os", f"{system.sysname} {system.release} {system.machine}"
     yield "arch_bits", 64 if sys.maxsize > 1 << 32 else 32
     yield "monotonic_clock", "POSIX clock_gettime"
@@ -417,7 +418,7 @@ def _plain(number: float) -> str:
 
 def cluster(report: Report) -> Lines:
     """# Cluster"""
-    yield "cluster_enabled", 0
+    yield "cluster_enabled", int(is_cluster(report.state.config))
 
 
 def keyspace(report: Report) -> Lines:

@@ -11,12 +11,11 @@ that a scheduled transaction has an intent on, and takes it up again in the next
 
 from __future__ import annotations
 
-from binascii import crc_hqx
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from nogil_df.base.errors import ReplyError
-from nogil_df.base.hashing import hash_tag
+from nogil_df.base.hashing import SLOTS, hash_tag, slot_of
 from nogil_df.base.numbers import parse_int
 
 if TYPE_CHECKING:
@@ -32,9 +31,6 @@ SLICE = 4_000
 """Work of one slice: a key of another shard costs 1 (about 0.25 us), one made here MAKING more."""
 
 MAKING = 6
-
-SLOTS = 16_384
-"""Slots of a cluster."""
 
 RANDOM_SIZE = 16
 """Bytes of a random value, if no size is given."""
@@ -66,7 +62,7 @@ class Population:
 
     def slot_matches(self, key: bytes) -> bool:
         """Whether a key lies in the wanted slots. O(len(key))."""
-        return self.slots is None or self.slots[0] <= crc_hqx(hash_tag(key), 0) % SLOTS <= self.slots[1]
+        return self.slots is None or self.slots[0] <= slot_of(key) <= self.slots[1]
 
 
 def parse(args: list[bytes], database: int, longest: int) -> Population:

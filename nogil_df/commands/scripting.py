@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any
 from nogil_df.base.errors import ReplyError
 from nogil_df.base.numbers import parse_int
 from nogil_df.commands.busy import kill
+from nogil_df.commands.cluster import refuse_no_cluster
 from nogil_df.commands.context import Context, Steps
 from nogil_df.commands.help import help_row
 from nogil_df.commands.script_cache import Script, ScriptCache, sha1
@@ -289,6 +290,8 @@ def make_plan(state: ThreadState, command: str, args: Args) -> Plan:
         script = scripting.learn(args[1], loaded=False)
     scripting.cache.used(script)
     header = script.header
+    if header.no_cluster:
+        refuse_no_cluster(state)
     read_only = command.endswith("_RO")
     if read_only and not header.is_compatible and not header.no_writes:
         raise ReplyError("ERR", "Can not execute a script with write flag using *_ro command.")

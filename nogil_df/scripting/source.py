@@ -44,6 +44,11 @@ class Header:
         """The script promises not to write."""
         return b"no-writes" in self.flags
 
+    @property
+    def no_cluster(self) -> bool:
+        """The script does not want to run in a cluster."""
+        return b"no-cluster" in self.flags
+
 
 NO_HEADER: Final = Header()
 

@@ -52,7 +52,7 @@ class Keyspace:
     def __init__(self, shard: Shard, index: int) -> None:
         self.shard = shard
         self.index = index
-        self.table = DashTable(shard.tick, self._on_expired)
+        self.table = DashTable(shard.tick, self._on_expired, hash_key=shard.hash_key)
         self.used = 0
         self.field_expiry = FieldExpiry()
         self.watched: dict[bytes, list[WatchToken]] = {}
@@ -235,7 +235,7 @@ class Keyspace:
                     token.dirty = True
         self.shard.outgoing.append((events.FLUSHED, None, None, 0))
         self.shard.discard(self.table)
-        self.table = DashTable(self.shard.tick, self._on_expired)
+        self.table = DashTable(self.shard.tick, self._on_expired, hash_key=self.shard.hash_key)
         self.used = 0
         self.field_expiry = FieldExpiry()
         return count

@@ -89,11 +89,18 @@ class Shard:
         "_expire_positions",
     )
 
-    def __init__(self, index: int, count: int, databases: int, now_ms: int) -> None:
+    def __init__(
+        self,
+        index: int,
+        count: int,
+        databases: int,
+        now_ms: int,
+        hash_key: Callable[[bytes], int] = hash_key,
+    ) -> None:
         self.index = index
         self.count = count
         self.tick = Tick(now_ms)
-        self.hash_key: Callable[[bytes], int] = hash_key
+        self.hash_key = hash_key
         self.stopwatch: Callable[[], int] = perf_counter_ns
         self.limits = EncodingLimits()
         self.outgoing: list[tuple[int, Any, Any, int]] = []

@@ -31,6 +31,20 @@ def running(request: pytest.FixtureRequest) -> Iterator[NogilServer]:
         yield it
 
 
+@pytest.fixture(scope="session")
+def running_cluster() -> Iterator[NogilServer]:
+    """A server of two threads that passes for a cluster."""
+    with NogilServer("--cluster_mode=emulated", threads=2) as it:
+        yield it
+
+
+@pytest.fixture
+def cluster(running_cluster: NogilServer) -> NogilServer:
+    """The cluster, without keys."""
+    running_cluster.flush()
+    return running_cluster
+
+
 @pytest.fixture
 def server(running: NogilServer) -> NogilServer:
     """The server, without keys."""

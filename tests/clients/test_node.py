@@ -16,8 +16,8 @@ from tests.servers import NogilServer
 DIRECTORY = Path(__file__).parent / "node"
 
 
-@pytest.mark.parametrize("script", ["node_redis", "ioredis", "bullmq"])
-def test_a_client_of_node(script: str, server: NogilServer) -> None:
+def run(script: str, server: NogilServer) -> None:
+    """Run one of the scripts against a server."""
     done = subprocess.run(
         ["node", f"{script}.mjs", server.host, str(server.port)],
         cwd=DIRECTORY,
@@ -27,3 +27,13 @@ def test_a_client_of_node(script: str, server: NogilServer) -> None:
         check=False,
     )
     assert done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("script", ["node_redis", "ioredis", "bullmq"])
+def test_a_client_of_node(script: str, server: NogilServer) -> None:
+    run(script, server)
+
+
+@pytest.mark.parametrize("script", ["ioredis_cluster", "bullmq"])
+def test_a_client_of_node_in_a_cluster(script: str, cluster: NogilServer) -> None:
+    run(script, cluster)
