@@ -27,6 +27,7 @@ from nogil_df.base.flags import FlagError, Options
 from nogil_df.base.interpreter import is_gil_enabled, may_import
 from nogil_df.commands.registry import rows_for
 from nogil_df.commands.spec import Command
+from nogil_df.console.aside import Aside
 from nogil_df.net.alarm import Alarm
 from nogil_df.net.descriptors import allow_clients
 from nogil_df.net.listener import Listener, ListenError, listen_tcp, listen_unix
@@ -50,6 +51,7 @@ class RunningServer:
         port: the TCP port in use, 0 if there is none.
         stops_itself: (argument) nobody waits in `wait`, so SHUTDOWN has to stop the server by itself.
         connections_given: by thread, connections dealt out to it; only the accepting thread writes.
+        aside: the thread for work that would keep clients waiting.
     """
 
     def __init__(
@@ -74,6 +76,7 @@ class RunningServer:
         self._session_ids = itertools.count(1)
         self._stop = threading.Event()
         self._stopping = threading.Lock()
+        self.aside = Aside(self.submit)
         self._alarm = Alarm()
         self._listeners: list[Listener] = []
         self._workers: list[threading.Thread] = []
@@ -241,6 +244,7 @@ class RunningServer:
             self.submit(loop.proactor.index, (begin_drain, loop, closers, event))
         for event in drained:
             event.wait(DRAIN_SECONDS + 1)
+        self.aside.stop()
         for loop in self.loops:
             self.submit(loop.proactor.index, (end_loop, loop))
         for worker in self._workers:

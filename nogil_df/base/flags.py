@@ -328,6 +328,12 @@ class Options:
         redis="tcp-backlog",
     )
     tcp_nodelay: bool = flag(True, "bool", _NET, "send small replies at once")
+    primary_port_http_enabled: bool = flag(
+        True, "bool", _NET, "speak HTTP, too, on the ports of Redis's protocol: metrics, and the console"
+    )
+    http_admin_console: bool = flag(
+        True, "bool", _NET, "show the console at / where HTTP is spoken; without it there is /metrics alone"
+    )
 
     # Threads
     proactor_threads: int = flag(0, "int", _THREADS, "threads; 0: one per usable CPU", low=0, high=1024)

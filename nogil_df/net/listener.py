@@ -227,7 +227,16 @@ def adopt(proactor: Proactor, message: Message) -> None:
         state.connections_closed += 1
         return
     parser = state.extra["engine"].parser()
-    connection = Connection(sock, loop, state.dispatcher, parser, session_id, address, local)
+    connection = Connection(
+        sock,
+        loop,
+        state.dispatcher,
+        parser,
+        session_id,
+        address,
+        local,
+        may_speak_http=config.primary_port_http_enabled,
+    )
     connection.session.unix_socket = bool(unix_path)
     state.sessions[session_id] = connection.session
     state.connections_received += 1
