@@ -25,6 +25,7 @@ from nogil_df.base import compiled, log
 from nogil_df.base.clock import Clock
 from nogil_df.base.flags import FlagError, Options
 from nogil_df.base.interpreter import is_gil_enabled, may_import
+from nogil_df.commands.migrate import DIALER
 from nogil_df.commands.registry import rows_for
 from nogil_df.commands.spec import Command
 from nogil_df.console.aside import Aside
@@ -32,6 +33,7 @@ from nogil_df.net.alarm import Alarm
 from nogil_df.net.descriptors import allow_clients
 from nogil_df.net.listener import Listener, ListenError, listen_tcp, listen_unix
 from nogil_df.net.loop import Loop
+from nogil_df.net.outbound import Dialer
 from nogil_df.net.poller import Waker, make_poller
 from nogil_df.runtime import Thread, hash_function, make_thread, make_users, thread_count
 from nogil_df.wire.request import make_engine
@@ -145,6 +147,7 @@ class RunningServer:
                 state.config.set_fact(name, text)
             loop = Loop(thread.proactor, state, make_poller(), Waker())
             state.extra["loop"] = loop
+            state.extra[DIALER] = Dialer(loop)
             state.extra["engine"] = make_engine(parser_kind(), state.config.proto_max_bulk_len)
             built[index] = (thread, loop)
             everyone.wait()
