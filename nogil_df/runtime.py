@@ -22,6 +22,7 @@ from nogil_df.commands.acl import AclFileError, read_acl_file
 from nogil_df.commands.dispatch import Dispatcher
 from nogil_df.commands.spec import Command, Row
 from nogil_df.commands.threadstate import ThreadState
+from nogil_df.memcached.table import make_dispatcher
 from nogil_df.shard.shard import Shard
 from nogil_df.vll.proactor import Proactor
 from nogil_df.wire.reply import ReplyEncoder
@@ -78,8 +79,13 @@ def make_thread(
     proactor.service = state
     dispatcher = Dispatcher(proactor, rows, ReplyEncoder(), state)
     state.dispatcher = dispatcher
+    state.dispatchers = (dispatcher,)
     state.set_users(make_users(dispatcher.table.values(), options))
-    dispatcher.reconfigure()
+    if options.memcached_port:
+        state.memcached = make_dispatcher(proactor, state)
+        state.dispatchers = (dispatcher, state.memcached)
+    for each in state.dispatchers:
+        each.reconfigure()
     return Thread(proactor, state, dispatcher)
 
 

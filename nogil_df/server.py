@@ -18,6 +18,7 @@ import signal
 import socket
 import sys
 import threading
+from collections.abc import Sequence
 from types import FrameType
 from typing import Any
 
@@ -25,17 +26,15 @@ from nogil_df.base import compiled, log
 from nogil_df.base.clock import Clock
 from nogil_df.base.flags import FlagError, Options
 from nogil_df.base.interpreter import is_gil_enabled, may_import
-from nogil_df.commands.migrate import DIALER
 from nogil_df.commands.registry import rows_for
 from nogil_df.commands.spec import Command
-from nogil_df.console.aside import Aside
 from nogil_df.net.alarm import Alarm
 from nogil_df.net.descriptors import allow_clients
-from nogil_df.net.listener import Listener, ListenError, listen_tcp, listen_unix
+from nogil_df.net.listener import MEMCACHED, Listener, ListenError, listen_tcp, listen_unix
 from nogil_df.net.loop import Loop
-from nogil_df.net.outbound import Dialer
 from nogil_df.net.poller import Waker, make_poller
 from nogil_df.runtime import Thread, hash_function, make_thread, make_users, thread_count
+from nogil_df.wire.memcached import MemcachedEngine
 from nogil_df.wire.request import make_engine
 
 DRAIN_SECONDS = 5.0
@@ -53,7 +52,6 @@ class RunningServer:
         port: the TCP port in use, 0 if there is none.
         stops_itself: (argument) nobody waits in `wait`, so SHUTDOWN has to stop the server by itself.
         connections_given: by thread, connections dealt out to it; only the accepting thread writes.
-        aside: the thread for work that would keep clients waiting.
     """
 
     def __init__(
@@ -72,13 +70,13 @@ class RunningServer:
         self.started_unix_ms = self.clock.unix_ms()
         self.started_at = self.clock.monotonic()
         self.port = 0
+        self.memcached_port = 0
         self.exit_code = 0
         self.connections_rejected = 0
         self._any_port = any_port
         self._session_ids = itertools.count(1)
         self._stop = threading.Event()
         self._stopping = threading.Lock()
-        self.aside = Aside(self.submit)
         self._alarm = Alarm()
         self._listeners: list[Listener] = []
         self._workers: list[threading.Thread] = []
@@ -87,7 +85,7 @@ class RunningServer:
         make_users([Command(row) for row in self._rows], options)
         self._count = thread_count(options)
         hash_function(options, self._count)
-        self._sockets: list[tuple[socket.socket, str]] = []
+        self._sockets: list[tuple[socket.socket, str, int]] = []
         self._facts: dict[str, str] = {}
         self.threads: list[Thread] = []
         self.connections_given = [0] * self._count
@@ -129,7 +127,7 @@ class RunningServer:
         everyone.abort()
         for worker in self._workers:
             worker.join()
-        for sock, path in self._sockets:
+        for sock, path, _ in self._sockets:
             sock.close()
             if path:
                 with contextlib.suppress(OSError):
@@ -147,14 +145,14 @@ class RunningServer:
                 state.config.set_fact(name, text)
             loop = Loop(thread.proactor, state, make_poller(), Waker())
             state.extra["loop"] = loop
-            state.extra[DIALER] = Dialer(loop)
             state.extra["engine"] = make_engine(parser_kind(), state.config.proto_max_bulk_len)
+            state.extra["memcached_engine"] = MemcachedEngine(state.config.memcached_max_item_size)
             built[index] = (thread, loop)
             everyone.wait()
             everyone.wait()
             thread.proactor.connect([peer.proactor for peer in self.threads])
             if index == 0:
-                self._listeners += [Listener(loop, sock, path) for sock, path in self._sockets]
+                self._listeners += [Listener(loop, *entry) for entry in self._sockets]
             everyone.wait()
             loop.run()
         except threading.BrokenBarrierError:
@@ -176,23 +174,32 @@ class RunningServer:
 
     def addresses(self) -> list[str]:
         """Where the server listens, for people."""
-        found = [f"{word.lstrip('-')}:{self.port}" for word in self.options.bind] if self.port else []
-        return [*found, self.options.unixsocket] if self.options.unixsocket else found
+        words = [word.lstrip("-") for word in self.options.bind]
+        found = [f"{word}:{self.port}" for word in words] if self.port else []
+        if self.options.unixsocket:
+            found.append(self.options.unixsocket)
+        if self.memcached_port:
+            found += [f"{word}:{self.memcached_port} (Memcached)" for word in words]
+        return found
 
     def _open_sockets(self) -> None:
         """Raises ListenError; what is open by then is in `_sockets`."""
         options = self.options
-        any_port = self._any_port or options.port == -1
-        wanted = 0 if any_port else options.port
-        for word in options.bind if any_port or wanted > 0 else ():
-            opened = listen_tcp(word, wanted, options.tcp_backlog)
-            self._sockets += [(sock, "") for sock in opened]
-            if opened and not wanted:
-                wanted = opened[0].getsockname()[1]
-        self.port = wanted
+        self.port = self._open_port(options.bind, -1 if self._any_port else options.port, 0)
+        self.memcached_port = self._open_port(options.bind, options.memcached_port, MEMCACHED)
         if options.unixsocket:
             unix = listen_unix(options.unixsocket, options.unixsocketperm, options.tcp_backlog)
-            self._sockets.append((unix, options.unixsocket))
+            self._sockets.append((unix, options.unixsocket, 0))
+
+    def _open_port(self, words: Sequence[str], port: int, role: int) -> int:
+        """Listen on a port of every address. The port, which is chosen here if it is -1; 0 for none."""
+        wanted = max(port, 0)
+        for word in words if port else ():
+            opened = listen_tcp(word, wanted, self.options.tcp_backlog)
+            self._sockets += [(sock, "", role) for sock in opened]
+            if opened and not wanted:
+                wanted = opened[0].getsockname()[1]
+        return wanted
 
     # What threads ask of the server as a whole.
 
@@ -247,7 +254,6 @@ class RunningServer:
             self.submit(loop.proactor.index, (begin_drain, loop, closers, event))
         for event in drained:
             event.wait(DRAIN_SECONDS + 1)
-        self.aside.stop()
         for loop in self.loops:
             self.submit(loop.proactor.index, (end_loop, loop))
         for worker in self._workers:
@@ -383,6 +389,11 @@ class Server:
     def port(self) -> int:
         """The TCP port the server listens on."""
         return self._running().port
+
+    @property
+    def memcached_port(self) -> int:
+        """The TCP port for Memcached clients, 0 if there is none."""
+        return self._running().memcached_port
 
     def _running(self) -> RunningServer:
         if self._server is None:

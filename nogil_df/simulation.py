@@ -131,6 +131,7 @@ class Simulation:
         self.started_unix_ms = self.clock.unix_ms()
         self.started_at = self.clock.monotonic()
         self.port = 0
+        self.memcached_port = 0
         self.options = options or Options()
         self._ids = itertools.count(1)
         self.threads = make_threads(self.options, self.clock, self, rows or all_rows(), shards)

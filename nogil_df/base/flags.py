@@ -328,11 +328,9 @@ class Options:
         redis="tcp-backlog",
     )
     tcp_nodelay: bool = flag(True, "bool", _NET, "send small replies at once")
-    primary_port_http_enabled: bool = flag(
-        True, "bool", _NET, "speak HTTP, too, on the ports of Redis's protocol: metrics, and the console"
-    )
-    http_admin_console: bool = flag(
-        True, "bool", _NET, "show the console at / where HTTP is spoken; without it there is /metrics alone"
+
+    memcached_port: int = flag(
+        0, "int", _NET, "TCP port for Memcached clients; 0: none, -1: any free port", low=-1, high=65535
     )
 
     # Threads
@@ -402,6 +400,15 @@ class Options:
     )
     max_multi_bulk_len: int = flag(
         INT32_MAX, "int", _LIMITS, "most arguments of a command", low=1, high=INT32_MAX, mutable=True
+    )
+    memcached_max_item_size: int = flag(
+        1 << 20,
+        "size",
+        _LIMITS,
+        "largest item that Memcached clients may store, key and overhead included",
+        low=1024,
+        high=1 << 30,
+        mutable=True,
     )
     keys_output_limit: int = flag(
         8192, "int", _LIMITS, "most keys that KEYS answers; 0: no limit", low=0, high=INT64_MAX, mutable=True

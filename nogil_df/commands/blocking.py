@@ -251,12 +251,14 @@ def wait_for(context: Context, demand: Demand, seconds: float) -> Steps:
 
 def count_mover(proactor: Proactor, argument: None) -> None:
     """On every thread: one more command may have to be served between two commands of a pipeline."""
-    proactor.service.dispatcher.movers += 1
+    for dispatcher in proactor.service.dispatchers:
+        dispatcher.movers += 1
 
 
 def uncount_mover(proactor: Proactor, message: Message) -> None:
     """Message handler on every thread: undo `count_mover`."""
-    proactor.service.dispatcher.movers -= 1
+    for dispatcher in proactor.service.dispatchers:
+        dispatcher.movers -= 1
 
 
 def _make_waiter(context: Context, demand: Demand, token: Wait) -> Waiter:

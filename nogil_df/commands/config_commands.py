@@ -82,10 +82,14 @@ def apply_change(proactor: Proactor, change: ConfigChange) -> None:
     config = state.config
     config.apply(change)
     state.reconfigure()
-    state.dispatcher.reconfigure()
+    for dispatcher in state.dispatchers:
+        dispatcher.reconfigure()
     engine = state.extra.get("engine")
     if engine is not None:
         engine.max_bulk = config.proto_max_bulk_len
+    engine = state.extra.get("memcached_engine")
+    if engine is not None:
+        engine.max_item = config.memcached_max_item_size
     state.kick()
 
 

@@ -135,7 +135,7 @@ def serialized_length(value: Any) -> int:
 
     Source: the RDB format's string encoding.
     """
-    if value.__class__ is not bytes and value.__class__ is not bytearray:
+    if value.__class__ is not bytes and not isinstance(value, bytearray):
         length: int = value.serialized_length
         return length
     number = parse_int(value) if len(value) <= LONGEST_INTEGER else None
@@ -165,7 +165,9 @@ def op_sdslen(db: Keyspace, key: bytes, h: int) -> bytes:
         raise ReplyError("NOT_SDS")
     # A bytearray may own more than it shows; what its allocation has beyond that is in none of the figures.
     allocated = value.__sizeof__()
-    room = max(0, allocated - bytearray().__sizeof__() - len(value) - 1) if type(value) is bytearray else 0
+    room = (
+        max(0, allocated - bytearray().__sizeof__() - len(value) - 1) if isinstance(value, bytearray) else 0
+    )
     return (
         b"key_sds_len:%d, key_sds_avail:0, key_zmalloc: %d, val_sds_len:%d, val_sds_avail:%d, val_zmalloc: %d"
         % (

@@ -80,7 +80,7 @@ def op_string(db: Keyspace, key: bytes, h: int) -> bytes:
         return b""
     if value.__class__ is bytes:
         return value
-    if value.__class__ is bytearray:
+    if isinstance(value, bytearray):
         return bytes(value)
     raise ReplyError("LCS_NOT_STRINGS")
 

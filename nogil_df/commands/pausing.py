@@ -58,7 +58,7 @@ class Pausing:
         for session in parked:
             if not session.closed:
                 session.busy = False
-                self.state.dispatcher.go_on(session)
+                session.dispatcher.go_on(session)
 
     def _cancel(self) -> None:
         if self._timer is not None:

@@ -320,7 +320,7 @@ def op_look_up(db: Keyspace, payload: tuple[bytes, bytes], h: int) -> bytes | No
         # Once more, as a hash: its fields may have expired.
         fields = read_hash(db, key, h)
         return None if fields is None else fields.fields[name]
-    if value.__class__ is bytes or value.__class__ is bytearray:
+    if value.__class__ is bytes or isinstance(value, bytearray):
         return bytes(value)
     return None
 

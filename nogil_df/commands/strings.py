@@ -31,6 +31,7 @@ from nogil_df.commands.string_options import (
     parse_set,
 )
 from nogil_df.commands.strings_many import many_get, many_set
+from nogil_df.shard.flagged import Flagged
 from nogil_df.shard.memory import value_size
 
 if TYPE_CHECKING:
@@ -51,7 +52,7 @@ def op_get(db: Keyspace, args: Args, h: int) -> bytes | None:
     if value is None:
         return db.find(args[1], h)  # type: ignore[no-any-return]
     db.shard.hits += 1
-    if value.__class__ is bytearray:
+    if isinstance(value, bytearray):
         return bytes(value)
     raise ReplyError("WRONGTYPE")
 
@@ -63,14 +64,14 @@ def read(db: Keyspace, key: bytes, h: int) -> bytes | bytearray | None:
         ReplyError WRONGTYPE if the key holds another type.
     """
     value = db.find(key, h)
-    if value is None or value.__class__ is bytes or value.__class__ is bytearray:
+    if value is None or value.__class__ is bytes or isinstance(value, bytearray):
         return value
     raise ReplyError("WRONGTYPE")
 
 
 def copied(value: bytes | bytearray | None) -> bytes | None:
     """A value as it may leave the shard. O(1), or O(length) if it was changed in place."""
-    return bytes(value) if value.__class__ is bytearray else value  # type: ignore[return-value]
+    return bytes(value) if isinstance(value, bytearray) else value
 
 
 # SET and its relatives.
@@ -123,7 +124,7 @@ def _set_with_options(db: Keyspace, payload: SetPayload, h: int) -> Any:
     return old if get else True
 
 
-def store(db: Keyspace, key: bytes, h: int, value: bytes, when: int) -> None:
+def store(db: Keyspace, key: bytes, h: int, value: bytes | bytearray, when: int) -> None:
     """Store a value and tell of it as SET does. O(1).
 
     Args:
@@ -340,6 +341,8 @@ def in_place(db: Keyspace, key: bytes, h: int, value: bytes | bytearray) -> byte
     """
     if isinstance(value, bytearray):
         db.table.before_change(key, h)
+        if value.__class__ is Flagged:
+            value.cas = value.marks = 0
         return value
     buffer = bytearray(value)
     db.put(key, h, buffer, KEEP_DEADLINE)
@@ -377,7 +380,7 @@ def op_delex(db: Keyspace, payload: tuple[bytes, int, bytes], h: int) -> int:
     if value is None:
         return 0
     if condition != ALWAYS:
-        if value.__class__ is not bytes and value.__class__ is not bytearray:
+        if value.__class__ is not bytes and not isinstance(value, bytearray):
             raise ReplyError("DELEX_NOT_STRING")
         if not holds(condition, operand, value):
             return 0

@@ -44,11 +44,11 @@ def many_value_or_none(db: Keyspace, hashes: Hashes, keys: Keys, values: None, f
 
 def _readable(value: Any) -> bytes | None:
     """A value that is not bytes as it may leave the shard; None unless it is a string changed in place."""
-    return bytes(value) if value.__class__ is bytearray else None
+    return bytes(value) if isinstance(value, bytearray) else None
 
 
 def _string(value: Any) -> bytes | ReplyError:
-    return bytes(value) if value.__class__ is bytearray else ReplyError("WRONGTYPE")
+    return bytes(value) if isinstance(value, bytearray) else ReplyError("WRONGTYPE")
 
 
 def _counted(db: Keyspace, keys: Keys, found: list[Any]) -> list[Any]:

@@ -40,7 +40,7 @@ def op_value_or_none(db: Keyspace, key: bytes, h: int) -> bytes | None:
     value = db.find(key, h)
     if value.__class__ is bytes:
         return value
-    return bytes(value) if value.__class__ is bytearray else None
+    return bytes(value) if isinstance(value, bytearray) else None
 
 
 def op_mget_one(db: Keyspace, args: Args, h: int) -> bytes | None:
@@ -140,7 +140,7 @@ def op_get_and_touch(db: Keyspace, payload: tuple[bytes, int], h: int) -> bytes 
     """A string's value, its deadline changed; None if there is no key or it holds another type. O(1)."""
     key, when = payload
     value = db.find(key, h)
-    if value.__class__ is not bytes and value.__class__ is not bytearray:
+    if value.__class__ is not bytes and not isinstance(value, bytearray):
         return None
     value = copied(value)
     set_expiry(db, key, h, when)

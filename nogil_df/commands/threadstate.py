@@ -82,6 +82,8 @@ class ThreadState:
         "proactor",
         "config",
         "dispatcher",
+        "dispatchers",
+        "memcached",
         "clock",
         "sessions",
         "timers",
@@ -126,6 +128,9 @@ class ThreadState:
         self.config = config
         self.server = server
         self.dispatcher: Dispatcher = None  # type: ignore[assignment]
+        # That of Memcached's clients, if they are served; and all there are.
+        self.memcached: Dispatcher | None = None
+        self.dispatchers: tuple[Dispatcher, ...] = ()
         self.clock = proactor.clock
         self.sessions: dict[int, Session] = {}
         self.timers = Timers()
@@ -271,9 +276,9 @@ class ThreadState:
 
     def refresh_gated(self) -> None:
         """Recompute whether commands of this thread must be looked at one by one."""
-        self.dispatcher.gated = (
-            self.pausing.until > 0 or bool(self.monitors.threads) or "busy_script" in self.extra
-        )
+        gated = self.pausing.until > 0 or bool(self.monitors.threads) or "busy_script" in self.extra
+        for dispatcher in self.dispatchers:
+            dispatcher.gated = gated
 
     def publish_events(self) -> None:
         """Publish the keyspace events that the shard left behind, and the invalidations. O(events)."""
@@ -353,7 +358,7 @@ class ThreadState:
     def _sample(self, now: float) -> None:
         self.memory_peak = max(self.memory_peak, self.proactor.shard.used)
         then, commands, got, sent = self.sampled
-        total = sum(command.calls for command in self.dispatcher.table.values())
+        total = sum(command.calls for dispatcher in self.dispatchers for command in dispatcher.table.values())
         elapsed = max(now - then, 1e-6)
         sweep = int(min(elapsed, 1.0) * AGE_SEGMENTS) + 1
         self.proactor.shard.age_step(sweep, total + self.proactor.messages_handled)

@@ -24,6 +24,9 @@ if TYPE_CHECKING:
     from nogil_df.net.loop import Loop
     from nogil_df.vll.proactor import Message, Proactor
 
+MEMCACHED, TLS, ADMIN = 1, 2, 4
+"""What a listening socket is for, as bits of a role; 0 for Redis's protocol in the clear."""
+
 ACCEPTS = 64
 """Connections accepted in one turn: a storm of clients must not starve those who are there."""
 
@@ -105,12 +108,13 @@ def listen_unix(path: str, mode: int, backlog: int) -> socket.socket:
 class Listener:
     """One listening socket, served by the first thread's loop."""
 
-    __slots__ = ("loop", "next_thread", "sock", "unix_path")
+    __slots__ = ("loop", "next_thread", "role", "sock", "unix_path")
 
-    def __init__(self, loop: Loop, sock: socket.socket, unix_path: str = "") -> None:
+    def __init__(self, loop: Loop, sock: socket.socket, unix_path: str = "", role: int = 0) -> None:
         self.loop = loop
         self.sock = sock
         self.unix_path = unix_path
+        self.role = role
         self.next_thread = 0
         loop.watch(sock.fileno(), READ, self.on_ready)
 
@@ -148,7 +152,8 @@ class Listener:
         if refusal is not None:
             with contextlib.suppress(OSError):
                 sock.setblocking(False)
-                sock.send(b"-%b\r\n" % text(refusal))
+                start = b"SERVER_ERROR " if self.role & MEMCACHED else b"-"
+                sock.send(b"%b%b\r\n" % (start, text(refusal)))
             sock.close()
             state.server.connections_rejected += 1
             return
@@ -156,7 +161,7 @@ class Listener:
         self.next_thread = thread
         session_id = state.server.next_session_id()
         state.server.connections_given[thread] += 1
-        message = (adopt, sock.detach(), session_id, self.unix_path)
+        message = (adopt, sock.detach(), session_id, self.unix_path, self.role)
         if thread == proactor.index:
             adopt(proactor, message)
         else:
@@ -206,7 +211,7 @@ def format_address(address: object) -> str:
 
 def adopt(proactor: Proactor, message: Message) -> None:
     """On the thread that gets it: make a connection of an accepted descriptor."""
-    _, fd, session_id, unix_path = message
+    _, fd, session_id, unix_path, role = message
     state = proactor.service
     loop = state.extra["loop"]
     sock = socket.socket(fileno=fd)
@@ -226,17 +231,10 @@ def adopt(proactor: Proactor, message: Message) -> None:
         sock.close()
         state.connections_closed += 1
         return
-    parser = state.extra["engine"].parser()
-    connection = Connection(
-        sock,
-        loop,
-        state.dispatcher,
-        parser,
-        session_id,
-        address,
-        local,
-        may_speak_http=config.primary_port_http_enabled,
-    )
+    memcached = role & MEMCACHED
+    parser = state.extra["memcached_engine" if memcached else "engine"].parser()
+    dispatcher = state.memcached if memcached else state.dispatcher
+    connection = Connection(sock, loop, dispatcher, parser, session_id, address, local, role)
     connection.session.unix_socket = bool(unix_path)
     state.sessions[session_id] = connection.session
     state.connections_received += 1

@@ -82,7 +82,7 @@ def write_object(
     if needed_version(value) > version:
         raise RdbError(f"fields with deadlines need RDB version {forms.FIELD_DEADLINES_SINCE}")
     writer = Writer(out, compress)
-    if value.__class__ is bytes or value.__class__ is bytearray:
+    if value.__class__ is bytes or isinstance(value, bytearray):
         writer.string(bytes(value))
         return forms.STRING
     write = _WRITERS[value.__class__]

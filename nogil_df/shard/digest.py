@@ -47,7 +47,7 @@ def of_value(value: Any, deadline: int, begun: bytes = ZEROS) -> bytes:
         deadline: unix ms, 0 for none; only that there is one counts.
         begun: a digest to go on from.
     """
-    if value.__class__ is bytes or value.__class__ is bytearray:
+    if value.__class__ is bytes or isinstance(value, bytearray):
         digest = chain(chain(begun, STRING_TYPE.to_bytes(4)), bytes(value))
     else:
         digest = value.digest(chain(begun, value.type_number.to_bytes(4)))

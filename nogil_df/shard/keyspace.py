@@ -99,7 +99,7 @@ class Keyspace:
             ReplyError WRONGTYPE if the key holds another type.
         """
         value = self.table.get(key, h)
-        if value is None or value.__class__ is bytes or value.__class__ is bytearray:
+        if value is None or value.__class__ is bytes or isinstance(value, bytearray):
             return value
         raise ReplyError("WRONGTYPE")
 

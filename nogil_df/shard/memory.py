@@ -31,7 +31,7 @@ def value_size(value: Any) -> int:
     """Bytes held by a stored value. O(1) for strings; other types keep their own count in ``memory``."""
     if value.__class__ is bytes:
         return BYTES_OVERHEAD + len(value)
-    if value.__class__ is bytearray:
+    if isinstance(value, bytearray):
         return getsizeof(value) + ROUNDING
     size: int = value.memory
     return size

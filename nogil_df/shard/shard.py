@@ -49,6 +49,7 @@ class Shard:
         tracking: which clients may hold copies of keys.
         writer: id of the client whose command runs, if it is not to be told of its own writes; else 0.
         blocking: what serves them, hung here by the layer above.
+        cas: the last cas unique given to a string for Memcached's clients.
         dirty: writes since start; hits, misses, expired, expired_fields: counters as INFO shows them.
         garbage: tables taken out of service by a flush, and big values, freed in slices. They have a length
             and `free_step(budget)`.
@@ -72,6 +73,7 @@ class Shard:
         "writer",
         "blocking",
         "dirty",
+        "cas",
         "hits",
         "misses",
         "expired",
@@ -117,6 +119,8 @@ class Shard:
         self.evicted = 0
         self.garbage: deque[Any] = deque()
         self.discarded = 0
+        # Grows by a million a second of the clock, so that it goes on growing over a restart.
+        self.cas = now_ms // 1000 << 20
         # The same numbers in every run under a clock that stands still.
         self.random = Random(now_ms * count + index)
         self.expire_enabled = True
@@ -133,6 +137,11 @@ class Shard:
     def used(self) -> int:
         """Bytes held by records and tables of all databases. O(databases)."""
         return sum(db.used + db.table.memory_usage() for db in self.dbs)
+
+    def next_cas(self) -> int:
+        """A cas unique that no string of this shard has had. O(1)."""
+        self.cas += 1
+        return self.cas
 
     def notify(self, kind: int, event: bytes, key: bytes, db: int) -> None:
         """Leave a keyspace event for the layer above. O(1)."""

@@ -1,8 +1,8 @@
 """What a stored value is to commands that do not care which type it has: its name, its encoding, a copy.
 
-Strings are `bytes`, or a `bytearray` once they were changed in place. Every other type is a class of ours
-that has `type_name`, `type_number`, `encoding`, `memory` (bytes), `copy()`, `digest(begun)` and
-`serialized_length` itself.
+Strings are `bytes`, a `bytearray` once they were changed in place, or `Flagged`, which is one too. Every
+other type is a class of ours that has `type_name`, `type_number`, `encoding`, `memory` (bytes), `copy()`,
+`digest(begun)` and `serialized_length` itself.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from nogil_df.base.numbers import parse_int
+from nogil_df.shard.flagged import Flagged
 from nogil_df.shard.lists import ListValue
 
 if TYPE_CHECKING:
@@ -30,7 +31,7 @@ SHARED_REFERENCES = (1 << 31) - 1
 
 def type_name(value: Any) -> bytes:
     """The type as TYPE and SCAN name it; b"none" for None. O(1)."""
-    if value.__class__ is bytes or value.__class__ is bytearray:
+    if value.__class__ is bytes or isinstance(value, bytearray):
         return b"string"
     if value is None:
         return b"none"
@@ -40,11 +41,11 @@ def type_name(value: Any) -> bytes:
 
 def encoding(value: Any, limits: EncodingLimits) -> bytes:
     """The encoding that Redis would report for the value. O(1); O(length) for a list of at most some KB."""
-    if value.__class__ is bytes:
+    if value.__class__ is bytes or value.__class__ is Flagged:
         if len(value) <= LONGEST_INTEGER and parse_int(value) is not None:
             return b"int"
         return b"embstr" if len(value) <= EMBEDDED_LIMIT else b"raw"
-    if value.__class__ is bytearray:
+    if isinstance(value, bytearray):
         return b"raw"
     if value.__class__ is ListValue:
         return value.encoding_within(limits.list_max_listpack_size)

@@ -1,0 +1,1 @@
+"""Tests of what Memcached clients are served."""

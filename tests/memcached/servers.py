@@ -1,0 +1,67 @@
+"""A real memcached, and nogil-df with a port for Memcached clients; and how one talks to them."""
+
+from __future__ import annotations
+
+import shutil
+import socket
+
+from tests.servers import HOST, NogilServer, Server, ServerFailure, free_port
+
+TIMEOUT = 20.0
+
+
+class MemcachedServer(Server):
+    """A real memcached with one thread."""
+
+    name = "memcached"
+
+    def command_line(self) -> list[str]:
+        program = shutil.which("memcached")
+        if program is None:
+            raise ServerFailure("memcached is not installed (Debian: apt-get install memcached)")
+        line = [program, "-p", str(self.port), "-U", "0", "-l", HOST, "-t", "1", "-u", "root"]
+        return [*line, *self.flags]
+
+    @property
+    def memcached_port(self) -> int:
+        """Where Memcached's protocol is spoken."""
+        return self.port
+
+    def _wait_until_ready(self) -> bool:
+        process = self.process
+        assert process is not None
+        while process.poll() is None:
+            try:
+                return exchange(self.port, b"version\r\n").startswith(b"VERSION")
+            except ConnectionError:
+                continue
+        return False
+
+    def stop(self) -> None:
+        """It has nothing to say when it ends."""
+        self.kill()
+
+    def flush(self) -> None:
+        """Forget everything."""
+        assert exchange(self.port, b"flush_all\r\n") == b"OK\r\n"
+
+
+class NogilMemcached(NogilServer):
+    """nogil-df with a port for Memcached clients."""
+
+    memcached_port = 0
+
+    def command_line(self) -> list[str]:
+        # Asked for again at every attempt to start, as the other port is.
+        self.memcached_port = free_port()
+        return [*super().command_line(), "--memcached_port", str(self.memcached_port)]
+
+
+def exchange(port: int, request: bytes) -> bytes:
+    """All that a server answers to ``request`` on a connection of its own, up to its end."""
+    with socket.create_connection((HOST, port), TIMEOUT) as connection:
+        connection.sendall(request + b"quit\r\n")
+        received = b""
+        while piece := connection.recv(1 << 16):
+            received += piece
+        return received
