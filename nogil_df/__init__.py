@@ -11,19 +11,23 @@ from nogil_df.base import compiled
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from nogil_df.server import Server
+    from nogil_df.base.flags import FlagError
+    from nogil_df.embedded import Server
+    from nogil_df.server import StartError
 
 __version__ = "0.1.0"
 
 # Before anything else of the package is imported.
 compiled.settle()
 
-__all__ = ["Server", "__version__"]
+__all__ = ["FlagError", "Server", "StartError", "__version__"]
+
+_HOMES = {"FlagError": "base.flags", "Server": "embedded", "StartError": "server"}
 
 
 def __getattr__(name: str) -> object:
-    if name == "Server":
-        from nogil_df.server import Server
+    if name in _HOMES:
+        from importlib import import_module
 
-        return Server
+        return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

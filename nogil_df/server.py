@@ -4,7 +4,7 @@
 main thread serves nobody: it waits for a signal or a SHUTDOWN, then has every thread send what it owes and
 close, and joins them.
 
-`Server` is the same thing inside a Python process: ``with Server() as server: server.port``.
+`nogil_df.embedded` puts the same thing inside a Python process.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from typing import Any
 from nogil_df.base import compiled, log
 from nogil_df.base.clock import Clock
 from nogil_df.base.flags import FlagError, Options
-from nogil_df.base.interpreter import is_gil_enabled, may_import
+from nogil_df.base.interpreter import may_import
 from nogil_df.commands.registry import rows_for
 from nogil_df.commands.spec import Command
 from nogil_df.net.alarm import Alarm
@@ -224,6 +224,11 @@ class RunningServer:
         if first and self._stops_itself:
             threading.Thread(target=self.stop, name="stop", daemon=True).start()
 
+    @property
+    def is_stopping(self) -> bool:
+        """Whether somebody has asked for a stop."""
+        return self._stop.is_set()
+
     def wait(self) -> int:
         """Wait until somebody asks for a stop. Returns the exit code."""
         while not self._stop.is_set():
@@ -349,75 +354,3 @@ def leave_garbage_alone() -> None:
     gc.collect()
     gc.freeze()
     gc.disable()
-
-
-class Server:
-    """A server inside this Python process, for tests and tools; loopback only, gone with the process.
-
-    It leaves the process's signals, log, cycle collector and GIL alone. While the GIL is on (an ordinary
-    interpreter, or a C extension turned it on before the start: redis-py imports hiredis, which does) it runs
-    with one shard thread, and logs so unless one was asked for. While the GIL is off but not forced off
-    (`python -X gil=0`), requests are parsed in Python, for hiredis would turn the GIL on. A GIL that is
-    turned on later slows a server of several threads down and changes nothing else. Any number of servers
-    may run in one process.
-
-    Args:
-        port: TCP port; 0 takes a free one.
-        threads: shard threads; 0 for one a usable CPU.
-        options: any flag of the command line, by name: ``Server(requirepass="secret")``.
-
-    Raises:
-        FlagError: of an option that does not exist or can't have that value.
-
-    Example:
-        with Server() as server:
-            client = redis.Redis(port=server.port)
-    """
-
-    def __init__(self, port: int = 0, *, threads: int = 0, **options: Any) -> None:
-        options.setdefault("bind", ("127.0.0.1",))
-        self._options = Options(port=port, proactor_threads=threads, **options)
-        self._server: RunningServer | None = None
-        self._any_port = port == 0
-
-    @property
-    def threads(self) -> int:
-        """How many shard threads it runs with."""
-        return len(self._running().threads)
-
-    @property
-    def port(self) -> int:
-        """The TCP port the server listens on."""
-        return self._running().port
-
-    @property
-    def memcached_port(self) -> int:
-        """The TCP port for Memcached clients, 0 if there is none."""
-        return self._running().memcached_port
-
-    def _running(self) -> RunningServer:
-        if self._server is None:
-            raise RuntimeError("the server is not running")
-        return self._server
-
-    def start(self) -> Server:
-        """Start the server. Raises StartError if a socket can't be opened."""
-        if self._server is None:
-            server = RunningServer(self._options, any_port=self._any_port, stops_itself=True)
-            server.start()
-            self._server = server
-            if is_gil_enabled() and self._options.proactor_threads != 1:
-                log.warning("the GIL is on: running with one shard thread")
-        return self
-
-    def stop(self) -> None:
-        """Stop the server; replies in flight are sent first. Idempotent."""
-        if self._server is not None:
-            self._server.stop()
-            self._server = None
-
-    def __enter__(self) -> Server:
-        return self.start()
-
-    def __exit__(self, *exc_info: object) -> None:
-        self.stop()

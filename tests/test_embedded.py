@@ -15,10 +15,8 @@ from pathlib import Path
 
 import pytest
 
-from nogil_df import Server
-from nogil_df.base.flags import FlagError
+from nogil_df import FlagError, Server, StartError
 from nogil_df.base.interpreter import is_free_threaded
-from nogil_df.server import StartError
 from tests.resp import Connection, Reply
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -133,6 +131,67 @@ def test_options_are_those_of_the_command_line() -> None:
         assert client.execute("CONFIG", "GET", "maxmemory").value[1].value == b"67108864"
     with pytest.raises(FlagError, match="nothing"):
         Server(nothing=1)
+
+
+def test_it_can_be_on_a_unix_socket_alone() -> None:
+    with Server(port=None, unixsocket=True) as server:
+        path = server.unixsocket
+        assert (server.port, server.url) == (0, f"unix://{path}?db=0")
+        with socket.socket(socket.AF_UNIX) as client:
+            client.connect(path)
+            client.sendall(b"PING\r\n")
+            assert client.recv(100) == b"+PONG\r\n"
+        assert server.stats()["tcp_port"] == 0
+    assert not os.path.exists(os.path.dirname(path))
+    with pytest.raises(FlagError, match="without a port"):
+        Server(port=None)
+
+
+def test_a_restart_keeps_the_port_and_the_directory() -> None:
+    with Server(threads=1, unixsocket=True) as server:
+        before = server.port, server.unixsocket, os.stat(os.path.dirname(server.unixsocket)).st_ino
+        server.restart()
+        after = server.port, server.unixsocket, os.stat(os.path.dirname(server.unixsocket)).st_ino
+        assert before == after
+        with connect(server) as client:
+            assert client.execute("PING") == PONG
+    with pytest.raises(RuntimeError, match="not running"):
+        server.restart()
+
+
+def test_it_says_where_it_is() -> None:
+    with Server(password="a/b c", threads=1) as server:
+        assert server.url == f"redis://:a%2Fb%20c@127.0.0.1:{server.port}/0"
+        assert (server.host, server.password, server.is_running) == ("127.0.0.1", "a/b c", True)
+        assert repr(server) == f"<nogil_df.Server {server.url}>"
+        with connect(server) as client:
+            assert client.execute("AUTH", "a/b c") == Reply("+", b"OK")
+    assert (repr(server), server.is_running) == ("<nogil_df.Server stopped>", False)
+    with pytest.raises(FlagError, match="are the same"):
+        Server(password="a", requirepass="b")
+
+
+def test_it_is_asked_from_inside_whatever_clients_may_do() -> None:
+    """No password is needed, no connection is made, and nothing is left behind."""
+    with Server(threads=2, requirepass="secret", maxclients=1) as server, connect(server) as client:
+        client.execute("AUTH", "secret")
+        client.execute("MSET", *[word for n in range(10) for word in (f"k{n}", "v")])
+        client.execute("SELECT", "5")
+        client.execute("SET", "a", "1", "EX", "100")
+        stats = server.stats()
+        assert (stats["db0"]["keys"], stats["db5"]["expires"], stats["connected_clients"]) == (10, 1, 1)
+        assert stats["cmdstat_mset"]["calls"] == 1
+        assert isinstance(stats["mem_fragmentation_ratio"], float)
+        server.flush()
+        assert client.execute("DBSIZE") == Reply(":", 0)
+        assert server.stats()["total_connections_received"] == 1
+    with pytest.raises(RuntimeError, match="not running"):
+        server.stats()
+
+
+def test_a_directory_that_is_not_there_is_an_error(tmp_path: Path) -> None:
+    with pytest.raises(FlagError, match="there is no such directory"):
+        Server(dir=tmp_path / "missing")
 
 
 def test_shutdown_stops_the_server_but_not_the_process() -> None:

@@ -7,8 +7,8 @@ import threading
 
 import pytest
 
+from nogil_df import Server
 from nogil_df.commands.server_commands import dragon_curve
-from nogil_df.server import Server
 from tests.commands.console import Console
 from tests.resp import Connection
 from tests.servers import NogilServer
