@@ -26,12 +26,15 @@ from nogil_df.base import compiled, log
 from nogil_df.base.clock import Clock
 from nogil_df.base.flags import FlagError, Options
 from nogil_df.base.interpreter import may_import
+from nogil_df.commands.migrate import DIALER
 from nogil_df.commands.registry import rows_for
 from nogil_df.commands.spec import Command
+from nogil_df.console.aside import Aside
 from nogil_df.net.alarm import Alarm
 from nogil_df.net.descriptors import allow_clients
 from nogil_df.net.listener import MEMCACHED, Listener, ListenError, listen_tcp, listen_unix
 from nogil_df.net.loop import Loop
+from nogil_df.net.outbound import Dialer
 from nogil_df.net.poller import Waker, make_poller
 from nogil_df.runtime import Thread, hash_function, make_thread, make_users, thread_count
 from nogil_df.wire.memcached import MemcachedEngine
@@ -52,6 +55,7 @@ class RunningServer:
         port: the TCP port in use, 0 if there is none.
         stops_itself: (argument) nobody waits in `wait`, so SHUTDOWN has to stop the server by itself.
         connections_given: by thread, connections dealt out to it; only the accepting thread writes.
+        aside: the thread for work that would keep clients waiting.
     """
 
     def __init__(
@@ -77,6 +81,7 @@ class RunningServer:
         self._session_ids = itertools.count(1)
         self._stop = threading.Event()
         self._stopping = threading.Lock()
+        self.aside = Aside(self.submit)
         self._alarm = Alarm()
         self._listeners: list[Listener] = []
         self._workers: list[threading.Thread] = []
@@ -145,6 +150,7 @@ class RunningServer:
                 state.config.set_fact(name, text)
             loop = Loop(thread.proactor, state, make_poller(), Waker())
             state.extra["loop"] = loop
+            state.extra[DIALER] = Dialer(loop)
             state.extra["engine"] = make_engine(parser_kind(), state.config.proto_max_bulk_len)
             state.extra["memcached_engine"] = MemcachedEngine(state.config.memcached_max_item_size)
             built[index] = (thread, loop)
@@ -259,6 +265,7 @@ class RunningServer:
             self.submit(loop.proactor.index, (begin_drain, loop, closers, event))
         for event in drained:
             event.wait(DRAIN_SECONDS + 1)
+        self.aside.stop()
         for loop in self.loops:
             self.submit(loop.proactor.index, (end_loop, loop))
         for worker in self._workers:

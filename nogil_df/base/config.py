@@ -125,6 +125,7 @@ class ConfigView:
     enable_debug_command: str
     hash_max_listpack_entries: int
     hash_max_listpack_value: int
+    http_admin_console: bool
     hz: int
     keys_output_limit: int
     busy_reply_threshold: int
@@ -145,6 +146,7 @@ class ConfigView:
     notify_keyspace_events: int
     pipeline_squash: int
     port: int
+    primary_port_http_enabled: bool
     proto_max_bulk_len: int
     protected_mode: bool
     rdbcompression: bool

@@ -163,6 +163,10 @@ CATALOGUE: Final[dict[str, str]] = {
     "BUSY_FUNCTION": (
         "BUSY Redis is busy running a script. You can only call FUNCTION KILL or SHUTDOWN NOSAVE."
     ),
+    "MIGRATE_KEYS": ("ERR When using MIGRATE KEYS option, the key argument must be set to the empty string"),
+    "MIGRATE_CONNECT": "IOERR error or timeout connecting to the client",
+    "MIGRATE_IO": "IOERR error or timeout {0} to target instance",
+    "MIGRATE_TARGET": "ERR Target instance replied with error: {0}",
     "BUSYKEY": "BUSYKEY Target key name already exists.",
     "OOM": "OOM command not allowed when used memory > 'maxmemory'.",
     "MISCONF": (

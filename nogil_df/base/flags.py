@@ -328,6 +328,12 @@ class Options:
         redis="tcp-backlog",
     )
     tcp_nodelay: bool = flag(True, "bool", _NET, "send small replies at once")
+    primary_port_http_enabled: bool = flag(
+        True, "bool", _NET, "speak HTTP, too, on the ports of Redis's protocol: metrics, and the console"
+    )
+    http_admin_console: bool = flag(
+        True, "bool", _NET, "show the console at / where HTTP is spoken; without it there is /metrics alone"
+    )
 
     memcached_port: int = flag(
         0, "int", _NET, "TCP port for Memcached clients; 0: none, -1: any free port", low=-1, high=65535

@@ -47,6 +47,19 @@ class Everywhere:
         self.argument = argument
 
 
+class Outside:
+    """A request to wait for something that is in no shard: ``start(context)`` begins it.
+
+    Whoever ends it calls `Context.on_outside` with the answer, on this thread, and not before ``start`` has
+    returned. The transaction keeps what it holds meanwhile, if it was made to (`Transaction.keep_intents`).
+    """
+
+    __slots__ = ("start",)
+
+    def __init__(self, start: Callable[[Context], None]) -> None:
+        self.start = start
+
+
 class Alone:
     """A request to run work on one shard as a transaction of that shard alone, which may read any key."""
 
@@ -214,6 +227,21 @@ class Context:
             if result.__class__ is ReplyError:
                 raise result
         return results
+
+    def outside(self, start: Callable[[Context], None]) -> Steps:
+        """Wait for something that is in no shard, see `Outside`. Returns its answer.
+
+        Raises:
+            ReplyError: the answer is one.
+        """
+        answer = yield Outside(start)
+        if answer.__class__ is ReplyError:
+            raise answer
+        return answer
+
+    def on_outside(self, answer: Any) -> None:
+        """What `outside` waits for has come."""
+        self.dispatcher.resume(self, answer)
 
     def conclude(self) -> Steps:
         """An empty last hop: for commands that find out late that there is nothing more to do."""

@@ -31,7 +31,7 @@ from nogil_df.base.crash import log_crash
 from nogil_df.base.errors import ReplyError, unknown_command
 from nogil_df.commands import bulk, gate
 from nogil_df.commands.blocking import Wait
-from nogil_df.commands.context import Alone, Context, Everywhere, GaveWay, Steps, collect
+from nogil_df.commands.context import Alone, Context, Everywhere, GaveWay, Outside, Steps, collect
 from nogil_df.commands.lone import Lone
 from nogil_df.commands.spec import ALL_EXCLUSIVE, ALL_SHARED, KEYS, LOCAL, SINGLE, Command, Row
 from nogil_df.vll.engine import call, run_part
@@ -597,6 +597,9 @@ class Dispatcher:
                         continue
                     return False
                 if request.__class__ is Wait:
+                    return False
+                if request.__class__ is Outside:
+                    request.start(context)
                     return False
                 value = context.tx.hop(*request)  # type: ignore[union-attr]
                 if value is None:

@@ -121,7 +121,10 @@ def hang_up_on_http(session: Session, args: list[bytes]) -> bool:
     """
     if args[0].upper() not in _HTTP:
         return False
-    log.warning(f"Possible cross protocol attack from {session.address}: closing the connection")
+    log.warning(
+        f"Possible SECURITY ATTACK: {session.address} sends HTTP to a port of Redis's protocol, as a browser"
+        " does that a hostile page makes send commands. Closing the connection"
+    )
     session.closing = True
     return True
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from nogil_df.commands.secrets import without_secrets
 from nogil_df.wire.values import Simple
 
 if TYPE_CHECKING:
@@ -21,7 +22,6 @@ _ESCAPED = tuple(
 )
 # Redis shows what a script does, not that it was called.
 _NOT_SHOWN = frozenset("EVAL EVAL_RO EVALSHA EVALSHA_RO FCALL FCALL_RO".split())
-REDACTED = b"(redacted)"
 
 
 class Monitors:
@@ -67,7 +67,7 @@ class Monitors:
             now % 1_000_000,
             session.db,
             where.encode("utf-8", "surrogateescape"),
-            b" ".join(map(quoted, redacted(args))),
+            b" ".join(map(quoted, without_secrets(args))),
         )
         for thread in self.threads:
             if thread == self.proactor.index:
@@ -80,21 +80,6 @@ class Monitors:
         status = Simple(line)
         for session in self.sessions:
             session.push(status)
-
-
-def redacted(args: list[bytes]) -> list[bytes]:
-    """The arguments with passwords taken out. O(arguments of AUTH and HELLO), O(1) for other commands."""
-    name = args[0].upper()
-    if name == b"AUTH":
-        return [args[0], *[REDACTED] * (len(args) - 1)]
-    if name == b"HELLO":
-        shown = list(args)
-        for position, word in enumerate(args):
-            if word.upper() == b"AUTH" and position + 2 < len(args):
-                shown[position + 1 : position + 3] = [REDACTED, REDACTED]
-                break
-        return shown
-    return args
 
 
 def quoted(word: bytes) -> bytes:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from nogil_df.base.errors import ReplyError
 from nogil_df.commands.access import CHANNEL, COMMAND, KEY, denial, log_denial
 from nogil_df.commands.busy import Watchdog
-from nogil_df.commands.context import Alone, Context, Everywhere
+from nogil_df.commands.context import Alone, Context, Everywhere, Outside
 from nogil_df.commands.spec import KEYS, LOCAL, NOTHING, SINGLE, Command
 from nogil_df.commands.tracking import note_read
 from nogil_df.scripting.runtime import WAITING
@@ -279,6 +279,8 @@ class ScriptCall:
             return self._everywhere(request)
         if request.__class__ is Alone:
             return self._hop({request.shard: request.work})[request.shard]
+        if request.__class__ is Outside:
+            raise ReplyError("NOT_FROM_SCRIPT")
         return self._hop(request[0])
 
     def _everywhere(self, request: Everywhere) -> list[Any]:

@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Any
 from nogil_df.base.errors import ReplyError
 from nogil_df.base.numbers import parse_int
 from nogil_df.commands.help import help_row
+from nogil_df.commands.secrets import without_secrets
 from nogil_df.commands.spec import NOTHING, Row, container, multi
 from nogil_df.shard.memory import own
 from nogil_df.wire.values import OK
@@ -40,8 +41,6 @@ MAX_BYTES = 128
 
 DEFAULT_COUNT = 10
 """Entries of SLOWLOG GET without a count."""
-
-REDACTED = b"(redacted)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +96,7 @@ class SlowLog:
 
 def shorten(args: list[bytes]) -> list[bytes]:
     """Copies of the arguments: at most 32, of at most 128 bytes, with a note of what was cut; no secrets."""
-    args = _without_secrets(args)
+    args = without_secrets(args)
     shown = args if len(args) <= MAX_ARGUMENTS else args[: MAX_ARGUMENTS - 1]
     cut = [_cut(arg) for arg in shown]
     if len(shown) < len(args):
@@ -109,33 +108,6 @@ def _cut(arg: bytes) -> bytes:
     if len(arg) <= MAX_BYTES:
         return b"%b" % arg
     return b"%b... (%d more bytes)" % (arg[:MAX_BYTES], len(arg) - MAX_BYTES)
-
-
-def _without_secrets(args: list[bytes]) -> list[bytes]:
-    """The arguments with passwords replaced: those of AUTH, of HELLO's AUTH, of CONFIG SET."""
-    word = args[0].upper()
-    if word == b"AUTH":
-        return [args[0], *[REDACTED] * (len(args) - 1)]
-    if word == b"HELLO":
-        upper = [arg.upper() for arg in args]
-        if b"AUTH" in upper[2:]:
-            at = upper.index(b"AUTH", 2) + 1
-            return [*args[:at], *[REDACTED] * len(args[at : at + 2]), *args[at + 2 :]]
-    elif word == b"CONFIG" and len(args) > 3 and args[1].upper() == b"SET":
-        return [
-            REDACTED if at >= 3 and at % 2 and args[at - 1].lower() in _SECRET_PARAMETERS else arg
-            for at, arg in enumerate(args)
-        ]
-    return args
-
-
-_SECRET_PARAMETERS = (
-    b"requirepass",
-    b"masterauth",
-    b"masteruser",
-    b"tls-key-file-pass",
-    b"tls-client-key-file-pass",
-)
 
 
 def keep(proactor: Proactor, message: Message) -> None:

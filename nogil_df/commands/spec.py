@@ -73,6 +73,7 @@ class Row:
             ``lock(context, tx, args)``. Inside EXEC `scope` counts, or
         lock_in_exec: ``lock_in_exec(context, command, args, shared, exclusive)``, which adds fingerprints by
             shard and returns NOT_GLOBAL or a scope; for commands whose arguments decide.
+        waits: between two hops it waits for something that is in no shard, with its keys held.
     """
 
     name: str
@@ -102,6 +103,7 @@ class Row:
     key_flags: str = ""
     lock: Callable[..., None] | None = None
     lock_in_exec: Callable[..., int] | None = None
+    waits: bool = False
     subcommands: tuple[Row, ...] = field(default=())
 
     @property

@@ -14,6 +14,7 @@ import resource
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from functools import cached_property
 from itertools import islice
 from typing import TYPE_CHECKING
 
@@ -55,12 +56,13 @@ class CommandFigures:
 
 @dataclass(slots=True)
 class DatabaseFigures:
-    """One database: keys, keys that expire, and a sample of their times to live in milliseconds."""
+    """One database: keys, those that expire, a sample of their times to live in milliseconds, slots."""
 
     keys: int = 0
     expires: int = 0
     ttl_sum: int = 0
     ttl_count: int = 0
+    capacity: int = 0
 
     def add(self, other: DatabaseFigures) -> None:
         """Add another shard's figures."""
@@ -68,6 +70,7 @@ class DatabaseFigures:
         self.expires += other.expires
         self.ttl_sum += other.ttl_sum
         self.ttl_count += other.ttl_count
+        self.capacity += other.capacity
 
     @property
     def average_ttl(self) -> int:
@@ -104,16 +107,22 @@ class Figures:
         self.threads = list(threads)
         self._counts: Counter[str] = Counter()
         self.errors: Counter[str] = Counter()
-        self.commands: dict[str, CommandFigures] = {}
         self.databases: list[DatabaseFigures] = []
         for thread in self.threads:
             self._counts.update(thread.counts)
             self.errors.update(thread.errors)
-            for name, figures in thread.commands.items():
-                self.commands.setdefault(name, CommandFigures()).add(figures)
             self.databases = self.databases or [DatabaseFigures() for _ in thread.databases]
             for sum_of, one in zip(self.databases, thread.databases, strict=True):
                 sum_of.add(one)
+
+    @cached_property
+    def commands(self) -> dict[str, CommandFigures]:
+        """What each command did on all threads. O(threads * commands * buckets), once."""
+        merged: dict[str, CommandFigures] = {}
+        for thread in self.threads:
+            for name, figures in thread.commands.items():
+                merged.setdefault(name, CommandFigures()).add(figures)
+        return merged
 
     def __getitem__(self, name: str) -> int:
         """A count, summed over threads."""
@@ -280,7 +289,7 @@ def _commands(state: ThreadState) -> Iterator[tuple[str, CommandFigures]]:
 
 def _database(db: Keyspace, now: int) -> DatabaseFigures:
     expires = db.table.expiring
-    figures = DatabaseFigures(len(db), expires)
+    figures = DatabaseFigures(len(db), expires, capacity=db.table.capacity)
     if expires:
         # Records lie in the order of their hashes, so the first ones are as good a sample as any.
         sample = islice(db.table.items(), TTL_SAMPLE)

@@ -29,6 +29,8 @@ from nogil_df.commands.spec import (
     ALL_SHARED,
     KEYS,
     LOCAL,
+    MULTI,
+    NOTHING,
     Command,
     Row,
     local,
@@ -112,6 +114,9 @@ def lock_exec(context: Context, tx: Transaction, args: Args) -> None:
     exclusive: dict[int, set[int]] = {}
     scope = 0
     for command, queued in queue:
+        if command.kind == MULTI and (command.row.scope == NOTHING or command.row.waits):
+            # It asks other threads, or other servers, and meanwhile the loop turns.
+            tx.keep_intents()
         try:
             if command.row.lock_in_exec is not None:
                 scope = max(scope, command.row.lock_in_exec(context, command, queued, shared, exclusive))

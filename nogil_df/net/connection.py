@@ -52,6 +52,9 @@ STALL = 1.0
 GIVE_UP = 10.0
 """Seconds without progress after which a client is cut off that has HARD_LIMIT unread, or is to be closed."""
 
+HTTP_INITIALS = frozenset(b"GHPDOTC")
+"""The bytes that the methods of HTTP begin with; RESP does with one of them in inline commands only."""
+
 PIECES = 64
 """Pieces handed to the kernel in one call; it takes up to 1024."""
 
@@ -112,6 +115,7 @@ class Connection:
         session_id: int,
         address: str,
         local_address: str,
+        may_speak_http: bool = False,
         role: int = 0,
     ) -> None:
         self.sock = sock
@@ -145,7 +149,41 @@ class Connection:
         self.session.address = address
         self.session.local_address = local_address
         parser.authenticated = self.session.authenticated
-        loop.watch(self.fd, READ, self.on_ready)
+        loop.watch(self.fd, READ, self.on_first if may_speak_http else self.on_ready)
+
+    def on_first(self, mask: int) -> None:
+        """The first bytes are here, if it is not the end: they tell which protocol the client speaks."""
+        if mask != READ:
+            self.loop.handlers[self.fd] = self.on_ready
+            self.on_ready(mask)
+            return
+        try:
+            data = self.recv(CHUNK)
+        except OSError as error:
+            if not is_transient(error):
+                self.drop()
+            return
+        if not data:
+            self.finish()
+            return
+        self.count_read(len(data))
+        if data[0] in HTTP_INITIALS:
+            from nogil_df.net.http import FirstBytes
+
+            FirstBytes(self, data)
+        else:
+            self.speak_resp(data)
+
+    def speak_resp(self, data: bytes) -> None:
+        """It is RESP: take the first bytes, and from now on whatever comes. O(bytes)."""
+        self.loop.handlers[self.fd] = self.on_ready
+        self._execute(self.read(data, BATCH))
+
+    def count_read(self, size: int) -> None:
+        """Account for bytes received. O(1)."""
+        self.bytes_in += size
+        self.state.bytes_in += size
+        self.state.reads += 1
 
     def on_ready(self, mask: int) -> None:
         """The socket is readable, writable or broken.
@@ -164,7 +202,7 @@ class Connection:
             return
         if not data:
             # The client sends no more, and may still want the replies it has coming.
-            self._finish()
+            self.finish()
             return
         size = len(data)
         self.bytes_in += size
@@ -213,7 +251,7 @@ class Connection:
 
     def _on_unusual(self, mask: int) -> None:
         if mask & WRITE:
-            self._send_unsent()
+            self.send_unsent()
             if self.closed:
                 return
         if mask & READ:
@@ -224,7 +262,7 @@ class Connection:
                 self._read_ahead()
                 return
             if self.session.busy or self.paused:
-                self._pause()
+                self.pause()
                 return
             self.on_ready(READ)
         elif not mask & WRITE:
@@ -248,13 +286,11 @@ class Connection:
         if not data:
             self.drop()
             return
-        self.bytes_in += len(data)
-        self.state.bytes_in += len(data)
-        self.state.reads += 1
+        self.count_read(len(data))
         self.parser.feed(data)
         self.more = True
         if self.parser.pending >= READ_AHEAD:
-            self._pause()
+            self.pause()
 
     def go_on(self) -> None:
         """Run the next batch of commands that were buffered when the last turn ended."""
@@ -292,9 +328,9 @@ class Connection:
         if self.closed:
             return
         if session.closing:
-            self._finish()
+            self.finish()
         elif self.unsent_bytes > self.high_water:
-            self._pause()
+            self.pause()
         elif self.more and parser.pending:
             # More than one turn's worth: let the others go first.
             if not self.queued:
@@ -352,8 +388,8 @@ class Connection:
             state.watch_slow_reader(self.session)
             self._check_limits(now)
 
-    def _send_unsent(self) -> None:
-        """The socket is writable: send what is left over."""
+    def send_unsent(self) -> None:
+        """The socket is writable: send what is left over. O(pieces)."""
         unsent = self.unsent
         while unsent:
             pieces = [unsent[0]] if len(unsent) == 1 else list(islice(unsent, PIECES))
@@ -435,9 +471,16 @@ class Connection:
                 if not self.session.busy:
                     self.ready()
 
-    def _pause(self) -> None:
+    def pause(self) -> None:
+        """Read nothing more from the client for now. O(1)."""
         if not self.paused:
             self.paused = True
+            self._watch()
+
+    def resume(self) -> None:
+        """Undo `pause`. O(1)."""
+        if self.paused:
+            self.paused = False
             self._watch()
 
     def _watch(self) -> None:
@@ -453,9 +496,9 @@ class Connection:
         if session.reply_mode == REPLY_ON:
             self.dispatcher.encoder.encode(reply, session.proto, session.sink)
         self.flush()
-        self._finish()
+        self.finish()
 
-    def _finish(self) -> None:
+    def finish(self) -> None:
         """Close once everything is sent."""
         if self.closed:
             return
@@ -472,7 +515,7 @@ class Connection:
             self.drop()
         elif not self.session.busy:
             self.flush()
-            self._finish()
+            self.finish()
 
     def drop(self) -> None:
         """Close now; what the session has in flight ends by itself and is not answered. Idempotent."""

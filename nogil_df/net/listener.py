@@ -233,8 +233,17 @@ def adopt(proactor: Proactor, message: Message) -> None:
         return
     memcached = role & MEMCACHED
     parser = state.extra["memcached_engine" if memcached else "engine"].parser()
-    dispatcher = state.memcached if memcached else state.dispatcher
-    connection = Connection(sock, loop, dispatcher, parser, session_id, address, local, role)
+    connection = Connection(
+        sock,
+        loop,
+        state.memcached if memcached else state.dispatcher,
+        parser,
+        session_id,
+        address,
+        local,
+        may_speak_http=config.primary_port_http_enabled and not memcached,
+        role=role,
+    )
     connection.session.unix_socket = bool(unix_path)
     state.sessions[session_id] = connection.session
     state.connections_received += 1

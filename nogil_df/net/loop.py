@@ -23,6 +23,7 @@ from nogil_df.net.poller import READ, Poller, Waker
 if TYPE_CHECKING:
     from nogil_df.commands.threadstate import ThreadState
     from nogil_df.net.connection import Connection
+    from nogil_df.net.http import HttpConnection
     from nogil_df.vll.proactor import Proactor
 
 DOZE = 1.0
@@ -62,7 +63,7 @@ class Loop:
         # fd -> handler(mask). Connections, listeners and the waker.
         self.handlers: dict[int, Callable[[int], None]] = {waker.fd: self._woken}
         # Connections with parsed or buffered commands left over from this turn.
-        self.runnable: deque[Connection] = deque()
+        self.runnable: deque[Connection | HttpConnection] = deque()
         # Connections with replies that nobody has sent yet (pushes).
         self.dirty: list[Connection] = []
         self.stopping = False

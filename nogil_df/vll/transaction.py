@@ -76,6 +76,7 @@ class Transaction:
         "works",
         "last",
         "refused",
+        "may_be_inline",
     )
 
     def __init__(self, proactor: Proactor, owner: HopOwner) -> None:
@@ -91,6 +92,11 @@ class Transaction:
         self.works: dict[int, Work] = {}
         self.last = False
         self.refused = False
+        self.may_be_inline = True
+
+    def keep_intents(self) -> None:
+        """Take intents even if all keys are here: its coordinator waits for something between two hops."""
+        self.may_be_inline = False
 
     def lock_keys(self, shared: dict[int, set[int]], exclusive: dict[int, set[int]]) -> None:
         """Name the keys, as fingerprints by shard, before the first hop. O(shards)."""
@@ -217,7 +223,7 @@ class Transaction:
         part = parts.get(self.proactor.index)
         if part is None:
             return not parts
-        return self.proactor.engine.is_free(part)
+        return self.may_be_inline and self.proactor.engine.is_free(part)
 
     def _begin(self) -> dict[int, Any] | None:
         proactor = self.proactor

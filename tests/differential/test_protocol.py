@@ -18,6 +18,8 @@ MARK_REPLY = b"$3\r\nend\r\n"
 _SHORT = 200
 
 STAYS_OPEN = {
+    "inline beginning like HTTP": b"GET k\r\nPUT / HTTP\r\nGET HTTP/1.1x\r\n",
+    "first line of HTTP behind a command": b"PING\r\nGET / HTTP/1.1\r\n",
     "inline ping": b"PING\r\n",
     "inline without CR": b"PING\n",
     "inline with blanks": b"   PING   \r\n",
@@ -91,7 +93,6 @@ CLOSES = {
     "inline too long": b"x" * 65_537,
     "quit then more": b"QUIT\r\nPING\r\n",
     "quit in a pipeline": b"*1\r\n$4\r\nPING\r\n*1\r\n$4\r\nQUIT\r\n*1\r\n$4\r\nPING\r\n",
-    "http post": b"POST / HTTP/1.1\r\nHost: x\r\n\r\n",
     "http host header": b"Host: example.org\r\nPING\r\n",
 }
 

@@ -1,0 +1,1 @@
+"""What the server shows by HTTP: metrics for Prometheus, and a console for people."""
