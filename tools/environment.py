@@ -47,6 +47,8 @@ NEEDS_COMMANDS = {
 }
 # What the compiled modules are made with.
 ALWAYS = ("build",)
+# Any of these is a browser to test with; the first one is installed where there is none.
+BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 # Extras that may have to be built from source.
 BUILT = ("fast", "scripting")
 # lupa builds every LuaJIT and Lua that it knows; the server uses Lua 5.1 alone. Our own modules are compiled
@@ -70,7 +72,18 @@ def prepare(purpose: str) -> None:
             _prepare_tools()
         ensure_commands(NEEDS_COMMANDS.get(purpose, ()))
         if purpose == "test":
+            _prepare_browser()
             _prepare_node()
+
+
+def _prepare_browser() -> None:
+    """The browser that the console is tested in, where it can be had: 20 seconds, once."""
+    if any(map(shutil.which, BROWSERS)):
+        return
+    try:
+        ensure_commands(BROWSERS[:1])
+    except Lacking as lacking:
+        say(f"the console will not be tested in a browser: {lacking}")
 
 
 def _prepare_node() -> None:

@@ -21,6 +21,7 @@ from steps import Lacking, StepFailed, cache_dir, exit_code, run_step
 
 # The package that provides a command.
 COMMANDS = {
+    "chromium": "chromium",
     "memcached": "memcached",
     "redis-benchmark": "redis-tools",
     "redis-cli": "redis-tools",

@@ -213,6 +213,10 @@ class ConfigView:
         assert parameter is not None
         return _encode(self.texts[parameter.name])
 
+    def default_text(self, name: str) -> str:
+        """What the parameter called ``name`` is where nobody says otherwise. O(1)."""
+        return self._default_texts[name]
+
     # --- CONFIG SET ---
 
     def prepare_set(self, arguments: Sequence[bytes], *, local: bool = False) -> ConfigChange | ReplyError:

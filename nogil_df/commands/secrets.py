@@ -6,7 +6,7 @@ from typing import Final
 
 REDACTED: Final = b"(redacted)"
 
-_PARAMETERS: Final = frozenset(
+PARAMETERS: Final = frozenset(
     (b"requirepass", b"masterauth", b"masteruser", b"tls-key-file-pass", b"tls-client-key-file-pass")
 )
 """Parameters of CONFIG SET whose values are secrets."""
@@ -26,7 +26,7 @@ def without_secrets(args: list[bytes]) -> list[bytes]:
         return _hide_after(args, 6, _WORDS_AFTER)
     if name == b"CONFIG" and len(args) > 3 and args[1].upper() == b"SET":
         return [
-            REDACTED if at >= 3 and at % 2 and args[at - 1].lower() in _PARAMETERS else arg
+            REDACTED if at >= 3 and at % 2 and args[at - 1].lower() in PARAMETERS else arg
             for at, arg in enumerate(args)
         ]
     return args

@@ -27,9 +27,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
 from nogil_df.base.errors import ReplyError
-from nogil_df.commands import access
+from nogil_df.commands import access, slowlog
 from nogil_df.commands.context import collect
-from nogil_df.console import metrics
+from nogil_df.console import api, files, metrics
 from nogil_df.wire.http import Response
 
 if TYPE_CHECKING:
@@ -51,9 +51,8 @@ SECURITY_HEADERS = (
     ("Referrer-Policy", "no-referrer"),
     ("Cross-Origin-Resource-Policy", "same-origin"),
     ("Cross-Origin-Opener-Policy", "same-origin"),
-    ("Cache-Control", "no-store"),
 )
-"""With every response: pages load their own files alone, are framed by nobody, and are kept nowhere."""
+"""With every response: pages load their own files alone, and are framed by nobody."""
 
 CHALLENGE = ("WWW-Authenticate", 'Basic realm="nogil-df", charset="UTF-8"')
 
@@ -91,6 +90,12 @@ class View:
 
 VIEWS: dict[str, View] = {
     "/metrics": View(metrics.gather_all, metrics.facts, metrics.render, metrics.WANTED),
+    "/api/stats": View(metrics.gather_all, api.stats_facts, api.stats, metrics.WANTED, (b"INFO",)),
+    "/api/clients": View(
+        api.gather_clients, api.nothing, api.clients, api.MOST_CLIENTS, (b"CLIENT", b"LIST")
+    ),
+    "/api/slowlog": View(slowlog.read, api.nothing, api.slow, api.MOST_SLOW, (b"SLOWLOG", b"GET")),
+    "/api/config": View(api.no_figures, api.config_facts, api.config, None, (b"CONFIG", b"GET")),
 }
 
 
@@ -153,7 +158,10 @@ class Application:
         if refusal is not None:
             client.answer(refusal)
             return
-        view = VIEWS[request.path]
+        view = VIEWS.get(request.path)
+        if view is None:
+            client.answer(self.secured(files.respond(request)))
+            return
         proactor = self.proactor
         visit = Visit(self, view, request, client)
         proactor.broadcast((collect, proactor.index, visit, view.gather, view.argument))
@@ -173,7 +181,7 @@ class Application:
         if refusal is not None:
             return refusal
         if view is None:
-            return self.refuse(404, "there is no such page")
+            return None if files.find(request.path) else self.refuse(404, "there is no such page")
         return self._permission_refusal(view)
 
     def _login_refusal(self, request: Request, session: Session) -> Response | None:
@@ -197,12 +205,13 @@ class Application:
     def _permission_refusal(self, view: View) -> Response | None:
         state = self.proactor.service
         default = state.users.default
-        if default.is_unrestricted or not view.words:
+        if not view.words:
             return None
-        command = state.dispatcher.table[view.words[0].decode()]
-        if len(view.words) > 1:
+        command = state.dispatcher.table.get(view.words[0].decode())
+        if command is not None and len(view.words) > 1:
             command = command.subcommands[view.words[1]]
-        if access.denial(default, command, view.words) is None:
+        # A command that was renamed away is nobody's to run.
+        if command is not None and access.denial(default, command, view.words) is None:
             return None
         return self.refuse(403, f"the user default may not run {b' '.join(view.words).decode()}")
 
@@ -213,13 +222,20 @@ class Application:
     def refuse(self, status: int, reason: str, *headers: tuple[str, str], close: bool = False) -> Response:
         """A response that gives nothing but a reason, for people to read. O(1)."""
         body = f"{status}: {reason}\n".encode("utf-8", "replace")
-        return Response(status, body, (TEXT, *headers, *SECURITY_HEADERS), close)
+        return self.secured(Response(status, body, (TEXT, *headers), close))
 
     def finished(self, result: Any) -> Response:
         """What the thread aside made, ready to send. O(1)."""
         if result.__class__ is not Response:
             return self.refuse(500, "that failed; the log tells why")
-        return Response(result.status, result.body, result.headers + SECURITY_HEADERS, result.close)
+        return self.secured(result)
+
+    def secured(self, response: Response) -> Response:
+        """A response with what every one tells browsers. O(headers)."""
+        headers = response.headers
+        if not any(name == "Cache-Control" for name, _ in headers):
+            headers += (("Cache-Control", "no-store"),)
+        return Response(response.status, response.body, headers + SECURITY_HEADERS, response.close)
 
 
 def is_cross_site(request: Request) -> bool:

@@ -31,7 +31,7 @@ from nogil_df.commands.statistics import (
     ThreadFigures,
     gather,
 )
-from nogil_df.wire.http import Request, Response
+from nogil_df.wire.http import Request, Response, accepts_gzip
 
 if TYPE_CHECKING:
     from prometheus_client import Metric
@@ -196,15 +196,6 @@ def render(task: tuple[list[ThreadFigures], Facts, Request]) -> Response:
         body = gzip.compress(body, 4, mtime=0)
         headers.append(("Content-Encoding", "gzip"))
     return Response(200, body, tuple(headers))
-
-
-def accepts_gzip(request: Request) -> bool:
-    """Whether the client takes gzip."""
-    for word in request.header("accept-encoding").split(","):
-        coding, _, weight = word.strip().partition(";")
-        if coding.strip().lower() == "gzip":
-            return weight.replace(" ", "") not in ("q=0", "q=0.0", "q=0.00", "q=0.000")
-    return False
 
 
 class Collector:

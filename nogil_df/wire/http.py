@@ -188,6 +188,15 @@ class HttpProtocol:
         return b"".join(part for part in parts if part)
 
 
+def accepts_gzip(request: Request) -> bool:
+    """Whether the client takes a compressed body. O(header)."""
+    for word in request.header("accept-encoding").split(","):
+        coding, _, weight = word.strip().partition(";")
+        if coding.strip().lower() == "gzip":
+            return weight.replace(" ", "") not in ("q=0", "q=0.0", "q=0.00", "q=0.000")
+    return False
+
+
 def http_date(now: float) -> str:
     """Unix seconds as HTTP writes dates, in English whatever the locale."""
     year, month, day, hour, minute, second, weekday = time.gmtime(now)[:7]
