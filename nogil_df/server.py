@@ -30,6 +30,7 @@ from nogil_df.commands.migrate import DIALER
 from nogil_df.commands.registry import rows_for
 from nogil_df.commands.spec import Command
 from nogil_df.console.aside import Aside
+from nogil_df.net import express
 from nogil_df.net.alarm import Alarm
 from nogil_df.net.descriptors import allow_clients
 from nogil_df.net.listener import MEMCACHED, Listener, ListenError, listen_tcp, listen_unix
@@ -151,6 +152,7 @@ class RunningServer:
             loop = Loop(thread.proactor, state, make_poller(), Waker())
             state.extra["loop"] = loop
             state.extra[DIALER] = Dialer(loop)
+            state.extra["express"] = express.make_express(thread.dispatcher, loop)
             state.extra["engine"] = make_engine(parser_kind(), state.config.proto_max_bulk_len)
             state.extra["memcached_engine"] = MemcachedEngine(state.config.memcached_max_item_size)
             built[index] = (thread, loop)
@@ -312,7 +314,12 @@ def end_loop(proactor: Any, message: tuple[Any, ...]) -> None:
 
 
 def parser_kind() -> str:
-    """The parser of requests: "hiredis" where it is installed and leaves the GIL alone, else "python"."""
+    """The parser of requests: "hiredis" where it is installed and leaves the GIL alone, else "python".
+
+    Where the compiled short cut parses, the one in Python gets the rest.
+    """
+    if express.is_there():
+        return "python"
     if not may_import("hiredis"):
         return "python"
     try:

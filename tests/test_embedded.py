@@ -16,6 +16,7 @@ from pathlib import Path
 import pytest
 
 from nogil_df import FlagError, Server, StartError
+from nogil_df.base import compiled
 from nogil_df.base.interpreter import is_free_threaded
 from tests.resp import Connection, Reply
 
@@ -230,6 +231,10 @@ with Server(threads=2) as server:
 SAID_SO = "the GIL is on: running with one shard thread"
 
 
+def parser_without_hiredis() -> str:
+    return "python" if compiled.why_not() else "compiled"
+
+
 def has_hiredis() -> bool:
     return python("import hiredis", "-W", "ignore").returncode == 0
 
@@ -238,13 +243,13 @@ def test_a_server_in_a_process_does_not_turn_the_gil_on() -> None:
     """Nobody forced it off: then hiredis is not imported, and every warning is an error."""
     if is_free_threaded():
         ran = python(REPORT.format(before=""), "-W", "error")
-        assert (ran.stdout.split(), ran.stderr) == (["2", "off", "python", "False"], "")
+        assert (ran.stdout.split(), ran.stderr) == (["2", "off", parser_without_hiredis(), "False"], "")
 
 
 def test_a_gil_that_is_forced_off_permits_hiredis() -> None:
     if is_free_threaded():
         ran = python(REPORT.format(before=""), "-X", "gil=0")
-        parser = "hiredis" if has_hiredis() else "python"
+        parser = "hiredis" if has_hiredis() and compiled.why_not() else parser_without_hiredis()
         assert (ran.stdout.split(), ran.stderr) == (["2", "off", parser, "False"], "")
 
 
@@ -253,8 +258,8 @@ def test_a_gil_that_is_forced_off_permits_hiredis() -> None:
 )
 def test_with_the_gil_on_there_is_one_shard_thread(options: tuple[str, ...], before: str) -> None:
     """Forced on, or turned on by redis-py, which imports hiredis where that is installed."""
-    parser = "hiredis" if has_hiredis() else "python"
-    if parser == "hiredis" or not before:
+    parser = "hiredis" if has_hiredis() and compiled.why_not() else parser_without_hiredis()
+    if has_hiredis() or not before:
         ran = python(REPORT.format(before=before), *(options if is_free_threaded() else ()))
         assert ran.stdout.split() == ["1", "on", parser, "True"], ran.stderr
         assert ran.stderr.count(SAID_SO) == 1

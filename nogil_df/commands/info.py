@@ -78,7 +78,9 @@ def system_memory() -> int:
 
 
 def parser_name(state: ThreadState) -> str:
-    """What parses requests: ``hiredis`` or ``python``; ``none`` where there are no sockets."""
+    """What parses requests: ``compiled``, ``hiredis`` or ``python``; ``none`` where there are no sockets."""
+    if state.extra.get("express") is not None:
+        return "compiled"
     engine = state.extra.get("engine")
     if engine is None:
         return "none"

@@ -146,6 +146,7 @@ def _asked_for(context: Context, words: Args) -> list[str]:
 def collect_latencies(proactor: Proactor, argument: Any) -> dict[str, Latencies]:
     """On every thread: latencies of the commands that ran here. O(commands)."""
     found: dict[str, Latencies] = {}
+    proactor.service.settle()
     commands: list[Command] = list(proactor.service.dispatcher.table.values())
     for command in commands:
         for one in (command, *command.subcommands.values()):

@@ -137,9 +137,9 @@ class Lone:
             payload = args if cmd is None or argc == plain_with else cmd(session, args)
             value = op(dbs[session.db], payload, h)
         except ReplyError as error:
-            return self._failed(session, args, error.bare())
+            return self.failed(session, args, error.bare())
         except Exception:
-            return self._failed(session, args, log_crash(command.full_name, sys.exc_info()))
+            return self.failed(session, args, log_crash(command.full_name, sys.exc_info()))
         took = clock() - started
         command.calls += 1
         command.nanoseconds += took
@@ -170,9 +170,9 @@ class Lone:
         try:
             payload = args if cmd is None or len(args) == plain_with else cmd(session, args)
         except ReplyError as error:
-            return self._failed(session, args, error.bare())
+            return self.failed(session, args, error.bare())
         except Exception:
-            return self._failed(session, args, log_crash(command.full_name, sys.exc_info()))
+            return self.failed(session, args, log_crash(command.full_name, sys.exc_info()))
         session.batch = [args]
         session.position = 1
         session.busy = True
@@ -204,9 +204,9 @@ class Lone:
             if ReplyError in map(type, values):
                 raise next(value for value in values if value.__class__ is ReplyError)
         except ReplyError as error:
-            return self._failed(session, args, error.bare())
+            return self.failed(session, args, error.bare())
         except Exception:
-            return self._failed(session, args, log_crash(command.full_name, sys.exc_info()))
+            return self.failed(session, args, log_crash(command.full_name, sys.exc_info()))
         took = clock() - started
         command.record(1, took)
         session.commands_run += 1
@@ -221,7 +221,7 @@ class Lone:
         command.encode(value, session.proto, out)  # type: ignore[misc]
         return b"".join(out)
 
-    def _failed(self, session: Session, args: list[bytes], error: ReplyError) -> bytes:
+    def failed(self, session: Session, args: list[bytes], error: ReplyError) -> bytes:
         """Account for a command that ended in an error; its reply."""
         session.commands_run += 1
         session.batch = [args]

@@ -144,6 +144,7 @@ def gather(proactor: Proactor, wanted: frozenset[str]) -> ThreadFigures:
         wanted: what is needed beside the counters: CLIENTS, COMMANDS, KEYSPACE.
     """
     state: ThreadState = proactor.service
+    state.settle()
     counts = {**_counters(state), **_rates(state), **_core_counters(proactor), **_script_counters(state)}
     greatest = {"input_buffer": 0, "output_buffer": 0, "tx_queue_longest": proactor.engine.queue.longest}
     if CLIENTS in wanted:
@@ -317,6 +318,7 @@ def percentile(histogram: list[int], percent: float) -> float:
 def reset_statistics(proactor: Proactor, argument: None) -> None:
     """On every thread: CONFIG RESETSTAT. O(commands)."""
     state: ThreadState = proactor.service
+    state.settle()
     shard = proactor.shard
     shard.hits = shard.misses = shard.expired = shard.expired_fields = shard.evicted = 0
     shard.discarded = sum(len(table) for table in shard.garbage)

@@ -27,7 +27,10 @@ from nogil_df.net.loop import is_transient
 from nogil_df.net.poller import READ, WRITE
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from nogil_df.commands.dispatch import Dispatcher
+    from nogil_df.net._express import Express
     from nogil_df.net.loop import Loop
     from nogil_df.wire.request import RequestParser
 
@@ -54,6 +57,9 @@ GIVE_UP = 10.0
 
 HTTP_INITIALS = frozenset(b"GHPDOTC")
 """The bytes that the methods of HTTP begin with; RESP does with one of them in inline commands only."""
+
+NEITHER_PLAIN_NOR_RESP = 3
+"""The bits of a role (see `nogil_df.net.listener`) with which the compiled short cut is out of question."""
 
 PIECES = 64
 """Pieces handed to the kernel in one call; it takes up to 1024."""
@@ -149,12 +155,19 @@ class Connection:
         self.session.address = address
         self.session.local_address = local_address
         parser.authenticated = self.session.authenticated
-        loop.watch(self.fd, READ, self.on_first if may_speak_http else self.on_ready)
+        loop.watch(self.fd, READ, self.on_first if may_speak_http else self._reader())
+
+    def _reader(self) -> Callable[[int], None]:
+        """What serves this connection once it is known to speak RESP, or Memcached's protocol."""
+        express: Express | None = self.state.extra.get("express")
+        if express is None or self.role & NEITHER_PLAIN_NOR_RESP:
+            return self.on_ready
+        return express.reader(self)
 
     def on_first(self, mask: int) -> None:
         """The first bytes are here, if it is not the end: they tell which protocol the client speaks."""
         if mask != READ:
-            self.loop.handlers[self.fd] = self.on_ready
+            self.loop.handlers[self.fd] = self._reader()
             self.on_ready(mask)
             return
         try:
@@ -176,7 +189,7 @@ class Connection:
 
     def speak_resp(self, data: bytes) -> None:
         """It is RESP: take the first bytes, and from now on whatever comes. O(bytes)."""
-        self.loop.handlers[self.fd] = self.on_ready
+        self.loop.handlers[self.fd] = self._reader()
         self._execute(self.read(data, BATCH))
 
     def count_read(self, size: int) -> None:
@@ -298,12 +311,16 @@ class Connection:
         if not self.closed and not self.session.busy:
             self._execute(self.parser.next_batch(BATCH))
 
-    def _execute(self, batch: list[list[bytes]]) -> None:
-        """Run a batch of commands; whoever ends the last one calls `ready`."""
+    def _execute(self, batch: list[list[bytes]], more: bool = False) -> None:
+        """Run a batch of commands; whoever ends the last one calls `ready`.
+
+        Args:
+            more: the parser holds something that is to be run or refused.
+        """
         session = self.session
         # Without a login commands are parsed one by one: the next one may come under other limits.
         size = len(batch)
-        self.more = size == BATCH or (size > 0 and not session.authenticated)
+        self.more = more or size == BATCH or (size > 0 and not session.authenticated)
         if size:
             if size > 1:
                 self.state.pipelined += size

@@ -100,7 +100,7 @@ class RequestParser:
         self.engine = engine
         self.authenticated = authenticated
         self.error: bytes | None = None
-        self.idle = False  # all that came has been handed out, nothing is wrong; may be False all the same
+        self.idle = True  # all that came has been handed out, nothing is wrong
         self._buf = b""  # what is not parsed begins at _pos
         self._pos = 0
         self._scanned = 0  # up to here _buf holds no end of the line that begins at _pos
@@ -124,6 +124,7 @@ class RequestParser:
         """Take the next bytes of the connection.  Cost: O(1) when all before was parsed, which is usual."""
         if self.error is not None:
             return
+        self.idle = False
         if self._buf:
             pos = self._pos
             self._buf = self._buf[pos:] + data
@@ -132,6 +133,21 @@ class RequestParser:
         else:
             self._buf = data
             self._scanned = 0
+
+    def take_back(self, most: int) -> bytes | None:
+        """What is left over, if that is the untouched beginning of a command of at most ``most`` bytes.
+
+        For a reader that parses for itself what it can; the parser is then as if that had never come.  None,
+        and nothing happens, if it is more, or has been looked at.  O(``most``).
+        """
+        size = len(self._buf) - self._pos
+        if self._left or self.error is not None or size > most:
+            return None
+        data = self._buf[self._pos :]
+        self._buf = b""
+        self._pos = 0
+        self.idle = True
+        return data
 
     def next_batch(self, max_commands: int) -> list[list[bytes]]:
         """Up to ``max_commands`` complete commands, each a list of one argument or more.
@@ -176,6 +192,7 @@ class RequestParser:
         if self._pos == len(self._buf):
             self._buf = b""  # idle connections hold no memory
             self._pos = 0
+            self.idle = self._left == 0 and self.error is None
 
     # --- multibulk ---
 

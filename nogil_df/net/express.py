@@ -1,0 +1,37 @@
+"""The compiled short cut from socket to reply, where there is one: see `_express.pyx`.
+
+It is for plain sockets that speak RESP, under the loop's own poller. Without compiled modules every
+connection is served by `Connection.on_ready`, which does the same, step by step.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from nogil_df.net.connection import Connection
+from nogil_df.wire.request import RequestParser
+
+if TYPE_CHECKING:
+    from nogil_df.commands.dispatch import Dispatcher
+    from nogil_df.net._express import Express
+    from nogil_df.net.loop import Loop
+
+
+def make_express(dispatcher: Dispatcher, loop: Loop) -> Express | None:
+    """The short cut of one thread; None where modules are not compiled. O(commands)."""
+    try:
+        from nogil_df.net._express import Express
+    except ImportError:
+        return None
+    express = Express(dispatcher, loop, Connection, RequestParser)
+    dispatcher.state.settle = express.settle
+    return express
+
+
+def is_there() -> bool:
+    """Whether the short cut can be used; it needs the parser in Python."""
+    try:
+        import nogil_df.net._express  # noqa: F401
+    except ImportError:
+        return False
+    return True
