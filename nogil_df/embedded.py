@@ -22,7 +22,7 @@ from nogil_df.base import log
 from nogil_df.base.flags import FlagError, Options
 from nogil_df.base.interpreter import is_gil_enabled
 from nogil_df.commands.session import Session
-from nogil_df.server import RunningServer
+from nogil_df.server import RunningServer, StartError
 
 if TYPE_CHECKING:
     import redis
@@ -130,14 +130,26 @@ class Server:
                 options = options.replace(dir=place)
         server = RunningServer(options, any_port=any_port, stops_itself=True)
         server.start()
+        try:
+            server.load()
+        except StartError:
+            server.stop()
+            raise
         self._running = server
 
     def stop(self) -> None:
         """Stop the server; replies in flight are sent first. Idempotent."""
         if self._running is not None:
-            self._running.stop()
+            self._end(self._running)
             self._running = None
             self._remove_directory()
+
+    @staticmethod
+    def _end(running: RunningServer) -> None:
+        """Save, where there is something to be saved and a place for it, and stop."""
+        if not running.prepare_exit():
+            log.warning("The data set could not be saved")
+        running.stop()
 
     def restart(self) -> None:
         """Stop the server and start it again on the same port; what it saved to its directory, it loads.
@@ -147,7 +159,7 @@ class Server:
             StartError: it can't start again; it is stopped then.
         """
         running = self._require()
-        running.stop()
+        self._end(running)
         self._running = None
         try:
             self._launch(self._options.replace(port=running.port), any_port=False)

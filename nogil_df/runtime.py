@@ -20,6 +20,7 @@ from nogil_df.base.interpreter import is_gil_enabled
 from nogil_df.commands.access import catalogue_of
 from nogil_df.commands.acl import AclFileError, read_acl_file
 from nogil_df.commands.dispatch import Dispatcher
+from nogil_df.commands.saver import KEEPER, saver_of
 from nogil_df.commands.spec import Command, Row
 from nogil_df.commands.threadstate import ThreadState
 from nogil_df.memcached.table import make_dispatcher
@@ -86,6 +87,8 @@ def make_thread(
         state.dispatchers = (dispatcher, state.memcached)
     for each in state.dispatchers:
         each.reconfigure()
+    if index == KEEPER:
+        saver_of(state).follow()
     return Thread(proactor, state, dispatcher)
 
 

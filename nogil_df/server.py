@@ -26,8 +26,11 @@ from nogil_df.base import compiled, log
 from nogil_df.base.clock import Clock
 from nogil_df.base.flags import FlagError, Options
 from nogil_df.base.interpreter import may_import
+from nogil_df.commands.loader import Emptying, begin_loading, finish, make_loading
 from nogil_df.commands.migrate import DIALER
+from nogil_df.commands.progress import Progress
 from nogil_df.commands.registry import rows_for
+from nogil_df.commands.saver import describe_reply, saver_of
 from nogil_df.commands.spec import Command
 from nogil_df.console.aside import Aside
 from nogil_df.net import express
@@ -38,6 +41,10 @@ from nogil_df.net.loop import Loop
 from nogil_df.net.outbound import Dialer
 from nogil_df.net.poller import Waker, make_poller
 from nogil_df.runtime import Thread, hash_function, make_thread, make_users, thread_count
+from nogil_df.snapshot.disk import Disk
+from nogil_df.snapshot.names import Place, find_youngest
+from nogil_df.snapshot.reading import LoadError
+from nogil_df.snapshot.status import Persistence
 from nogil_df.wire.memcached import MemcachedEngine
 from nogil_df.wire.request import make_engine
 
@@ -78,6 +85,12 @@ class RunningServer:
         self.memcached_port = 0
         self.exit_code = 0
         self.connections_rejected = 0
+        self.persistence = Persistence(self.started_unix_ms // 1000)
+        self.disk = Disk()
+        self._place: Place | None = None
+        # Signals that came; whether the present wish for an end has been dealt with, a last save included.
+        self._signals = 0
+        self._settled = False
         self._any_port = any_port
         self._session_ids = itertools.count(1)
         self._stop = threading.Event()
@@ -104,6 +117,7 @@ class RunningServer:
             StartError: a socket can't be opened or a thread not be built; nothing is left behind then.
         """
         compiled.prepare_for_threads()
+        self._find_snapshot()
         everyone = threading.Barrier(self._count + 1)
         try:
             self._open_sockets()
@@ -151,6 +165,8 @@ class RunningServer:
                 state.config.set_fact(name, text)
             loop = Loop(thread.proactor, state, make_poller(), Waker())
             state.extra["loop"] = loop
+            if self._place is not None:
+                begin_loading(thread.proactor)
             state.extra[DIALER] = Dialer(loop)
             state.extra["express"] = express.make_express(thread.dispatcher, loop)
             state.extra["engine"] = make_engine(parser_kind(), state.config.proto_max_bulk_len)
@@ -223,8 +239,16 @@ class RunningServer:
         """Connections of all threads."""
         return sum(map(self.connections_of, range(len(self.threads))))
 
+    def dirty(self) -> int:
+        """Changes of all shards so far."""
+        return sum(thread.proactor.shard.dirty for thread in self.threads)
+
     def request_stop(self, exit_code: int = 0) -> None:
-        """Ask the main thread to stop the server; returns at once."""
+        """Ask the main thread to stop the server, at once and without a save; returns at once."""
+        self._settled = True
+        self._ask_to_stop(exit_code)
+
+    def _ask_to_stop(self, exit_code: int) -> None:
         self.exit_code = exit_code
         first = not self._stop.is_set()
         self._stop.set()
@@ -248,11 +272,93 @@ class RunningServer:
 
         def on_signal(number: int, frame: FrameType | None) -> None:
             log.warning(f"Received {signal.Signals(number).name}, scheduling shutdown...")
-            self.request_stop()
+            self._signals += 1
+            self._ask_to_stop(0)
 
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, on_signal)
         signal.set_wakeup_fd(self._alarm.bell, warn_on_full_buffer=False)
+
+    # Loading and saving at the two ends.
+
+    def _find_snapshot(self) -> None:
+        """Find what is to be loaded. Raises StartError."""
+        options = self.options
+        directory = options.dir or os.getcwd()
+        if not options.dbfilename:
+            return
+        try:
+            self._place = find_youngest(directory, options.dbfilename)
+        except OSError as error:
+            raise StartError(f"cannot look for snapshots in {directory}: {error.strerror}") from None
+
+    def load(self) -> None:
+        """Load the snapshot that is there, if there is one; clients are told LOADING meanwhile.
+
+        Raises:
+            StartError: it can't be loaded. It has not been touched, and nothing must be saved over it.
+        """
+        place = self._place
+        if place is None:
+            return
+        self._place = None
+        state = self.threads[0].state
+        loading = make_loading(state, place)
+        loading.stopped = self._stop.is_set
+        loading.on_progress = progress = Progress(self.clock)
+        self.persistence.loading = loading
+        log.notice(f"Loading {place.path}")
+        try:
+            loading.run()
+        except LoadError as error:
+            loading.error = str(error)
+        finally:
+            progress.end()
+        over = threading.Event()
+        outcome: list[str] = []
+        self.submit(0, (_finish_loading, loading, self.options.start_without_snapshot, over, outcome))
+        while not over.wait(0.1):
+            if self._stop.is_set() and self._settled:
+                return
+        if outcome[0] and not self._stop.is_set():
+            raise StartError(outcome[0])
+
+    def prepare_exit(self, save: bool | None = None) -> bool:
+        """Before `stop`: make the last save, if one is due.
+
+        Args:
+            save: whether to save; None for what is usual.
+
+        Returns:
+            Whether to stop; False if the save failed, and the server goes on.
+        """
+        if self._settled or not self._workers or self.persistence.loading is not None:
+            return True
+        asked = self._signals
+        outcome: list[str] = []
+        force = "force" in self.threads[0].state.config.texts["shutdown-on-sigterm"]
+        self.submit(0, (_shut_down, save, force, outcome, self))
+        while not self._is_settled():
+            if outcome and outcome[0]:
+                self._stop.clear()
+                return False
+            if self._signals > asked:
+                log.warning("Told to end once more: ending without a save")
+                return True
+            self._alarm.sleep()
+        return True
+
+    def wake(self) -> None:
+        """Let the main thread have a look."""
+        self._alarm.wake()
+
+    def settle(self) -> None:
+        """What `prepare_exit` waits for has come, or has failed."""
+        self._settled = True
+        self._alarm.wake()
+
+    def _is_settled(self) -> bool:
+        return self._settled
 
     def stop(self) -> None:
         """Send what is owed, close everything, join the threads. Idempotent; callers wait for each other."""
@@ -282,6 +388,36 @@ class RunningServer:
         proactor = self.threads[thread].proactor
         proactor.inbox.append([message])
         proactor.wake()
+
+
+def _finish_loading(proactor: Any, message: tuple[Any, ...]) -> None:
+    """On the keeper's thread: the snapshot of the start was read, or it could not be."""
+    _, loading, may_fail, over, outcome = message
+    saver = saver_of(proactor.service)
+
+    def end(error: Any) -> None:
+        outcome.append(loading.error or ("" if error is None else describe_reply(error)))
+        over.set()
+
+    if loading.error and may_fail:
+        log.warning(f"{loading.error}; starting without it, as --start_without_snapshot says")
+        loading.error = ""
+        loading.libraries.clear()
+        Emptying(proactor, lambda: finish(saver, loading, False, end)).begin()
+    else:
+        finish(saver, loading, False, end)
+
+
+def _shut_down(proactor: Any, message: tuple[Any, ...]) -> None:
+    """On the keeper's thread: a signal wants the server to end."""
+    _, save, force, outcome, server = message
+
+    def tell(reason: str) -> None:
+        outcome.append(reason)
+        if reason:
+            server.wake()
+
+    saver_of(proactor.service).shut_down(save, force, tell, server.settle)
 
 
 def begin_drain(proactor: Any, message: tuple[Any, ...]) -> None:
@@ -349,7 +485,17 @@ def run(options: Options) -> int:
     if too_few:
         log.warning(too_few)
     leave_garbage_alone()
+    try:
+        server.load()
+    except StartError as error:
+        signal.set_wakeup_fd(-1)
+        server.stop()
+        print(f"nogil-df: {error}", file=sys.stderr)
+        return 1
+    log.notice("Ready to accept connections")
     code = server.wait()
+    while not server.prepare_exit():
+        code = server.wait()
     signal.set_wakeup_fd(-1)
     server.stop()
     if options.pidfile:

@@ -26,6 +26,9 @@ from nogil_df.commands.registry import all_rows
 from nogil_df.commands.session import Session
 from nogil_df.commands.spec import Row
 from nogil_df.runtime import Thread, make_threads
+from nogil_df.snapshot.reading import LoadError, Loading
+from nogil_df.snapshot.status import Persistence
+from nogil_df.snapshot.writing import Save, write
 from nogil_df.vll.transaction import serve_peers
 
 
@@ -104,6 +107,52 @@ class SimulatedClient:
         return {"addr": "127.0.0.1:0", "laddr": "127.0.0.1:0", "fd": -1}
 
 
+class SimulatedDisk:
+    """Writes a snapshot in one go once every shard has given all its blobs; reads one in one go.
+
+    A shard's slice is one bucket, so that commands come between any two of them.
+    """
+
+    slice_ns = 0
+    waits = False
+
+    def __init__(self) -> None:
+        self._writing: list[tuple[Save, Any]] = []
+        self._reading: list[tuple[Loading, Any]] = []
+
+    def bell(self) -> None:
+        """See `Disk`: nobody sleeps."""
+
+    def write(self, save: Save, on_end: Any) -> None:
+        """See `Disk`."""
+        self._writing.append((save, on_end))
+
+    def load(self, loading: Loading, on_end: Any) -> None:
+        """See `Disk`."""
+        self._reading.append((loading, on_end))
+
+    @property
+    def may_run(self) -> bool:
+        """Whether there is anything that can be done in one go."""
+        if self._reading:
+            return True
+        return bool(self._writing) and all(channel.closed for channel in self._writing[0][0].channels)
+
+    def run(self) -> None:
+        """Do it."""
+        if self._reading:
+            loading, on_end = self._reading.pop(0)
+            try:
+                loading.run()
+            except LoadError as error:
+                loading.error = str(error)
+            on_end(loading)
+        else:
+            save, on_end = self._writing.pop(0)
+            write(save)
+            on_end(save)
+
+
 class Simulation:
     """A simulated server.
 
@@ -133,6 +182,8 @@ class Simulation:
         self.port = 0
         self.memcached_port = 0
         self.options = options or Options()
+        self.persistence = Persistence(self.started_unix_ms // 1000)
+        self.disk = SimulatedDisk()
         self._ids = itertools.count(1)
         self.threads = make_threads(self.options, self.clock, self, rows or all_rows(), shards)
         for thread in self.threads:
@@ -152,11 +203,15 @@ class Simulation:
         threads = self.threads
         actors: list[Any] = [thread for thread in threads if thread.proactor.inbox or thread.proactor.mail]
         actors += [client for client in self.clients if client.may_run]
+        if self.disk.may_run:
+            actors.append(self.disk)
         if not actors:
             return False
         self.steps += 1
         actor = self.random.choice(actors)
-        if isinstance(actor, SimulatedClient):
+        if isinstance(actor, SimulatedDisk):
+            actor.run()
+        elif isinstance(actor, SimulatedClient):
             actor.hand_over()
             actor.thread.proactor.finish_turn()
         else:
@@ -221,6 +276,14 @@ class Simulation:
     def connected_clients(self) -> int:
         """See `RunningServer`."""
         return sum(len(thread.state.sessions) for thread in self.threads)
+
+    def submit(self, thread: int, message: tuple[Any, ...]) -> None:
+        """See `RunningServer`."""
+        self.threads[thread].proactor.inbox.append([message])
+
+    def dirty(self) -> int:
+        """See `RunningServer`."""
+        return sum(thread.proactor.shard.dirty for thread in self.threads)
 
     def request_stop(self, exit_code: int = 0) -> None:
         """See `RunningServer`: only noted."""

@@ -149,7 +149,15 @@ class ConfigView:
     primary_port_http_enabled: bool
     proto_max_bulk_len: int
     protected_mode: bool
+    compression_level: int
+    compression_mode: str
+    dbfilename: str
+    df_snapshot_format: bool
+    rdbchecksum: bool
     rdbcompression: bool
+    save: tuple[tuple[int, int], ...]
+    snapshot_cron: str
+    stop_writes_on_bgsave_error: bool
     requirepass: bytes
     script_memory_limit: int
     set_max_intset_entries: int
@@ -347,7 +355,7 @@ def _set_failed(name: bytes | str, why: str) -> ReplyError:
 
 def _given_text(parameter: Parameter, options: Options) -> str:
     text = _text_of(FLAGS[parameter.flag], getattr(options, parameter.flag))
-    return text or _default_text(parameter)
+    return text or (_default_text(parameter) if parameter.kind == "directory" else "")
 
 
 def _default_text(parameter: Parameter) -> str:

@@ -342,6 +342,7 @@ RULES: dict[str, tuple[Callable[[Parameter, str, Any], Any], Callable[[Any], str
     "choice": (_parse_choice, str),
     "defrag": (_parse_defrag, _show_yes_no),
     "directory": (_parse_directory, _show_directory),
+    "cron": (_flag_rule("cron"), str),
     "events": (_parse_events, format_events),
     "filename": (_parse_filename, str),
     "hostname": (_parse_hostname, str),

@@ -448,6 +448,9 @@ CATALOGUE: Final[dict[str, str]] = {
     "CLUSTER_FIXED": "ERR The nodes and slots of an emulated cluster do not change",
     # --- persistence ---
     "SAVE_IN_PROGRESS": "ERR Background save already in progress",
+    "NO_DBFILENAME": "ERR There is nowhere to save to: dbfilename is empty",
+    "SAVE_FAILED": "ERR The snapshot could not be saved: {0}",
+    "LOAD_FAILED": "ERR Error trying to load the RDB dump, check server logs.",
     "NO_SPACE_IN_USERNAME": "ERR Usernames can't contain spaces or null characters",
 }
 

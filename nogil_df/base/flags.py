@@ -118,6 +118,20 @@ def _word(text: str) -> str:
     return text
 
 
+def _filename(text: str) -> str:
+    if "/" in text or "\0" in text or text in (".", ".."):
+        raise ValueError("must be a plain name, which stands in --dir")
+    return text
+
+
+def _cron(text: str) -> str:
+    if text:
+        from nogil_df.base.cron import check
+
+        check(text)
+    return text
+
+
 def _events(text: str) -> str:
     if parse_events(text) is None:
         raise ValueError("must be made of the letters of Ag$lshzxetdmnKE")
@@ -132,8 +146,10 @@ PARSERS: dict[str, Callable[[str], Any]] = {
     "octal": _octal,
     "text": str,
     "choice": str.lower,
+    "cron": _cron,
     "events": _events,
     "word": _word,
+    "filename": _filename,
     "words": _words,
     "WORDS": _upper_words,
     "pairs": _pairs,
@@ -487,7 +503,42 @@ class Options:
     # Files
     flagfile: str = flag("", "text", _FILES, "file of flags, one NAME=VALUE a line")
     dir: str = flag("", "text", _FILES, "working directory; '': where the server was started", redis="dir")
-    dbfilename: str = flag("dump", "text", _FILES, "name of the snapshot; '': none", redis="dbfilename")
+    dbfilename: str = flag(
+        "dump",
+        "filename",
+        _FILES,
+        "name of the snapshot in dir, in which {timestamp} may stand; NAME.rdb: in Redis's format; '': none",
+        redis="dbfilename",
+    )
+    df_snapshot_format: bool = flag(
+        True,
+        "bool",
+        _FILES,
+        "save in the native format, a file a shard; if not, in one file in Redis's format",
+        mutable=True,
+    )
+    snapshot_cron: str = flag(
+        "", "cron", _FILES, "when to save, as a cron expression of five fields; '': never", mutable=True
+    )
+    compression_mode: str = flag(
+        "multi_entry_lz4",
+        "choice",
+        _FILES,
+        "how snapshots are compressed: 0 or none, 1 or single_entry (LZF, value by value), 2 or"
+        " multi_entry_zstd, 3 or multi_entry_lz4",
+        choices=(
+            *("0", "1", "2", "3"),
+            *("none", "single_entry", "multi_entry_zstd", "multi_entry_lz4"),
+        ),
+        mutable=True,
+    )
+    compression_level: int = flag(2, "int", _FILES, "level of Zstandard", low=-7, high=22, mutable=True)
+    start_without_snapshot: bool = flag(
+        False,
+        "bool",
+        _FILES,
+        "start empty where the snapshot that is there can't be loaded; a save replaces it",
+    )
     pidfile: str = flag("", "text", _FILES, "file to write the process id to", redis="pidfile")
 
     # Diagnostics

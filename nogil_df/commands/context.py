@@ -60,6 +60,11 @@ class Outside:
         self.start = start
 
 
+def answer(proactor: Proactor, message: Message) -> None:
+    """Message handler on the coordinator, ``(answer, context, value)``: what it waited for has come."""
+    message[1].on_outside(message[2])
+
+
 class Alone:
     """A request to run work on one shard as a transaction of that shard alone, which may read any key."""
 

@@ -19,6 +19,7 @@ from nogil_df.base.errors import ReplyError
 from nogil_df.base.numbers import parse_float, parse_int
 from nogil_df.base.sizes import parse_size
 from nogil_df.commands import populate
+from nogil_df.commands.persistence import cmd_reload
 from nogil_df.commands.spec import ALL_EXCLUSIVE, Row, multi
 from nogil_df.shard import digest
 from nogil_df.shard.values import LONGEST_INTEGER, encoding, reference_count
@@ -390,6 +391,14 @@ SUBCOMMANDS = (
     Subcommand("PROTOCOL", "type", "Answers with a value of that type of the protocol.", 1, 1, run_protocol),
     Subcommand(
         "QUICKLIST-PACKED-THRESHOLD", "size", "Accepted for tests of Redis.", 1, 1, run_packed_threshold
+    ),
+    Subcommand(
+        "RELOAD",
+        "[NOSAVE] [NOFLUSH] [MERGE]",
+        "Saves the data set and loads it again.",
+        0,
+        MANY,
+        cmd_reload,
     ),
     Subcommand("SDSLEN", "key", "Shows the lengths of a key and its string.", 1, 1, cmd_sdslen, FIRST),
     Subcommand(

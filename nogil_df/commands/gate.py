@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 REFUSALS = frozenset(
     (
         "WRONG_ARITY NOAUTH NOT_IN_MULTI SUBSCRIBED MONITOR_KEYSPACE "
-        "NOPERM_COMMAND NOPERM_KEY NOPERM_CHANNEL BUSY_SCRIPT BUSY_FUNCTION"
+        "NOPERM_COMMAND NOPERM_KEY NOPERM_CHANNEL BUSY_SCRIPT BUSY_FUNCTION LOADING MISCONF"
     ).split()
 )
 """Errors of commands that were not begun: INFO commandstats counts them as rejected_calls."""
@@ -105,6 +105,8 @@ def _admitted(dispatcher: Dispatcher, session: Session, args: list[bytes]) -> Co
             raise ReplyError("NOT_IN_MULTI")
         if not session.account.is_unrestricted:
             access.check(session, command, args)
+        if dispatcher.state.is_disturbed:
+            _check_data(dispatcher, session, command)
         _check_subscribed(session, command)
         if session.monitor and (command.is_write or "readonly" in command.flags):
             raise ReplyError("MONITOR_KEYSPACE")
@@ -149,6 +151,19 @@ def _check_login(session: Session, command: Command) -> None:
     # The password has been taken away since this client came.
     session.authenticated = True
     session.refresh_special()
+
+
+def _check_data(dispatcher: Dispatcher, session: Session, command: Command) -> None:
+    """A snapshot is loading, or the last one could not be saved. An EXEC counts as what it has queued."""
+    queued: Any = session.queue or () if command.name == "EXEC" else ()
+    state = dispatcher.state
+    if "loading" in state.extra:
+        if "loading" not in command.flags or any("loading" not in one.flags for one, _ in queued):
+            raise ReplyError("LOADING")
+    elif state.refuses_writes and (
+        command.is_write or command.name == "PING" or any(one.is_write for one, _ in queued)
+    ):
+        raise ReplyError("MISCONF")
 
 
 def _check_subscribed(session: Session, command: Command) -> None:

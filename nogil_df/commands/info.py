@@ -29,6 +29,7 @@ from nogil_df.wire.values import Verbatim
 if TYPE_CHECKING:
     from nogil_df.commands.context import Context, Steps
     from nogil_df.commands.threadstate import ThreadState
+    from nogil_df.snapshot.reading import Loading
 
 Args = list[bytes]
 Lines = Iterator[tuple[str, Any]]
@@ -248,22 +249,27 @@ def _fragmentation(used: int, rss: int) -> Lines:
 
 
 def persistence(report: Report) -> Lines:
-    """# Persistence: nothing is loading or being saved."""
-    for name in ("loading", "async_loading", "current_cow_peak", "current_cow_size", "current_cow_size_age"):
+    """# Persistence. There is no fork, so nothing is copied because of one."""
+    state = report.state
+    status = state.server.persistence
+    save, loading = status.save, status.loading
+    now = state.clock.monotonic()
+    yield "loading", int(loading is not None)
+    for name in ("async_loading", "current_cow_peak", "current_cow_size", "current_cow_size_age"):
         yield name, 0
     yield "current_fork_perc", "0.00"
-    yield "current_save_keys_processed", 0
-    yield "current_save_keys_total", 0
-    yield "rdb_changes_since_last_save", report.figures["dirty"]
-    yield "rdb_bgsave_in_progress", 0
-    yield "rdb_last_save_time", report.state.server.started_unix_ms // 1000
-    yield "rdb_last_bgsave_status", "ok"
-    yield "rdb_last_bgsave_time_sec", -1
-    yield "rdb_current_bgsave_time_sec", -1
-    yield "rdb_saves", 0
+    yield "current_save_keys_processed", sum(channel.keys for channel in save.channels) if save else 0
+    yield "current_save_keys_total", save.keys if save else 0
+    yield "rdb_changes_since_last_save", report.figures["dirty"] - status.saved_dirty
+    yield "rdb_bgsave_in_progress", int(save is not None)
+    yield "rdb_last_save_time", status.last_save
+    yield "rdb_last_bgsave_status", "ok" if status.is_good else "err"
+    yield "rdb_last_bgsave_time_sec", status.last_seconds
+    yield "rdb_current_bgsave_time_sec", int(now - save.started) if save else -1
+    yield "rdb_saves", status.saves
     yield "rdb_last_cow_size", 0
-    yield "rdb_last_load_keys_expired", 0
-    yield "rdb_last_load_keys_loaded", 0
+    yield "rdb_last_load_keys_expired", status.loaded_expired
+    yield "rdb_last_load_keys_loaded", status.loaded_keys
     yield "aof_enabled", 0
     yield "aof_rewrite_in_progress", 0
     yield "aof_rewrite_scheduled", 0
@@ -276,6 +282,23 @@ def persistence(report: Report) -> Lines:
     yield "aof_last_cow_size", 0
     yield "module_fork_in_progress", 0
     yield "module_fork_last_cow_size", 0
+    if loading is not None:
+        yield from _loading(loading, state)
+    yield "snapshot_failures", status.failures
+    yield "snapshot_last_bytes", status.last_bytes
+    yield "snapshot_last_error", status.last_error.replace("\r", " ").replace("\n", " ")
+
+
+def _loading(loading: Loading, state: ThreadState) -> Lines:
+    """How far a loading is."""
+    elapsed = state.clock.monotonic() - loading.started
+    done = loading.fraction
+    yield "loading_start_time", state.clock.unix_ms() // 1000 - int(elapsed)
+    yield "loading_total_bytes", loading.total
+    yield "loading_rdb_used_mem", 0
+    yield "loading_loaded_bytes", loading.read
+    yield "loading_loaded_perc", f"{100 * done:.2f}"
+    yield "loading_eta_seconds", int(elapsed / done - elapsed) if done else 1
 
 
 def stats(report: Report) -> Lines:

@@ -1,15 +1,14 @@
-"""Commands about the server as a process: TIME, LASTSAVE, ROLE, LOLWUT, SHUTDOWN."""
+"""Commands about the server as a process: TIME, ROLE, LOLWUT."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from nogil_df.base import log
 from nogil_df.base.errors import ReplyError
 from nogil_df.base.numbers import parse_int
 from nogil_df.base.version import REDIS_VERSION
 from nogil_df.commands.spec import Row, local
-from nogil_df.wire.values import NO_REPLY, Verbatim
+from nogil_df.wire.values import Verbatim
 
 if TYPE_CHECKING:
     from nogil_df.commands.session import Session
@@ -26,12 +25,6 @@ def run_time(session: Session, args: Args) -> list[bytes]:
     """TIME: seconds and microseconds since 1970."""
     now = session.dispatcher.clock.unix_us()
     return [b"%d" % (now // 1_000_000), b"%d" % (now % 1_000_000)]
-
-
-def run_lastsave(session: Session, args: Args) -> int:
-    """LASTSAVE: unix seconds of the last good save; of the start if there was none since."""
-    started: int = session.dispatcher.state.server.started_unix_ms
-    return started // 1000
 
 
 def run_role(session: Session, args: Args) -> list[Any]:
@@ -74,26 +67,6 @@ def dragon_curve(folds: int) -> str:
     return "\n".join(lines) + "\n"
 
 
-def run_shutdown(session: Session, args: Args) -> Any:
-    """SHUTDOWN [NOSAVE | SAVE] [NOW] [FORCE] [ABORT]: no reply; the connection is closed with the others.
-
-    There are no replicas to wait for, so a shutdown can't be under way when another command runs: NOW and
-    FORCE change nothing, and there is never one to ABORT.
-    """
-    options = [word.upper() for word in args[1:]]
-    if not _SHUTDOWN_OPTIONS.issuperset(options) or (b"SAVE" in options and b"NOSAVE" in options):
-        raise ReplyError("SYNTAX")
-    if b"ABORT" in options:
-        if len(set(options)) > 1:
-            raise ReplyError("SYNTAX")
-        raise ReplyError("SHUTDOWN_NONE")
-    log.warning("User requested shutdown...")
-    session.dispatcher.state.server.request_stop()
-    return NO_REPLY
-
-
-_SHUTDOWN_OPTIONS = frozenset((b"SAVE", b"NOSAVE", b"NOW", b"FORCE", b"ABORT"))
-
 TABLE: tuple[Row, ...] = (
     local(
         "TIME",
@@ -104,17 +77,6 @@ TABLE: tuple[Row, ...] = (
         since="2.6.0",
         group="server",
         summary="Tells the server's time.",
-        tips="nondeterministic_output",
-    ),
-    local(
-        "LASTSAVE",
-        1,
-        "loading stale fast",
-        run=run_lastsave,
-        acl="@admin @fast @dangerous",
-        since="1.0.0",
-        group="server",
-        summary="Tells when the data was last saved.",
         tips="nondeterministic_output",
     ),
     local(
@@ -137,16 +99,5 @@ TABLE: tuple[Row, ...] = (
         group="server",
         syntax="[VERSION version]",
         summary="Draws something, and tells the version.",
-    ),
-    local(
-        "SHUTDOWN",
-        -1,
-        "admin noscript loading stale no_multi allow_busy",
-        run=run_shutdown,
-        acl="@admin @slow @dangerous",
-        since="1.0.0",
-        group="server",
-        syntax="[<NOSAVE|SAVE>] [NOW] [FORCE] [ABORT]",
-        summary="Stops the server.",
     ),
 )

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from nogil_df.base import keyspace_events as events
 from nogil_df.base import log
 from nogil_df.base.errors import ReplyError, prefix
-from nogil_df.commands import latency, slowlog, tracking
+from nogil_df.commands import latency, saver, slowlog, tracking
 from nogil_df.commands.access import AclLog
 from nogil_df.commands.latency import COMMAND, EXPIRE_CYCLE, FAST_COMMAND, LatencyMonitor
 from nogil_df.commands.monitors import Monitors
@@ -193,6 +193,10 @@ class ThreadState:
         self.proactor.shard.tracking.limit = config.tracking_table_max_keys
         if self.users is not None:
             self._follow_configuration()
+        if self.dispatcher is not None:
+            self.refresh_gated()
+            if self.proactor.index == saver.KEEPER:
+                saver.saver_of(self).follow()
         self.proactor.shard.set_notify_mask(config.notify_keyspace_events)
         self.proactor.shard.limits.follow(config)
 
@@ -286,9 +290,29 @@ class ThreadState:
 
     def refresh_gated(self) -> None:
         """Recompute whether commands of this thread must be looked at one by one."""
-        gated = self.pausing.until > 0 or bool(self.monitors.threads) or "busy_script" in self.extra
+        gated = (
+            self.pausing.until > 0
+            or bool(self.monitors.threads)
+            or "busy_script" in self.extra
+            or self.is_disturbed
+        )
         for dispatcher in self.dispatchers:
             dispatcher.gated = gated
+
+    @property
+    def refuses_writes(self) -> bool:
+        """Whether writes are refused because what they write could not be saved (MISCONF)."""
+        config = self.config
+        return (
+            bool(self.extra.get("save_failed"))
+            and config.stop_writes_on_bgsave_error
+            and bool(config.save or config.snapshot_cron)
+        )
+
+    @property
+    def is_disturbed(self) -> bool:
+        """Whether a snapshot keeps some commands from running: one is loading, or could not be saved."""
+        return "loading" in self.extra or self.refuses_writes
 
     def publish_events(self) -> None:
         """Publish the keyspace events that the shard left behind, and the invalidations. O(events)."""

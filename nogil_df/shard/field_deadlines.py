@@ -173,6 +173,11 @@ class FieldExpiry:
         return count
 
 
+def holds_deadlines(db: Keyspace) -> bool:
+    """Whether a hash of this database has a field with a deadline. O(stale entries)."""
+    return any(_noted(db, key) == deadline for deadline, key in db.field_expiry.heap)
+
+
 def _noted(db: Keyspace, key: bytes) -> int:
     """The deadline that the hash at a key is noted with; -1 if there is none."""
     deadlines = getattr(db.table.peek(key, db.shard.hash_key(key)), "deadlines", None)

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from random import Random
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from nogil_df.base.crc64 import crc64
+from nogil_df.base.crc64 import crc64, crc64_in_python
 
 
 def bit_by_bit(data: bytes) -> int:
@@ -54,3 +55,11 @@ def test_long_data_is_folded_rightly(size: int, crc: int, seed: int) -> None:
     for at in range(0, size, 400):
         one_by_one = crc64(data[at : at + 400], one_by_one)
     assert crc64(data, crc) == one_by_one
+
+
+@pytest.mark.parametrize("size", [*range(20), 511, 512, 513, 5_000, 70_001])
+def test_both_ways_agree(size: int) -> None:
+    """The compiled twin, where there is one, and the one in Python."""
+    data = Random(size).randbytes(size)
+    assert crc64(data, 5) == crc64_in_python(data, 5)
+    assert crc64_in_python(data[size // 3 :], crc64_in_python(data[: size // 3])) == crc64(data)

@@ -1,0 +1,87 @@
+"""Files that are either there whole or not at all.
+
+Written aside, under a name of their own in the same directory; synced; renamed over what was there; and then
+the directory is synced, for a name is data of its directory. A crash at any moment leaves the old file or the
+new one. What a crash left aside is swept away by the next save; a process that still lives keeps its own.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from typing import Final
+
+SYNC_EVERY: Final = 32 << 20
+"""Bytes after which what was written is pushed to the disk, so that the sync at the end has little left."""
+
+
+class AsideFile:
+    """A file being written aside.
+
+    Args:
+        path: where it belongs.
+
+    Attributes:
+        size: bytes written so far.
+
+    Raises:
+        OSError: here and in all methods: the disk is full, the directory may not be written...
+    """
+
+    def __init__(self, path: str) -> None:
+        self.path = path
+        self.aside = f"{path}.tmp-{os.getpid()}"
+        self.size = 0
+        self._unsynced = 0
+        self._file = open(self.aside, "wb", buffering=0)  # noqa: SIM115
+
+    def write(self, data: bytes | bytearray | memoryview) -> None:
+        """Append. O(data)."""
+        view = memoryview(data)
+        size = len(view)
+        done = 0
+        while done < size:
+            done += self._file.write(view[done:]) or 0
+        self.size += size
+        self._unsynced += size
+        if self._unsynced >= SYNC_EVERY:
+            self._unsynced = 0
+            os.fdatasync(self._file.fileno())
+
+    def commit(self) -> None:
+        """Make it safe, and put it in its place."""
+        os.fsync(self._file.fileno())
+        self._file.close()
+        os.replace(self.aside, self.path)
+        sync_directory(os.path.dirname(self.path))
+
+    def abandon(self) -> None:
+        """Leave no trace of it. Idempotent; does nothing once it is in its place."""
+        with contextlib.suppress(OSError):
+            self._file.close()
+        with contextlib.suppress(OSError):
+            os.unlink(self.aside)
+
+
+def sync_directory(path: str) -> None:
+    """Make the names in a directory safe. Raises OSError."""
+    descriptor = os.open(path or ".", os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def is_left(pid: int) -> bool:
+    """Whether what a process has aside was left there by a crash. Our own saves are known to be over."""
+    return pid == os.getpid() or not _lives(pid)
+
+
+def _lives(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except OSError:
+        return True
+    return True

@@ -1,0 +1,120 @@
+"""Blobs on their way from one shard to the thread that writes.
+
+A deque, and two counts of bytes of which each side writes one, so that neither waits for the other. The shard
+stops its slices while more than `ROOM` bytes wait. What a command forces out of it, because it is about to
+change a bucket, can't wait for a better moment; past `LIMIT` the shard holds the command up until the writer
+has caught up, so that a slow disk slows the writes down and does not fill the memory. It does so for
+`LONGEST_WAIT` at a time at most: the writer may be waiting for another shard, and that one for ours.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from typing import Final
+
+ROOM: Final = 2 << 20
+"""Bytes that may wait before a shard pauses its slices."""
+
+LIMIT: Final = 8 << 20
+"""Bytes that may wait before a shard holds up commands."""
+
+LONGEST_WAIT: Final = 0.05
+"""Seconds."""
+
+Piece = tuple[bytes | bytearray, bool]
+"""A blob, and whether the next one of this shard has to follow it at once."""
+
+
+class Channel:
+    """From one shard to the writer.
+
+    Args:
+        bell: rung when there is something to take; None where nobody sleeps (the simulation).
+
+    Attributes:
+        closed: nothing more will come. Set by the shard.
+        broken: why the shard could not go on; "" if it could. Set by the shard.
+        cancelled: nobody wants what comes. Set by the writer.
+        given, taken: bytes, so far.
+        keys: records that the shard has written down. For whoever wants to know.
+    """
+
+    __slots__ = ("_bell", "_pieces", "_room", "broken", "cancelled", "closed", "given", "keys", "taken")
+
+    def __init__(self, bell: threading.Event | None = None) -> None:
+        self._bell = bell
+        self._room = threading.Event() if bell is not None else None
+        self._pieces: deque[Piece] = deque()
+        self.closed = False
+        self.broken = ""
+        self.cancelled = False
+        self.given = 0
+        self.taken = 0
+        self.keys = 0
+
+    # The shard's side.
+
+    @property
+    def is_full(self) -> bool:
+        """Whether slices should pause."""
+        return self._bell is not None and self.given - self.taken > ROOM
+
+    def give(self, blob: bytes | bytearray, more: bool = False) -> None:
+        """Hand a blob over. O(1), unless the writer is far behind.
+
+        Args:
+            more: the next one has to follow this one in the file.
+        """
+        if self.cancelled:
+            return
+        self._pieces.append((blob, more))
+        self.given += len(blob)
+        if self._bell is not None:
+            self._bell.set()
+
+    def hold_up(self) -> None:
+        """Wait, for a moment at most, if the writer is far behind."""
+        room = self._room
+        if room is None or self.given - self.taken <= LIMIT or self.cancelled:
+            return
+        room.clear()
+        if self.given - self.taken > LIMIT:
+            room.wait(LONGEST_WAIT)
+
+    def close(self) -> None:
+        """Nothing more will come."""
+        self.closed = True
+        if self._bell is not None:
+            self._bell.set()
+
+    def break_off(self, reason: str) -> None:
+        """Something is wrong here: nothing more will come, and what came is not all."""
+        self.broken = reason
+        self.close()
+
+    # The writer's side.
+
+    def take(self) -> Piece | None:
+        """The next blob, None if there is none now. O(1)."""
+        if not self._pieces:
+            return None
+        return self._pieces.popleft()
+
+    def wrote(self, size: int) -> None:
+        """So many bytes are dealt with."""
+        self.taken += size
+        if self._room is not None and self.given - self.taken <= LIMIT and not self._room.is_set():
+            self._room.set()
+
+    @property
+    def is_done(self) -> bool:
+        """Whether it is closed and everything was taken."""
+        return self.closed and not self._pieces
+
+    def cancel(self) -> None:
+        """Nobody wants what comes: let the shard go."""
+        self.cancelled = True
+        if self._room is not None:
+            self._room.set()
+        self._pieces.clear()

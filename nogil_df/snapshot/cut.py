@@ -1,0 +1,198 @@
+"""One shard's part of a snapshot: its cut, written down in slices.
+
+Records come from two sides. `step`, called between turns, asks the tables for the next bucket; and a table
+hands a bucket over by itself, through the same callback, when a command is about to change it. Either way
+each record of the moment of the cut comes exactly once. All databases share one row of blobs.
+
+The tables are those of the moment of the cut, whatever becomes of the databases: FLUSHALL puts them aside and
+SWAPDB exchanges them, and the cut goes on with what it began with.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterator
+from functools import partial
+from typing import TYPE_CHECKING, Any, Final
+
+from nogil_df.base.rdb_strings import write_length
+from nogil_df.snapshot.records import (
+    LONG,
+    big_form,
+    is_big,
+    slices,
+    write_database,
+    write_head,
+    write_record,
+)
+
+if TYPE_CHECKING:
+    from nogil_df.shard.dash_segment import AgedRecord
+    from nogil_df.shard.shard import Shard
+    from nogil_df.snapshot.channel import Channel
+    from nogil_df.snapshot.records import Style
+
+BLOB: Final = 64 << 10
+"""Bytes from which a blob is handed over."""
+
+HELD: Final = 1 << 20
+"""Bytes of other records that may gather while a big value is half written; then it is written to its end."""
+
+MORE, STALLED, DONE = range(3)
+"""What a step may find: there is more to do; there is, but the writer has to catch up; that was all."""
+
+
+class ShardCut:
+    """A shard's part of one snapshot.
+
+    Args:
+        shard: its thread is the one that uses this.
+        number: of the snapshot; greater than those before.
+        style: how records are written.
+        channel: where the blobs go.
+    """
+
+    __slots__ = (
+        "_big",
+        "_channel",
+        "_database",
+        "_is_between",
+        "_number",
+        "_out",
+        "_position",
+        "_style",
+        "_tables",
+        "shard",
+    )
+
+    def __init__(self, shard: Shard, number: int, style: Style, channel: Channel) -> None:
+        self.shard = shard
+        self._number = number
+        self._style = style
+        self._channel = channel
+        self._out = bytearray()
+        self._database = -1
+        self._position = 0
+        # Big values on their way: what is not handed over yet, and the rest in pieces.
+        self._big: deque[tuple[bytearray, Iterator[bytes | bytearray]]] = deque()
+        # A part of the first of them has been handed over, and its end has not.
+        self._is_between = False
+        self._tables: deque[Any] = deque()
+        for db in shard.dbs:
+            if len(db.table):
+                db.table.cut(number, partial(self._take, db.index))
+                self._tables.append(db.table)
+
+    def step(self, budget: int, stopwatch: Callable[[], int]) -> int:
+        """Write down some more.
+
+        Args:
+            budget: nanoseconds to stop after; at least one bucket or piece is written.
+
+        Returns:
+            MORE, STALLED or DONE.
+        """
+        until = stopwatch() + budget
+        channel = self._channel
+        while True:
+            if channel.cancelled or channel.broken:
+                self.end()
+                return DONE
+            if channel.is_full:
+                return STALLED
+            if self._big:
+                self._write_big()
+            elif self._tables:
+                table = self._tables[0]
+                self._position = table.cut_step(self._number, self._position)
+                if self._position < 0:
+                    table.end_cut(self._number)
+                    self._tables.popleft()
+                    self._position = 0
+            else:
+                self._hand_over()
+                channel.close()
+                return DONE
+            if stopwatch() >= until:
+                return MORE
+
+    def end(self) -> None:
+        """Give up what is not written yet. Idempotent."""
+        while self._tables:
+            self._tables.popleft().end_cut(self._number)
+        self._big.clear()
+        self._channel.close()
+
+    def _take(self, database: int, records: list[AgedRecord]) -> None:
+        """A bucket as it was when the cut began."""
+        channel = self._channel
+        if channel.cancelled or channel.broken:
+            return
+        try:
+            self._write(database, records)
+        except Exception as error:
+            # A bug in the writing of a value must not be one in the command that is about to change it.
+            channel.break_off(f"{type(error).__name__}: {error}")
+            return
+        if len(self._out) >= BLOB:
+            self._hand_over()
+            channel.hold_up()
+
+    def _write(self, database: int, records: list[AgedRecord]) -> None:
+        out = self._out
+        if database != self._database:
+            out += write_database(database)
+            self._database = database
+        limits, style = self.shard.limits, self._style
+        for record in records:
+            if is_big(record[1]):
+                self._put_aside(database, record)
+            else:
+                write_record(out, record, limits, style)
+        self._channel.keys += len(records)
+
+    def _put_aside(self, database: int, record: AgedRecord) -> None:
+        """A big value: take what is needed of it now, and write it in the steps to come."""
+        head = bytearray(write_database(database))
+        write_head(head, record, self._style)
+        key, value = record[:2]
+        head.append(big_form(value))
+        head += write_length(len(key))
+        head += key
+        self._big.append((head, slices(value)))
+
+    def _write_big(self) -> None:
+        """A piece of the big value that is next. Once it is begun, nothing of this shard may come between."""
+        channel = self._channel
+        begun, pieces = self._big[0]
+        piece = next(pieces, None)
+        if piece is None:
+            channel.give(begun)
+            self._big.popleft()
+            self._is_between = False
+        elif len(piece) >= LONG:
+            self._give_part(begun)
+            channel.give(piece, more=True)
+        else:
+            begun += piece
+            if len(begun) >= BLOB:
+                self._give_part(begun)
+
+    def _give_part(self, begun: bytearray) -> None:
+        """Hand over what there is of a big value."""
+        self._channel.give(bytes(begun), more=True)
+        begun.clear()
+        self._is_between = True
+
+    def _hand_over(self) -> None:
+        """Hand the blob over, unless a big value is half written."""
+        if self._is_between:
+            if len(self._out) < HELD:
+                return
+            big = len(self._big)
+            while len(self._big) == big:
+                self._write_big()
+        if self._out:
+            self._channel.give(self._out)
+            self._out = bytearray()
+            self._database = -1
