@@ -91,6 +91,7 @@ def _run(options: Options) -> int:
 def _serve(options: Options) -> int:
     """Run the server until it stops; its exit code."""
     from nogil_df.base import log
+    from nogil_df.base.redis_conf import WHY_NOT
     from nogil_df.server import run
 
     if is_free_threaded() and is_gil_enabled():
@@ -98,7 +99,8 @@ def _serve(options: Options) -> int:
     if not is_free_threaded():
         log.warning("this interpreter has a GIL: running with one shard thread")
     for name in options.ignored:
-        log.notice(f"flag --{name} has no effect here and is ignored")
+        why = WHY_NOT.get(name, "")
+        log.notice(f"{_spelled(name, options)} has no effect here and is ignored" + (why and f": {why}"))
     return run(options)
 
 
@@ -112,7 +114,14 @@ def _print(text: str) -> int:
     return 0
 
 
+def _spelled(name: str, options: Options) -> str:
+    """A flag as it may have been written."""
+    return f"{name.replace('_', '-')} of redis.conf" if options.config_file else f"flag --{name}"
+
+
 def _fail(message: str) -> int:
-    """One line on stderr, and the exit code for it."""
-    print("nogil-df:", message.replace("\n", " "), file=sys.stderr)
+    """One line on stderr, and the exit code for it; more only for redis.conf, as redis-server does."""
+    if not message.startswith("\n*** "):
+        message = "nogil-df: " + message.replace("\n", " ")
+    print(message, file=sys.stderr)
     return 1

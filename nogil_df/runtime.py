@@ -12,7 +12,8 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from nogil_df.acl.user import Users
+from nogil_df.acl.selector import RuleError
+from nogil_df.acl.user import User, Users
 from nogil_df.base.config import ConfigView
 from nogil_df.base.flags import FlagError
 from nogil_df.base.hashing import hash_key, hash_key_by_tag, lock_tag
@@ -31,6 +32,7 @@ from nogil_df.wire.reply import ReplyEncoder
 if TYPE_CHECKING:
     from nogil_df.base.clock import Clock
     from nogil_df.base.flags import Options
+    from nogil_df.base.redis_conf import UserLine
 
 
 @dataclass(slots=True)
@@ -98,12 +100,12 @@ def hash_function(options: Options, count: int) -> Callable[[bytes], int]:
     Raises:
         FlagError: the flags about tags make no sense.
     """
-    delimiter = options.locktag_delimiter.encode("utf-8", "surrogateescape")
+    delimiter = _bytes(options.locktag_delimiter)
     if len(delimiter) > 1:
         raise FlagError(
             f"bad value {options.locktag_delimiter!r} for flag --locktag_delimiter: it must be one character"
         )
-    prefix = options.locktag_prefix.encode("utf-8", "surrogateescape")
+    prefix = _bytes(options.locktag_prefix)
     tag_of = lock_tag(prefix, delimiter, options.locktag_skip_n_end_delimiters)
     if options.lock_on_hashtags:
         return hash_key_by_tag(count, tag_of)
@@ -124,7 +126,23 @@ def make_users(commands: Iterable[Command], options: Options) -> Users:
             raise FlagError(f"--aclfile: {error}") from None
         for user in loaded:
             users.put(user)
+    for declared in options.users:
+        users.put(_declared_user(declared, users))
     return users
+
+
+def _declared_user(declared: UserLine, users: Users) -> User:
+    """A user of redis.conf. Raises FlagError if its rules make no sense."""
+    user = users.new(_bytes(declared.name))
+    try:
+        user.apply_all([_bytes(rule) for rule in declared.rules])
+    except RuleError as error:
+        raise declared.line.error(f"Error in user declaration '{declared.name}': {error.reason}") from None
+    return user
+
+
+def _bytes(text: str) -> bytes:
+    return text.encode("utf-8", "surrogateescape")
 
 
 def make_threads(

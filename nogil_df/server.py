@@ -473,7 +473,8 @@ def run(options: Options) -> int:
         server.obey_signals()
         server.start()
     except (StartError, FlagError) as error:
-        print(f"nogil-df: {error}", file=sys.stderr)
+        text = str(error)
+        print(text if text.startswith("\n*** ") else f"nogil-df: {text}", file=sys.stderr)
         return 1
 
     if options.pidfile:

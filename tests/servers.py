@@ -19,6 +19,7 @@ import sys
 import sysconfig
 import tempfile
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import IO
 
@@ -56,13 +57,15 @@ def _end_with_parent() -> None:
 class Server:
     """A server process listening on loopback. Subclasses say which command line starts it.
 
-    Args: `flags` are appended to the command line. `env` is added to the environment.
+    Args: `flags` are appended to the command line, `before` (a configuration file) goes ahead of all others.
+    `env` is added to the environment.
     """
 
     name = "server"
 
-    def __init__(self, *flags: str, env: dict[str, str] | None = None) -> None:
+    def __init__(self, *flags: str, env: dict[str, str] | None = None, before: Sequence[str] = ()) -> None:
         self.flags = flags
+        self.before = before
         self.env = env or {}
         self.host = HOST
         self.port = 0
@@ -218,7 +221,7 @@ class RedisServer(Server):
             "daemonize": "no",
             "enable-debug-command": "yes",
         }
-        line = [program]
+        line = [program, *self.before]
         for name, value in settings.items():
             line += [f"--{name}", value]
         return [*line, *self.flags]
@@ -229,8 +232,14 @@ class NogilServer(Server):
 
     name = "nogil-df"
 
-    def __init__(self, *flags: str, threads: int = 1, env: dict[str, str] | None = None) -> None:
-        super().__init__(*flags, env=env)
+    def __init__(
+        self,
+        *flags: str,
+        threads: int = 1,
+        env: dict[str, str] | None = None,
+        before: Sequence[str] = (),
+    ) -> None:
+        super().__init__(*flags, env=env, before=before)
         self.threads = threads
 
     def command_line(self) -> list[str]:
@@ -238,7 +247,7 @@ class NogilServer(Server):
         return [
             sys.executable,
             *(["-X", "gil=0"] if free_threaded else []),
-            *["-m", "nogil_df"],
+            *["-m", "nogil_df", *self.before],
             *["--port", str(self.port), "--bind", self.host],
             *["--proactor_threads", str(self.threads)],
             *["--dir", str(self.directory), "--dbfilename="],

@@ -16,6 +16,9 @@ import pytest
 from nogil_df import __version__, cli
 from nogil_df.base.flags import Options
 from nogil_df.base.interpreter import is_free_threaded
+from nogil_df.base.quoting import quote
+from tests.resp import Reply
+from tests.servers import NogilServer, RedisServer
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -249,3 +252,55 @@ def test_the_process_is_replaced_but_its_arguments_stay(entry: str, tmp_path: Pa
         process.kill()
         process.wait()
         process.stderr.close()
+
+
+def quoted(value: str) -> str:
+    return quote(value.encode()).decode()
+
+
+def test_the_configuration_of_a_redis_server_is_taken(tmp_path: Path) -> None:
+    """All that redis-server can be asked for, in a file; what is rewritten, redis-server takes back."""
+    with RedisServer() as redis, redis.connect() as client:
+        pairs = [item.value.decode() for item in client.execute("CONFIG", "GET", "*").value]
+    conf = tmp_path / "redis.conf"
+    left_out = "port dir bind unixsocket pidfile logfile aclfile slaveof replicaof".split()
+    lines = [
+        f"{name} {value if value.split() and '{' not in value else quoted(value)}"
+        for name, value in zip(pairs[::2], pairs[1::2], strict=True)
+        if name not in left_out
+    ]
+    conf.write_text("\n".join(["# all of it", *lines, 'logfile "server.txt"', "user alice on >pw ~* +@all"]))
+    with NogilServer(before=[str(conf)]) as server, server.connect() as client:
+        assert client.execute("CONFIG", "SET", "maxmemory", "100mb") == Reply("+", b"OK")
+        assert client.execute("AUTH", "alice", "pw") == Reply("+", b"OK")
+        assert client.execute("CONFIG", "REWRITE") == Reply("+", b"OK")
+        assert f"config_file:{conf}".encode() in client.execute("INFO", "server").value
+        assert "started" in (server.directory / "server.txt").read_text()
+    # The directory is gone by now, and redis-server knows nothing of our own flags.
+    kept = [
+        line
+        for line in conf.read_text().splitlines()
+        if not line.startswith(("dir ", "logfile ")) and "_" not in line.partition(" ")[0]
+    ]
+    conf.write_text("\n".join(kept))
+    with RedisServer(before=[str(conf)]) as redis, redis.connect() as client:
+        assert client.execute("CONFIG", "GET", "maxmemory").value[1].value == b"104857600"
+        assert client.execute("AUTH", "alice", "pw") == Reply("+", b"OK")
+
+
+def test_a_configuration_file_with_a_mistake_ends_the_start(tmp_path: Path) -> None:
+    conf = tmp_path / "redis.conf"
+    conf.write_text("port 0\nmaxmemory much\n")
+    done = run(str(conf))
+    assert done.returncode == 1
+    assert done.stderr.split("\n")[2:] == [
+        "Reading the configuration file, at line 2",
+        ">>> 'maxmemory much'",
+        "argument must be a memory value",
+        "",
+    ]
+    done = run(str(tmp_path / "none"))
+    assert (done.returncode, done.stderr) == (
+        1,
+        f"nogil-df: Fatal error, can't open config file '{tmp_path}/none': No such file or directory\n",
+    )

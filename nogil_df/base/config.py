@@ -1,5 +1,4 @@
-"""CONFIG GET, SET and REWRITE: the parameters of the running server, Redis's names and the flags in one
-table.
+"""CONFIG GET and SET: the parameters of the running server, Redis's names and the flags in one table.
 
 Every thread has a `ConfigView` of its own, and so has its own value objects: two threads that read one
 shared int or str from one shared instance slow each other down on a free-threaded interpreter. Hot code
@@ -19,22 +18,19 @@ what parsing the values' texts gives back.
 
 from __future__ import annotations
 
-import contextlib
 import os
 from typing import TYPE_CHECKING, Any
 
 from nogil_df.base.config_table import IMMUTABLE, MUTABLE, PROTECTED, REDIS_PARAMETERS, Parameter
 from nogil_df.base.config_values import parse_value, show_value
 from nogil_df.base.errors import ReplyError
-from nogil_df.base.flag_parsing import parse_flagfile_line
-from nogil_df.base.flags import FLAGS, Flag, FlagError, Options
+from nogil_df.base.flags import FLAGS, Flag, Options
 from nogil_df.base.glob import glob_match
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
 GLOB_CHARACTERS = frozenset(b"[*?")
-REWRITE_HEADING = "# Written by CONFIG REWRITE"
 
 KINDS_OF_FLAGS = {"size": "memory"}
 """Kind of a flag -> kind of its parameter, where they differ."""
@@ -49,7 +45,7 @@ KINDS_OF_PARAMETERS = {
 """Parameters that are flags and yet follow a rule of their own."""
 
 
-def _text_of(definition: Flag, value: Any) -> str:
+def text_of(definition: Flag, value: Any) -> str:
     """The value of a flag as its parameter words it: yes and no for booleans."""
     if definition.kind == "bool":
         return "yes" if value else "no"
@@ -64,7 +60,7 @@ def _parameter_of(definition: Flag) -> Parameter:
     return Parameter(
         name,
         kind,
-        _text_of(definition, definition.default),
+        text_of(definition, definition.default),
         0 if definition.low is None else definition.low,
         (1 << 63) - 1 if definition.high is None else definition.high,
         choices=",".join(definition.choices),
@@ -177,12 +173,13 @@ class ConfigView:
         """The view at the start of the server: the defaults, with what `options` say put in."""
         options = Options() if options is None else options
         self.texts: dict[str, str] = {}
-        self._default_texts: dict[str, str] = {}
-        self._facts: set[str] = set()
+        self.default_texts: dict[str, str] = {}
+        self.facts: set[str] = set()
+        self.config_file = options.config_file
         said = dict(options.config)
         for parameter in PARAMETERS:
             self._store(parameter, _default_text(parameter))
-            self._default_texts[parameter.name] = self.texts[parameter.name]
+            self.default_texts[parameter.name] = self.texts[parameter.name]
             if parameter.flag in options.given:
                 self._store(parameter, _given_text(parameter, options))
             elif parameter.name in said:
@@ -223,7 +220,7 @@ class ConfigView:
 
     def default_text(self, name: str) -> str:
         """What the parameter called ``name`` is where nobody says otherwise. O(1)."""
-        return self._default_texts[name]
+        return self.default_texts[name]
 
     # --- CONFIG SET ---
 
@@ -281,64 +278,7 @@ class ConfigView:
         """Put in what only the running server knows, such as the port that was found for `--port=-1`."""
         parameter = BY_NAME[name]
         self._store(parameter, text)
-        self._facts.add(name)
-
-    # --- CONFIG REWRITE ---
-
-    def rewrite(self, text: str) -> str:
-        """The flag file `text`, changed as little as possible to say what the parameters are now.
-
-        Comments, empty lines, lines that are right and lines that no parameter stands behind stay as they
-        are.
-        The first line of a parameter gets the new value if it has another one, further ones go, and what
-        differs from its default and has no line yet is added at the end. Raises ReplyError if a value cannot
-        stand in a line.
-        """
-        lines: list[str] = []
-        done = {"flagfile", *self._facts}
-        for line in text.split("\n"):
-            parameter, said = _read_line(line)
-            if parameter is None or parameter.name in self._facts or parameter.name == "flagfile":
-                lines.append(line)
-            elif parameter.name not in done:
-                done.add(parameter.name)
-                now = self.texts[parameter.name]
-                lines.append(line if said == now else _write_line(parameter, now))
-        added = [
-            _write_line(BY_NAME[name], now)
-            for name, now in self.texts.items()
-            if name not in done and now != self._default_texts[name]
-        ]
-        if added:
-            while lines and not lines[-1].strip():
-                lines.pop()
-            lines += added if REWRITE_HEADING in lines else [REWRITE_HEADING, *added]
-        return "\n".join(lines).rstrip("\n") + "\n"
-
-    def rewrite_flagfile(self, path: str) -> ReplyError | None:
-        """Rewrite the flag file `path` ("" if there is none): aside first, then renamed over it.
-
-        Returns the error for the client, None if all went well.
-        """
-        if not path:
-            return ReplyError("CONFIG_NO_FILE")
-        aside = f"{path}.{os.getpid()}.new"
-        try:
-            with open(path, encoding="utf-8", errors="surrogateescape", newline="\n") as file:
-                text = self.rewrite(file.read())
-            with open(aside, "w", encoding="utf-8", errors="surrogateescape", newline="\n") as file:
-                file.write(text)
-                file.flush()
-                os.fsync(file.fileno())
-            os.chmod(aside, os.stat(path).st_mode & 0o7777)
-            os.replace(aside, path)
-        except OSError as error:
-            with contextlib.suppress(OSError):
-                os.unlink(aside)
-            return ReplyError("CONFIG_REWRITE", error.strerror or str(error))
-        except ReplyError as error:
-            return error
-        return None
+        self.facts.add(name)
 
 
 def _decode(text: bytes) -> str:
@@ -354,41 +294,9 @@ def _set_failed(name: bytes | str, why: str) -> ReplyError:
 
 
 def _given_text(parameter: Parameter, options: Options) -> str:
-    text = _text_of(FLAGS[parameter.flag], getattr(options, parameter.flag))
+    text = text_of(FLAGS[parameter.flag], getattr(options, parameter.flag))
     return text or (_default_text(parameter) if parameter.kind == "directory" else "")
 
 
 def _default_text(parameter: Parameter) -> str:
     return os.getcwd() if parameter.kind == "directory" else parameter.default
-
-
-def _read_line(line: str) -> tuple[Parameter | None, str | None]:
-    """The parameter that a line of a flag file sets and its value, worded as CONFIG GET does.
-
-    No parameter if the line sets none; no value if it cannot be understood.
-    """
-    try:
-        assignment = parse_flagfile_line(line)
-    except FlagError:
-        return None, None
-    if assignment is None:
-        return None, None
-    parameter = assignment.target.parameter or BY_NAME.get(assignment.target.name)
-    if parameter is None:
-        return None, None
-    text = assignment.text
-    try:
-        if parameter.flag:
-            definition = FLAGS[parameter.flag]
-            text = _text_of(definition, definition.parse(text))
-        return parameter, show_value(parameter, parse_value(parameter, text))
-    except (FlagError, ValueError):
-        return parameter, None
-
-
-def _write_line(parameter: Parameter, shown: str) -> str:
-    if "\n" in shown or "\r" in shown or "\0" in shown or shown != shown.strip():
-        raise ReplyError(
-            "CONFIG_REWRITE", f"the value of '{parameter.name}' cannot be written to a flag file"
-        )
-    return f"--{parameter.flag or parameter.name}={shown}"

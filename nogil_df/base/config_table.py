@@ -148,7 +148,6 @@ REDIS_PARAMETERS: tuple[Parameter, ...] = (
     P("ignore-warnings", "text", ""),
     P("io-threads", "int", "1", 1, 128, access=IMMUTABLE),
     P("io-threads-do-reads", "yesno", "no", access=IMMUTABLE),
-    P("logfile", "text", "", access=IMMUTABLE),
     P("proc-title-template", "title", "{title} {listen-addr} {server-mode}"),
     P("set-proc-title", "yesno", "yes", access=IMMUTABLE),
     P("shutdown-on-sigint", "shutdown", "default", choices=SHUTDOWN),

@@ -6,10 +6,11 @@ What may be written, and where:
   `--noname`; parameters of Redis by Redis's names, also with several values (`--save 900 1`);
 * in the environment `DFLY_name=value`;
 * in a file given by `--flagfile`: `--name=value`, `name=value` or `name value`, one a line; `#` starts a
-  comment.
+  comment;
+* in a redis.conf that is the first argument, or comes from stdin: `-` as the last one (see `redis_conf`).
 
 Dashes and underscores in names are the same. The command line wins over the environment, that over flag
-files; within one of them the last word counts, but `--save`, `--client-output-buffer-limit`,
+files and redis.conf; within one of them the last word counts, but `--save`, `--client-output-buffer-limit`,
 `--rename_command` and `--command_alias` add up. Anything that is not understood is a FlagError of one line
 that says where it stood.
 """
@@ -17,6 +18,7 @@ that says where it stood.
 from __future__ import annotations
 
 import os
+import sys
 
 from nogil_df import __version__
 from nogil_df.base.flag_names import KINDS, ignored_kind
@@ -28,6 +30,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from nogil_df.base.config_table import Parameter
+    from nogil_df.base.redis_conf import ConfFile, Line
 
 ENVIRONMENT_PREFIX = "DFLY_"
 
@@ -67,14 +70,15 @@ class Target:
 
 
 class Assignment:
-    """`name` got `text`; `origin` says where, for messages ("" on the command line)."""
+    """`target` got `text`; `origin` says where, for messages ("" on the command line), or `line`."""
 
-    __slots__ = ("origin", "target", "text")
+    __slots__ = ("line", "origin", "target", "text")
 
-    def __init__(self, target: Target, text: str, origin: str = "") -> None:
+    def __init__(self, target: Target, text: str, origin: str = "", line: Line | None = None) -> None:
         self.target = target
         self.text = text
         self.origin = origin
+        self.line = line
 
 
 def parse_flags(
@@ -84,10 +88,11 @@ def parse_flags(
 ) -> tuple[str, Options]:
     """Understand everything that was said about flags.
 
-    `argv` comes without the program's name; `read_text` reads a flag file (a seam for tests). Returns what to
-    do ("run", "help", "helpfull" or "version") and the options (the defaults unless it is "run"). Raises
-    FlagError for whatever is not understood.
+    `argv` comes without the program's name; `read_text` reads a flag file or redis.conf, "-" being stdin (a
+    seam for tests). Returns what to do ("run", "help", "helpfull" or "version") and the options (the defaults
+    unless it is "run"). Raises FlagError for whatever is not understood.
     """
+    config_file, argv, stdin = _split_config_file(argv)
     action, from_command_line = parse_arguments(argv)
     if action != "run":
         return action, Options()
@@ -97,7 +102,16 @@ def parse_flags(
     for path in paths.split(","):
         if path:
             from_files += parse_flagfile(path, read_text or _read_text)
-    return action, _make_options((from_files, from_environment, from_command_line))
+    conf = None
+    if config_file or stdin:
+        from nogil_df.base.redis_conf import ConfFile, settle_ports
+
+        conf = ConfFile(read_text or _read_text)
+        for source in filter(None, (config_file, stdin)):
+            conf.read(source)
+        from_files = settle_ports(conf.assignments) + from_files
+    options = _make_options((from_files, from_environment, from_command_line), conf)
+    return action, options.at(os.path.abspath(config_file)) if config_file else options
 
 
 def find_target(name: str) -> Target | None:
@@ -129,6 +143,16 @@ def _find_negated(name: str) -> Target | None:
 # --- the command line ---
 
 
+def _split_config_file(argv: Sequence[str]) -> tuple[str, Sequence[str], str]:
+    """The path of a redis.conf ("" for none), the flags, and "-" if a redis.conf comes from stdin as well."""
+    path = stdin = ""
+    if argv and argv[0] and not argv[0].startswith("-"):
+        path, argv = argv[0], argv[1:]
+    if argv and argv[-1] == "-":
+        stdin, argv = "-", argv[:-1]
+    return path, argv, stdin
+
+
 def parse_arguments(argv: Sequence[str]) -> tuple[str, list[Assignment]]:
     """The action and the assignments of a command line, in order. Raises FlagError."""
     if list(argv) in (["-v"], ["-h"]):
@@ -136,7 +160,7 @@ def parse_arguments(argv: Sequence[str]) -> tuple[str, list[Assignment]]:
     assignments: list[Assignment] = []
     at = 0
     while at < len(argv):
-        name, equals, text = _split_argument(argv[at], first=at == 0)
+        name, equals, text = _split_argument(argv[at])
         at += 1
         if name in ACTIONS:
             return ACTIONS[name], []
@@ -151,15 +175,10 @@ def parse_arguments(argv: Sequence[str]) -> tuple[str, list[Assignment]]:
     return "run", assignments
 
 
-def _split_argument(argument: str, *, first: bool) -> tuple[str, str, str]:
+def _split_argument(argument: str) -> tuple[str, str, str]:
     """`--name=value` to name, "=", value; raises FlagError for what is no flag."""
     bare = argument[2:] if argument.startswith("--") else argument[1:]
     if not argument.startswith("-") or not bare:
-        if first and argument != "--":
-            raise FlagError(
-                f"configuration file {argument!r}: files in the format of redis.conf are not read; "
-                "write flags into a file and name it with --flagfile"
-            )
         raise FlagError(f"unexpected argument {argument!r}; flags are written --name=value")
     return bare.partition("=")
 
@@ -230,6 +249,8 @@ def parse_environment(environ: Mapping[str, str]) -> list[Assignment]:
 
 
 def _read_text(path: str) -> str:
+    if path == "-":
+        return sys.stdin.buffer.read().decode("utf-8", "surrogateescape")
     with open(path, encoding="utf-8", errors="surrogateescape") as file:
         return file.read()
 
@@ -301,11 +322,11 @@ def _last_text(name: str, assignments: Iterable[Assignment]) -> str:
     return text
 
 
-def _make_options(sources: Iterable[list[Assignment]]) -> Options:
+def _make_options(sources: Iterable[list[Assignment]], conf: ConfFile | None = None) -> Options:
     """Options of all assignments, the weakest source first."""
     latest: dict[str, Assignment] = {}
     for source in sources:
-        latest |= _merge(source)
+        latest |= join_assignments(source)
     values: dict[str, Any] = {}
     config: list[tuple[str, str]] = []
     ignored: list[str] = []
@@ -321,15 +342,24 @@ def _make_options(sources: Iterable[list[Assignment]]) -> Options:
                 _check_ignored(assignment.target, assignment.text)
                 ignored.append(name)
         except FlagError as error:
+            if assignment.line is not None:
+                raise assignment.line.error(str(error)) from None
             raise FlagError(f"{error}{assignment.origin}") from None
     if "flagfile" in values:
         values["flagfile"] = os.path.abspath(values["flagfile"].partition(",")[0])
     if ("cluster-enabled", "yes") in config:
         values.setdefault("cluster_mode", "emulated")
-    return Options(config=config, ignored=ignored, **values)
+    if conf is None:
+        return Options(config=config, ignored=ignored, **values)
+    users = tuple(conf.users.values())
+    if users and values.get("aclfile"):
+        raise FlagError(
+            "users are declared in redis.conf and an ACL file is named: only one of them can be used"
+        )
+    return Options(config=config, ignored=[*ignored, *conf.ignored], users=users, **values)
 
 
-def _merge(assignments: Iterable[Assignment]) -> dict[str, Assignment]:
+def join_assignments(assignments: Iterable[Assignment]) -> dict[str, Assignment]:
     """The assignments of one source by name: the last one, or all of them joined."""
     latest: dict[str, Assignment] = {}
     for assignment in assignments:
@@ -369,8 +399,6 @@ def _check_ignored(target: Target, text: str) -> None:
 
 def version_text() -> str:
     """What `--version` prints."""
-    import sys
-
     build = "free-threaded" if "free-threading" in sys.version else "with GIL"
     return f"nogil-df {__version__} (Python {sys.version.split()[0]}, {build})"
 
@@ -380,12 +408,13 @@ def help_text(*, full: bool = False) -> str:
     lines = [
         f"nogil-df {__version__}: a drop-in Redis and Memcached server for free-threaded Python",
         "",
-        "Usage: nogil-df [--name=value | --name value]...",
+        "Usage: nogil-df [redis.conf] [--name=value | --name value]... [-]",
         "",
         "Booleans may be written --name and --noname. Flags may also come from the environment, as",
         "DFLY_name=value, and from a file, with --flagfile=FILE; the command line wins over the",
-        "environment, that over the file. Redis's configuration parameters are taken too, as in",
-        "--save '' --appendonly no.",
+        "environment, that over files. Redis's configuration parameters are taken too, as in",
+        "--save '' --appendonly no, and so is Redis's configuration file: as the first argument, or",
+        "from stdin with - as the last one.",
     ]
     for group in GROUPS:
         lines += ["", f"{group}:"]

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
     from typing import Any
 
+    from nogil_df.base.redis_conf import UserLine
+
 INT32_MAX = (1 << 31) - 1
 INT64_MAX = (1 << 63) - 1
 UINT64_MAX = (1 << 64) - 1
@@ -261,12 +263,15 @@ class Options:
     FlagError.
 
     Beside the flags: `config`, what was said about Redis's own parameters (name, text) in order; `ignored`,
-    the names that were accepted but have no effect here; `given`, the names of the flags that somebody set.
+    the names that were accepted but have no effect here; `given`, the names of the flags that somebody set;
+    `config_file`, the path of the redis.conf they came from, if any; `users`, what that says about users.
     """
 
     config: tuple[tuple[str, str], ...]
     ignored: tuple[str, ...]
     given: frozenset[str]
+    config_file: str
+    users: tuple[UserLine, ...]
 
     # Network
     port: int = flag(
@@ -576,6 +581,9 @@ class Options:
     minloglevel: int = flag(0, "int", _LOG, "0: as loglevel says, 1 and more: warnings only", low=0, high=3)
     v: int = flag(0, "int", _LOG, "verbosity; 1: verbose, 2 and more: debug", low=-1, high=INT32_MAX)
     log_dir: str = flag("", "text", _LOG, "directory for log files; '': log to stderr")
+    logfile: str = flag(
+        "", "text", _LOG, "file to log to, opened anew for each line; '': see log_dir", redis="logfile"
+    )
     logtostderr: bool = flag(False, "bool", _LOG, "log to stderr only, even with log_dir")
     alsologtostderr: bool = flag(False, "bool", _LOG, "log to stderr beside the file in log_dir")
     max_log_size: int = flag(
@@ -587,11 +595,15 @@ class Options:
         *,
         config: Iterable[tuple[str, str]] = (),
         ignored: Iterable[str] = (),
+        config_file: str = "",
+        users: Iterable[UserLine] = (),
         **values: Any,
     ) -> None:
         store = self.__dict__
         store["config"] = tuple(config)
         store["ignored"] = tuple(ignored)
+        store["config_file"] = config_file
+        store["users"] = tuple(users)
         store["given"] = frozenset(values)
         for name, value in values.items():
             definition = FLAGS.get(name)
@@ -605,7 +617,19 @@ class Options:
     def replace(self, **values: Any) -> Options:
         """A copy with some flags set differently; same arguments and errors as making one."""
         kept = {name: self.__dict__[name] for name in self.given}
-        return Options(config=self.config, ignored=self.ignored, **(kept | values))
+        return Options(
+            config=self.config,
+            ignored=self.ignored,
+            config_file=self.config_file,
+            users=self.users,
+            **(kept | values),
+        )
+
+    def at(self, config_file: str) -> Options:
+        """A copy that came from the redis.conf of that path."""
+        copy = self.replace()
+        copy.__dict__["config_file"] = config_file
+        return copy
 
     def __repr__(self) -> str:
         return "Options(" + ", ".join(f"{name}={getattr(self, name)!r}" for name in sorted(self.given)) + ")"

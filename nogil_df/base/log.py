@@ -80,6 +80,25 @@ class RotatingFile:
         self._file.close()
 
 
+class ReopenedFile:
+    """A log file that is opened for each line, as redis-server does: whoever rotates logs may rename it."""
+
+    __slots__ = ("_path",)
+
+    def __init__(self, path: str) -> None:
+        """Raises OSError if the file cannot be opened."""
+        self._path = os.path.abspath(path)
+        self.write("")
+
+    def write(self, text: str) -> None:
+        """Append whole lines. Raises OSError."""
+        with open(self._path, "a", encoding="utf-8", errors="backslashreplace") as file:
+            file.write(text)
+
+    def close(self) -> None:
+        """Nothing is open."""
+
+
 class Log:
     """Where lines go and which do. `level` may be changed at any time; the rest by `open` and `close`."""
 
@@ -89,15 +108,17 @@ class Log:
         """`stderr`: a stream instead of whatever `sys.stderr` is when a line is written; `now`: the time."""
         self.level = NOTICE
         self._stderr: IO[str] | bool | None = True if stderr is None else stderr
-        self._file: RotatingFile | None = None
+        self._file: RotatingFile | ReopenedFile | None = None
         self._lock = threading.RLock()
         self._now = now
 
     def open(self, options: Options) -> None:
         """Log where and what the flags say. Raises OSError if the file cannot be opened."""
         self.level = level_of(options)
-        file = None
-        if options.log_dir and not options.logtostderr:
+        file: RotatingFile | ReopenedFile | None = None
+        if options.logfile and not options.logtostderr:
+            file = ReopenedFile(options.logfile)
+        elif options.log_dir and not options.logtostderr:
             os.makedirs(options.log_dir, exist_ok=True)
             file = RotatingFile(os.path.join(options.log_dir, FILE_NAME), options.max_log_size << 20)
         with self._lock:
@@ -131,10 +152,10 @@ class Log:
                 _try_to_write(self._file, line)
 
 
-def _try_to_write(target: IO[str] | RotatingFile, line: str) -> None:
+def _try_to_write(target: IO[str] | RotatingFile | ReopenedFile, line: str) -> None:
     try:
         target.write(line)
-        if not isinstance(target, RotatingFile):
+        if not isinstance(target, RotatingFile | ReopenedFile):
             target.flush()
     except (
         OSError,

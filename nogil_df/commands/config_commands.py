@@ -15,7 +15,9 @@ import os
 from typing import TYPE_CHECKING, Any
 
 from nogil_df.base import log
+from nogil_df.base.config_rewrite import rewrite_file
 from nogil_df.base.errors import ReplyError
+from nogil_df.commands.acl import user_lines
 from nogil_df.commands.help import help_row
 from nogil_df.commands.spec import ALL_EXCLUSIVE, NOTHING, Row, container, local, multi
 from nogil_df.commands.statistics import reset_statistics
@@ -101,10 +103,13 @@ def cmd_resetstat(context: Context, args: Args) -> Steps:
 
 
 def cmd_rewrite(context: Context, args: Args) -> Steps:
-    """CONFIG REWRITE: bring the flag file up to date."""
+    """CONFIG REWRITE: bring the flag file, or redis.conf, up to date."""
     yield from context.all_shards(take_place, None)
     view = context.dispatcher.config
-    error = view.rewrite_flagfile(view.texts["flagfile"])
+    users = context.dispatcher.state.users
+    # As in Redis they are in the file of users, if there is one.
+    lines = [] if view.aclfile else [line.decode("utf-8", "surrogateescape") for line in user_lines(users)]
+    error = rewrite_file(view, lines)
     if error is not None:
         raise error
     log.notice("CONFIG REWRITE executed with success.")
@@ -155,7 +160,7 @@ TABLE: tuple[Row, ...] = (
             run=cmd_rewrite,
             scope=ALL_EXCLUSIVE,
             since="2.8.0",
-            summary="Writes the parameters as they are now to the flag file.",
+            summary="Writes the parameters as they are now to the file that the server was started with.",
         ),
         _row(
             multi,

@@ -130,7 +130,10 @@ def server(report: Report) -> Lines:
     yield "configured_hz", config.hz
     yield "lru_clock", now_us // 1_000_000 & 0xFFFFFF
     yield "executable", sys.executable
-    yield "config_file", os.path.abspath(config.texts["flagfile"]) if config.texts["flagfile"] else ""
+    yield (
+        "config_file",
+        config.config_file or config.texts["flagfile"],
+    )
     yield "io_threads_active", int(len(report.figures.threads) > 1)
     if whole.port:
         hosts = "".join(f"bind={word.lstrip('-')}," for word in config.bind)

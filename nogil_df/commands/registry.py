@@ -138,6 +138,8 @@ def rows_for(options: Options) -> tuple[Row, ...]:
         row = rows.pop(old.upper(), None)
         if row is None:
             raise FlagError(f"--rename_command: no such command {old!r}")
+        if new.upper() in rows:
+            raise FlagError(f"--rename_command: there is a command {new!r} already")
         if new:
             rows[new.upper()] = replace(row, name=new.upper())
     for alias, name in options.command_alias:

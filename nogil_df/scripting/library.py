@@ -24,9 +24,9 @@ from typing import Any, Final, NamedTuple
 
 from nogil_df.base.crc64 import crc64
 from nogil_df.base.errors import ReplyError
+from nogil_df.base.quoting import split_line
 from nogil_df.base.rdb_strings import RdbError, Reader, write_string
 from nogil_df.scripting.runtime import CompileError, Runtime, ScriptFailure
-from nogil_df.wire.inline import split_line
 
 FLAGS: Final = (b"no-writes", b"allow-oom", b"allow-stale", b"no-cluster", b"allow-cross-slot-keys")
 """What a function may declare, in the order in which it is shown."""

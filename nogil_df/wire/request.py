@@ -24,7 +24,7 @@ from typing import Final
 
 from nogil_df.base.errors import ReplyError, text
 from nogil_df.base.numbers import parse_int
-from nogil_df.wire.inline import split_line
+from nogil_df.base.quoting import split_line
 
 MAX_LINE: Final = 64 * 1024  # bytes of an inline command, or of the line of a count or a length
 MAX_ARGS: Final = 2**31 - 1

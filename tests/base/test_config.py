@@ -9,6 +9,7 @@ import pytest
 
 from nogil_df.base import errors
 from nogil_df.base.config import BY_NAME, PARAMETERS, ConfigChange, ConfigView
+from nogil_df.base.config_rewrite import rewrite, rewrite_file
 from nogil_df.base.config_table import EFFECTIVE
 from nogil_df.base.config_values import RULES, parse_value, show_value
 from nogil_df.base.errors import ReplyError
@@ -113,7 +114,7 @@ def test_facts_of_the_running_server() -> None:
     view.set_fact("port", "40001")
     assert view.port == 40001
     assert get_from(view, "port") == {"port": "40001"}
-    assert "port" not in view.rewrite("")
+    assert "port" not in rewrite(view, "")
 
 
 # --- GET ---
@@ -363,6 +364,12 @@ def test_protected_parameters(tmp_path: Path) -> None:
 # --- REWRITE ---
 
 
+def at(view: ConfigView, path: Path) -> ConfigView:
+    """The view of a server that was started with that flag file."""
+    view.set_fact("flagfile", str(path))
+    return view
+
+
 def test_rewrite_changes_only_what_is_wrong() -> None:
     text = (
         "# mine\n--port=7000\n\nmaxmemory 1gb  \nsome nonsense\n--cache_mode\nhz=10\nhz=20\n"
@@ -372,12 +379,12 @@ def test_rewrite_changes_only_what_is_wrong() -> None:
         ["--flagfile=f", "--timeout=7"], {}, lambda path: text.replace("some nonsense\n", "")
     )
     view = ConfigView(options)
-    assert view.rewrite(text) == (
+    assert rewrite(view, text) == (
         "# mine\n--port=7000\n\nmaxmemory 1gb  \nsome nonsense\n--cache_mode\n--hz=20\n--noprotected_mode\n"
         "# Written by CONFIG REWRITE\n--timeout=7\n"
     )
     assert set_on(view, "hz", "50", "maxmemory", "2gb", "protected-mode", "yes", "save", "60 1") == "OK"
-    again = view.rewrite(view.rewrite(text))
+    again = rewrite(view, rewrite(view, text))
     assert again == (
         "# mine\n--port=7000\n\n--maxmemory=2147483648\nsome nonsense\n--cache_mode\n--hz=50\n"
         "--protected_mode=yes\n# Written by CONFIG REWRITE\n--timeout=7\n--save=60 1\n"
@@ -400,7 +407,7 @@ def test_what_was_rewritten_is_read_back() -> None:
         "multi_exec_squash": "no",
     }
     assert set_on(view, *(word for pair in changes.items() for word in pair)) == "OK"
-    text = view.rewrite("")
+    text = rewrite(view, "")
     _, options = parse_flags(["--flagfile=f"], {}, lambda path: text)
     read_back = ConfigView(options)
     assert {**read_back.texts, "flagfile": ""} == {**view.texts, "flagfile": ""}
@@ -409,13 +416,13 @@ def test_what_was_rewritten_is_read_back() -> None:
 def test_rewrite_of_a_file(tmp_path: Path) -> None:
     path = tmp_path / "flags"
     view = ConfigView()
-    assert view.rewrite_flagfile("") == ReplyError("CONFIG_NO_FILE")
-    missing = view.rewrite_flagfile(str(path))
+    assert rewrite_file(view) == ReplyError("CONFIG_NO_FILE")
+    missing = rewrite_file(at(view, path))
     assert missing == ReplyError("CONFIG_REWRITE", "No such file or directory")
     path.write_text("# keep\nport=7000")
     path.chmod(0o600)
     assert set_on(view, "timeout", "9") == "OK"
-    assert view.rewrite_flagfile(str(path)) is None
+    assert rewrite_file(at(view, path)) is None
     assert path.read_text() == "# keep\n--port=6379\n# Written by CONFIG REWRITE\n--timeout=9\n"
     assert path.stat().st_mode & 0o777 == 0o600
     assert os.listdir(tmp_path) == ["flags"]
@@ -426,7 +433,7 @@ def test_a_value_that_fits_in_no_line_is_not_written(tmp_path: Path) -> None:
     path.write_text("# keep\n")
     view = ConfigView()
     assert set_on(view, "masterauth", "a\nport=1") == "OK"
-    refused = view.rewrite_flagfile(str(path))
+    refused = rewrite_file(at(view, path))
     assert refused == ReplyError(
         "CONFIG_REWRITE", "the value of 'masterauth' cannot be written to a flag file"
     )

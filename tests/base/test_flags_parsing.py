@@ -134,10 +134,6 @@ def test_mistakes_on_the_command_line(line: str, message: str) -> None:
     assert error(line).startswith(message)
 
 
-def test_a_configuration_file_of_redis_is_refused() -> None:
-    assert error("redis.conf --port 1").startswith("configuration file 'redis.conf': ")
-
-
 def test_the_environment_and_who_wins(tmp_path: Path) -> None:
     file = tmp_path / "flags"
     file.write_text("port=1\ntimeout=1\nhz=1\n")

@@ -1,9 +1,8 @@
-"""Inline commands: the line a person types over telnet, split into arguments.
+"""Words on a line, as a person types them: inline requests, redis-cli, redis.conf.
 
 Words are separated by white space.  A word may hold quoted parts: in double quotes ``\\n \\r \\t \\b \\a``
 and ``\\xHH`` are escapes and a backslash takes any other byte as it is; in single quotes only ``\\'`` is an
-escape. A closing quote must end its word.  This is the syntax of redis-cli, of redis.conf, and of inline
-requests.
+escape. A closing quote must end its word.
 """
 
 from __future__ import annotations
@@ -96,3 +95,19 @@ def _read_single_quoted(line: bytes, pos: int, word: bytearray) -> int:
 def _closed(line: bytes, pos: int) -> int:
     """``pos`` after a closing quote: the word must end there."""
     return pos if pos == len(line) or line[pos] in _SPACE else -1
+
+
+def quote(word: bytes) -> bytes:
+    """The word in double quotes, as `split_line` reads it back. O(length)."""
+    return b'"' + b"".join(map(_SHOWN.__getitem__, word)) + b'"'
+
+
+_SHOWN: Final = [
+    b"\\" + {7: b"a", 8: b"b", 9: b"t", 10: b"n", 13: b"r", 0x22: b'"', 0x5C: b"\\"}[byte]
+    if byte in b'\x07\x08\t\n\r"\\'
+    else bytes([byte])
+    if 0x20 <= byte < 0x7F
+    else b"\\x%02x" % byte
+    for byte in range(256)
+]
+"""How a byte is written in double quotes, by its value."""

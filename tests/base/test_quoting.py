@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nogil_df.wire.inline import split_line
+from nogil_df.base.quoting import split_line
 
 
 @pytest.mark.parametrize(
