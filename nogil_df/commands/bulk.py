@@ -178,7 +178,7 @@ class Run:
         session.busy = False
         if session.closed:
             return
-        self._answer(results)
+        self.dispatcher.squashed_ns += self._answer(results)
         if session.special or session.shown is not None:
             gate.after_reply(session)
         self.dispatcher.go_on(session)
@@ -187,11 +187,13 @@ class Run:
         """One shard had everything and ran it without a transaction."""
         self.on_hop({shard: result})
 
-    def _answer(self, results: dict[int, Any]) -> None:
+    def _answer(self, results: dict[int, Any]) -> int:
+        """Returns the nanoseconds that the shards took."""
         # What the shards needed, not what the client waited: that is mostly other clients' work.
-        taken = sum([found[1] for found in results.values() if found.__class__ is tuple])
+        taken: int = sum([found[1] for found in results.values() if found.__class__ is tuple])
         values = self.spread.in_order(results)
         self.finish(self, values, taken)
+        return taken
 
 
 # Pipelines.

@@ -138,6 +138,7 @@ class Dispatcher:
         "squash_from",
         "squashed_hops",
         "squashed_commands",
+        "squashed_ns",
         "movers",
         "lone",
     )
@@ -180,6 +181,7 @@ class Dispatcher:
         self.squash_from = 1
         self.squashed_hops = 0
         self.squashed_commands = 0
+        self.squashed_ns = 0
         # Blocked commands of the server that move elements: a batch would get between them and their element.
         self.movers = 0
         self.lone = Lone(self)
@@ -474,7 +476,9 @@ class Dispatcher:
             return
         run = task.run
         # What the shards needed, not what the client waited: that is mostly other clients' work.
-        share = sum(found[-1] for found in results.values() if found.__class__ is list) // len(run)
+        took = sum(found[-1] for found in results.values() if found.__class__ is list)
+        self.squashed_ns += took
+        share = took // len(run)
         if share >= self.state.slow_ns:
             begin = session.position - len(run)
             for command, args in zip(run, session.batch[begin : session.position], strict=True):

@@ -86,12 +86,14 @@ class ThreadFigures:
         counts: figures of which the server's is the sum.
         greatest: figures of which the server's is the maximum.
         errors: error replies by prefix.
+        pipeline_latencies: see `ThreadState.note_pipeline`.
         commands, databases: on demand, see `gather`.
     """
 
     counts: dict[str, float]
     greatest: dict[str, int]
     errors: dict[str, int]
+    pipeline_latencies: list[int]
     commands: dict[str, CommandFigures] = field(default_factory=dict)
     databases: list[DatabaseFigures] = field(default_factory=list)
 
@@ -132,6 +134,10 @@ class Figures:
         """A count that is not a whole number, summed over threads."""
         return float(self._counts[name])
 
+    def pipeline_latencies(self) -> list[int]:
+        """Latencies of pipelined commands, summed over threads. O(threads * buckets)."""
+        return [sum(counts) for counts in zip(*(one.pipeline_latencies for one in self.threads), strict=True)]
+
     def greatest(self, name: str) -> int:
         """A figure of which the greatest of all threads counts."""
         return max(thread.greatest[name] for thread in self.threads)
@@ -149,7 +155,7 @@ def gather(proactor: Proactor, wanted: frozenset[str]) -> ThreadFigures:
     greatest = {"input_buffer": 0, "output_buffer": 0, "tx_queue_longest": proactor.engine.queue.longest}
     if CLIENTS in wanted:
         _look_at_clients(state, counts, greatest)
-    figures = ThreadFigures(counts, greatest, dict(state.errors))
+    figures = ThreadFigures(counts, greatest, dict(state.errors), list(state.pipeline_latencies))
     if COMMANDS in wanted:
         figures.commands = dict(_commands(state))
     if KEYSPACE in wanted:
@@ -173,6 +179,11 @@ def _counters(state: ThreadState) -> dict[str, float]:
         "reads": state.reads,
         "writes": state.writes,
         "pipelined": state.pipelined,
+        "pipelines": state.pipelines,
+        "pipeline_ns": state.pipeline_ns,
+        "pipeline_wait_ns": state.pipeline_wait_ns,
+        "read_yields": state.read_yields,
+        "send_ns": state.send_ns,
         "query_limit_disconnects": state.query_limit_disconnects,
         "output_limit_disconnects": state.output_limit_disconnects,
         "timeout_disconnects": state.timeout_disconnects,
@@ -218,6 +229,7 @@ def _core_counters(proactor: Proactor) -> dict[str, float]:
         "waiters_served": engine.blocking.served_total,
         "squashed_hops": dispatcher.squashed_hops,
         "squashed_commands": dispatcher.squashed_commands,
+        "squashed_ns": dispatcher.squashed_ns,
         "cpu_user": usage.ru_utime,
         "cpu_sys": usage.ru_stime,
     }
@@ -225,6 +237,7 @@ def _core_counters(proactor: Proactor) -> dict[str, float]:
 
 def _look_at_clients(state: ThreadState, counts: dict[str, float], greatest: dict[str, int]) -> None:
     blocked = len(state.pausing.parked)
+    queued_commands = 0
     buffers = watching = watched = subscribed = timeouts = tracking = 0
     for session in state.sessions.values():
         figures = session.transport.describe()
@@ -237,11 +250,13 @@ def _look_at_clients(state: ThreadState, counts: dict[str, float], greatest: dic
             blocked += 1
             timeouts += session.blocked.timer is not None
         tracking += session.tracking is not None
+        queued_commands += max(0, len(session.batch) - session.position)
         watching += bool(session.watching)
         watched += len(session.watching)
         subscribed += session.subscriptions > 0
     counts["client_memory"] = buffers + CLIENT_BYTES * len(state.sessions)
     counts["blocked"] = blocked
+    counts["queued_commands"] = queued_commands
     counts["timeouts"] = timeouts
     counts["blocking_keys"] = sum(len(db.waiting) for db in state.proactor.shard.dbs)
     counts["tracking"] = tracking
@@ -329,9 +344,11 @@ def reset_statistics(proactor: Proactor, argument: None) -> None:
     state.bytes_in = state.bytes_out = state.reads = state.writes = state.pipelined = 0
     state.connections_received = state.expire_ns = 0
     state.query_limit_disconnects = state.output_limit_disconnects = state.timeout_disconnects = 0
+    state.pipelines = state.pipeline_ns = state.pipeline_wait_ns = state.read_yields = state.send_ns = 0
+    state.pipeline_latencies = [0] * BUCKETS
     state.samples.clear()
     state.sampled = (state.clock.monotonic(), 0, 0, 0)
-    state.dispatcher.squashed_hops = state.dispatcher.squashed_commands = 0
+    state.dispatcher.squashed_hops = state.dispatcher.squashed_commands = state.dispatcher.squashed_ns = 0
     proactor.hops_sent = proactor.messages_handled = proactor.wakeups_sent = 0
     engine = proactor.engine
     engine.scheduled_total = engine.refused_total = engine.out_of_order_total = 0

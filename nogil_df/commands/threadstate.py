@@ -20,6 +20,7 @@ from nogil_df.commands.monitors import Monitors
 from nogil_df.commands.pausing import Pausing
 from nogil_df.commands.session import Session
 from nogil_df.commands.slowlog import SlowLog, shorten
+from nogil_df.commands.spec import BUCKETS
 from nogil_df.commands.subscriptions import CHANNEL, Subscriptions
 from nogil_df.commands.timers import Timers
 
@@ -77,7 +78,10 @@ class ThreadState:
         users: who may log in, and what they may do.
         monitors, subscriptions, pausing: MONITOR, pub/sub, CLIENT PAUSE.
         memory_at_start, memory_peak: bytes that the empty shard holds, and the most it was seen to hold.
-        pipelined: commands that came together with others.
+        pipelined, pipelines: commands that came together with others, and how often that was.
+        pipeline_ns, pipeline_wait_ns, pipeline_latencies: see `note_pipeline`.
+        read_yields: how often a client had more commands than one turn may run.
+        send_ns: time spent in sending, by samples.
         reads, writes: successful calls of recv and send.
         expire_ns: time spent on active expiry.
         slow_readers: clients that have not taken all of their replies yet.
@@ -120,6 +124,13 @@ class ThreadState:
         "reads",
         "writes",
         "pipelined",
+        "pipelines",
+        "pipeline_ns",
+        "pipeline_wait_ns",
+        "pipeline_latencies",
+        "read_yields",
+        "send_ns",
+        "stopwatch",
         "expire_ns",
         "memory_at_start",
         "memory_peak",
@@ -163,6 +174,13 @@ class ThreadState:
         self.reads = 0
         self.writes = 0
         self.pipelined = 0
+        self.pipelines = 0
+        self.pipeline_ns = 0
+        self.pipeline_wait_ns = 0
+        self.pipeline_latencies = [0] * BUCKETS
+        self.read_yields = 0
+        self.send_ns = 0
+        self.stopwatch = self.clock.stopwatch_ns
         self.expire_ns = 0
         self.memory_at_start = self.memory_peak = proactor.shard.used
         self.connections_received = 0
@@ -287,6 +305,20 @@ class ThreadState:
         if 0 < self.config.latency_monitor_threshold <= millis:
             now = self.clock.unix_ms() // 1000
             self.proactor.post(latency.KEEPER, (latency.keep, event, now, millis))
+
+    def note_pipeline(self, size: int, nanoseconds: int, weight: int) -> None:
+        """Commands that came together are done, their replies sent. O(1).
+
+        Each of them took as long as all did, as its reply comes with the others; it waited for those before
+        it, which is half of that on average.
+
+        Args:
+            weight: how many pipelines this one stands for.
+        """
+        count = size * weight
+        self.pipeline_ns += count * nanoseconds
+        self.pipeline_wait_ns += (count - weight) * nanoseconds // 2
+        self.pipeline_latencies[nanoseconds.bit_length()] += count
 
     def refresh_gated(self) -> None:
         """Recompute whether commands of this thread must be looked at one by one."""

@@ -30,6 +30,7 @@ from nogil_df.commands.statistics import (
     Figures,
     ThreadFigures,
     gather,
+    percentile,
 )
 from nogil_df.wire.http import Request, Response, accepts_gzip
 
@@ -151,12 +152,52 @@ OF_SHARDS: tuple[tuple[str, str, str, str], ...] = (
 )
 """Figures of each thread and its shard, by the label ``shard``."""
 
+OF_THREADS: tuple[tuple[str, str, str, float, str], ...] = (
+    # name, type, count, unit of it, help
+    ("dragonfly_net_read_yields_total", COUNTER, "read_yields", 1, "Turns too short for a client's commands"),
+    ("dragonfly_reply_total", COUNTER, "writes", 1, "Sends of replies"),
+    ("dragonfly_reply_duration_seconds", UNTYPED, "send_ns", 1e9, "Time they took, by samples"),
+    ("dragonfly_pipeline_queue_length", GAUGE, "queued_commands", 1, "Commands read that have not run"),
+    (
+        "dragonfly_pipeline_commands_duration_seconds",
+        UNTYPED,
+        "pipeline_ns",
+        1e9,
+        "Time from reading pipelined commands to sending their replies, summed over commands, by samples",
+    ),
+    ("dragonfly_pipeline_dispatch_calls_total", COUNTER, "pipelines", 1, "Pipelines"),
+    ("dragonfly_pipeline_dispatch_commands_total", COUNTER, "pipelined", 1, "Commands in them"),
+    (
+        "dragonfly_pipeline_dispatch_flush_duration_seconds",
+        UNTYPED,
+        "send_ns",
+        1e9,
+        "Time that sending took, by samples",
+    ),
+    (
+        "dragonfly_pipeline_queue_wait_duration_seconds",
+        UNTYPED,
+        "pipeline_wait_ns",
+        1e9,
+        "The part of it that commands waited for those before them",
+    ),
+    (
+        "dragonfly_cmd_squash_hop_duration_seconds",
+        UNTYPED,
+        "squashed_ns",
+        1e9,
+        "Time that commands which went to other shards together took there",
+    ),
+)
+"""Sums of figures of the threads that INFO does not show."""
+
 FIRST_BUCKET, LAST_BUCKET = 10, 31
 """Bounds of the latency histograms: 2^10 ns, a microsecond, and 2^30 ns, a second."""
 
-QUANTILES = (50, 90, 99, 99.9)
+QUANTILES = (0.5, 0.75, 0.95, 0.99, 0.999)
+"""Of the latencies of pipelined commands."""
 
-_BARE_COUNTER = re.compile(rb"^(# TYPE dragonfly_\w+_(?:seconds|calls|commands)) untyped$", re.MULTILINE)
+_BARE_COUNTER = re.compile(rb"^(# TYPE dragonfly_\w+_seconds) untyped$", re.MULTILINE)
 
 
 def gather_all(proactor: Any, wanted: frozenset[str]) -> ThreadFigures:
@@ -211,6 +252,8 @@ class Collector:
 
         for name, kind, section, field, text in OF_INFO:
             yield _family(name, kind, text, [({}, float(self.known[section][field]))])
+        for name, kind, count, unit, text in OF_THREADS:
+            yield _family(name, kind, text, [({}, self.figures.rate(count) / unit)])
         yield from self._server()
         yield from self._databases()
         yield from self._commands()
@@ -297,6 +340,13 @@ class Collector:
             COUNTER,
             "Calls that answered an error",
             each(lambda one: float(one.failed)),
+        )
+        latencies = self.figures.pipeline_latencies()
+        yield _family(
+            "dragonfly_pipeline_latency_seconds",
+            GAUGE,
+            "Latencies of pipelined commands since the start, by samples",
+            [({"quantile": str(part)}, percentile(latencies, 100 * part) / 1e9) for part in QUANTILES],
         )
         yield _histogram("nogil_df_command_latency_seconds", "How long commands took", commands)
 

@@ -19,7 +19,10 @@ version uptime_in_seconds connected_clients memory_used_bytes memory_max_bytes u
 db_keys_expiring db_capacity commands_total commands_duration_seconds keyspace_hits_total
 keyspace_misses_total
 keyspace_mutations_total expired_keys_total evicted_keys_total net_input_bytes_total net_output_bytes_total
-pipeline_commands_total cmd_squash_commands_total cmd_squash_hop_total
+net_read_yields_total reply_total reply_duration_seconds pipeline_queue_length pipeline_commands_total
+pipeline_commands_duration_seconds pipeline_dispatch_calls_total pipeline_dispatch_commands_total
+pipeline_dispatch_flush_duration_seconds pipeline_queue_wait_duration_seconds pipeline_latency_seconds
+cmd_squash_commands_total cmd_squash_hop_total cmd_squash_hop_duration_seconds
 replication_full_sync_bytes replication_streaming_bytes
 """.split()
 """Names that dashboards made for Dragonfly ask for, without the prefix."""
@@ -89,6 +92,33 @@ def test_it_says_what_info_says(loaded: Server) -> None:
     assert value("nogil_df_commands_failed_total", cmd="lpush") == 1
     assert value("nogil_df_last_save_ok") == 1
     assert value("process_resident_memory_bytes") > 1e6
+
+
+def test_pipelines_are_timed_by_samples() -> None:
+    with NogilServer(threads=2) as server:
+        with server.connect() as client:
+            commands = b"".join(b"SET key%d v\r\n" % at for at in range(10))
+            for _ in range(64):
+                client.send_raw(commands)
+                for _ in range(10):
+                    assert client.receive() == ("+", b"OK")
+        found = samples(server)
+
+        def value(name: str) -> float:
+            return found[f"dragonfly_{name}"][()]
+
+        # Ten lines may come in more than one piece.
+        pipelines = value("pipeline_dispatch_calls_total")
+        assert 64 <= pipelines <= 320
+        assert 320 < value("pipeline_dispatch_commands_total") <= 640
+        assert value("pipeline_commands_total") == value("pipeline_dispatch_commands_total")
+        waited = value("pipeline_queue_wait_duration_seconds_total")
+        assert 0 < waited < value("pipeline_commands_duration_seconds_total") < 640 * 10
+        quantiles = found["dragonfly_pipeline_latency_seconds"]
+        assert 1e-6 < quantiles[(("quantile", "0.5"),)] <= quantiles[(("quantile", "0.99"),)] < 10
+        assert value("reply_total") >= pipelines
+        assert 0 < value("reply_duration_seconds_total") < 10
+        assert 0 < value("cmd_squash_hop_duration_seconds_total") < 640
 
 
 def test_histograms_add_up(loaded: Server) -> None:
