@@ -107,6 +107,7 @@ cdef enum:
     COPIED = 65536          # bytes of a value that are copied into the buffer of replies
     READ = 1                # EPOLLIN
     RUN = 256               # commands that go to the dispatcher in one turn, as in `nogil_df.net.connection`
+    SAMPLED = 15            # one send, and one pipeline, of so many and one is timed, as in `nogil_df.net.connection`
     LARGE_OUTPUT = 1048576  # bytes of the buffer of replies that are given back after use
     HISTOGRAM = 64
 
@@ -291,7 +292,7 @@ cdef class Express:
     cdef Argument args[MOST_ARGUMENTS]
     cdef int argc
     # Counted, and not yet settled.
-    cdef long long bytes_in, bytes_out, reads, writes, pipelined
+    cdef long long bytes_in, bytes_out, reads, writes, pipelined, pipelines, send_ns, squashed_ns
     # Offsets of slots.
     cdef Py_ssize_t gated, has_notices, now, slow_ns, outgoing
     cdef Py_ssize_t queued, paused, unsent, connection_in, connection_out
@@ -416,7 +417,19 @@ cdef class Express:
         state.reads += self.reads
         state.writes += self.writes
         state.pipelined += self.pipelined
+        state.pipelines += self.pipelines
+        state.send_ns += self.send_ns
+        self.dispatcher.squashed_ns += self.squashed_ns
         self.bytes_in = self.bytes_out = self.reads = self.writes = self.pipelined = 0
+        self.pipelines = self.send_ns = self.squashed_ns = 0
+
+    cdef int note_pipeline(self, Py_ssize_t size, int64_t began) except -1:
+        """Commands that came together have run; one time of so many it is told how long that took."""
+        self.pipelined += size
+        self.pipelines += 1
+        if not self.pipelines & SAMPLED:
+            self.state.note_pipeline(size, df_nanoseconds() - began, SAMPLED + 1)
+        return 0
 
     cdef int count_calls(self, Plan plan, long long calls, int64_t nanoseconds) except -1:
         if not plan.counted:
@@ -688,6 +701,7 @@ cdef class Reader:
         cdef int proto = slot(session, express.proto), argc = 0
         cdef long long calls = 0, ran = 0
         cdef int64_t started = df_nanoseconds(), now
+        cdef int64_t began = started
         cdef PyObject *found
         cdef Plan plan = None
         cdef Argument *key = &express.args[1]
@@ -750,7 +764,7 @@ cdef class Reader:
         if calls:
             express.account(session, plan, calls, df_nanoseconds() - started, begin, pos)
         if ran > 1:
-            express.pipelined += ran
+            express.note_pipeline(ran, began)
         if ran > 0:
             self.note_run(plan, ran)
         if pos == end:
@@ -771,6 +785,7 @@ cdef class Reader:
         cdef Express express = self.express
         cdef object session = self.session
         cdef Py_ssize_t sent
+        cdef int64_t began
         if PyList_GET_SIZE(slot(express.shard, express.outgoing)):
             express.state.publish_events()
         if is_true(express.proactor, express.has_notices):
@@ -782,7 +797,12 @@ cdef class Reader:
         put_slot(session, express.last_active, slot(express.loop, express.now))
         if not express.used:
             return 0
-        sent = send(self.fd, express.out, express.used, MSG_NOSIGNAL)
+        if express.writes & SAMPLED:
+            sent = send(self.fd, express.out, express.used, MSG_NOSIGNAL)
+        else:
+            began = df_nanoseconds()
+            sent = send(self.fd, express.out, express.used, MSG_NOSIGNAL)
+            express.send_ns += (SAMPLED + 1) * (df_nanoseconds() - began)
         express.writes += 1
         if sent > 0:
             express.bytes_out += sent
@@ -864,6 +884,7 @@ cdef class Batch:
     cdef dict groups
     cdef object tx
     cdef bint equal
+    cdef int64_t began
 
     def __init__(self, Reader reader):
         self.reader = reader
@@ -938,7 +959,7 @@ cdef class Batch:
         reader.note_run(last, size)
         session.busy = True
         if size > 1:
-            express.pipelined += size
+            self.began = df_nanoseconds()
             dispatcher.squashed_hops += len(self.groups)
             dispatcher.squashed_commands += size
         if not self.groups:
@@ -1032,6 +1053,9 @@ cdef class Batch:
                 # A shard whose work broke as a whole answers one error for all.
                 answers[shard] = [found] * size
             at[shard] = 0
+        if size > 1:
+            express.note_pipeline(size, self.began)
+            express.squashed_ns += share
         share //= size
         slow_ns = slot(express.state, express.slow_ns)
         if share >= slow_ns:
