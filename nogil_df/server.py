@@ -26,6 +26,7 @@ from nogil_df.base import compiled, log
 from nogil_df.base.clock import Clock
 from nogil_df.base.flags import FlagError, Options
 from nogil_df.base.interpreter import may_import
+from nogil_df.base.machine import Resident
 from nogil_df.commands.loader import Emptying, begin_loading, finish, make_loading
 from nogil_df.commands.migrate import DIALER
 from nogil_df.commands.progress import Progress
@@ -97,6 +98,7 @@ class RunningServer:
         self._stopping = threading.Lock()
         self.aside = Aside(self.submit)
         self._alarm = Alarm()
+        self._resident = Resident()
         self._listeners: list[Listener] = []
         self._workers: list[threading.Thread] = []
         self._rows = rows_for(options)
@@ -155,6 +157,7 @@ class RunningServer:
         for loop in self.loops:
             loop.close()
         self._alarm.close()
+        self._resident.close()
 
     def _work(self, index: int, built: list[tuple[Thread, Loop] | None], everyone: threading.Barrier) -> None:
         """One shard thread: build what it owns (see `make_thread` for why here), then turn its loop."""
@@ -234,6 +237,10 @@ class RunningServer:
     def connections_of(self, thread: int) -> int:
         """Connections of a thread, those on their way to it included."""
         return self.connections_given[thread] - self.threads[thread].state.connections_closed
+
+    def resident_memory(self) -> int:
+        """Bytes of this process in memory."""
+        return self._resident.read()
 
     def connected_clients(self) -> int:
         """Connections of all threads."""
@@ -382,6 +389,7 @@ class RunningServer:
             loop.close()
         self._workers.clear()
         self._alarm.close()
+        self._resident.close()
 
     def submit(self, thread: int, message: tuple[Any, ...]) -> None:
         """Send a message to a shard thread from a thread that has no proactor."""

@@ -181,6 +181,7 @@ class Simulation:
         self.started_at = self.clock.monotonic()
         self.port = 0
         self.memcached_port = 0
+        self.resident = 0
         self.options = options or Options()
         self.persistence = Persistence(self.started_unix_ms // 1000)
         self.disk = SimulatedDisk()
@@ -213,12 +214,10 @@ class Simulation:
             actor.run()
         elif isinstance(actor, SimulatedClient):
             actor.hand_over()
-            actor.thread.proactor.finish_turn()
+            end_turn(actor.thread)
         else:
             actor.proactor.drain(1)
-            if actor.proactor.shard.outgoing:
-                actor.state.publish_events()
-            actor.proactor.finish_turn()
+            end_turn(actor)
         return True
 
     def _turn_somebody(self) -> None:
@@ -252,7 +251,7 @@ class Simulation:
             if now >= thread.state.next_beat:
                 thread.state.beat(now)
             thread.state.timers.run_due(now)
-            thread.proactor.finish_turn()
+            end_turn(thread)
 
     def verify(self) -> None:
         """Check the invariants of every shard, and that no lock or queue entry is left behind."""
@@ -264,6 +263,10 @@ class Simulation:
             assert not thread.proactor.engine.locks.table, f"seed {self.seed}: intents left behind"
 
     # What threads ask of the server as a whole.
+
+    def resident_memory(self) -> int:
+        """See `RunningServer`: what the test says."""
+        return self.resident
 
     def next_session_id(self) -> int:
         """See `RunningServer`."""
@@ -288,3 +291,13 @@ class Simulation:
     def request_stop(self, exit_code: int = 0) -> None:
         """See `RunningServer`: only noted."""
         self.exit_code = exit_code
+
+
+def end_turn(thread: Thread) -> None:
+    """What the loop does at the end of a turn."""
+    shard = thread.proactor.shard
+    if shard.needs_look:
+        thread.state.memory.look()
+    if shard.outgoing:
+        thread.state.publish_events()
+    thread.proactor.finish_turn()

@@ -115,7 +115,7 @@ def test_help_and_version() -> None:
     assert helped.returncode == 0
     assert helped.stderr == ""
     assert "Network:\n  --port=6379" in helped.stdout
-    assert "cache_mode" in run("--helpfull").stdout
+    assert "force_epoll" in run("--helpfull").stdout
     version = run("--version")
     assert (version.returncode, version.stderr) == (0, "")
     assert version.stdout.startswith(f"nogil-df {__version__} (Python 3.")
@@ -151,8 +151,8 @@ def test_a_reader_that_leaves_early_is_no_failure() -> None:
 
 @pytest.mark.parametrize("options", [(), ("-X", "gil=0"), ("-X", "gil=1")])
 def test_a_server_starts_without_the_gil_and_stops_with_exit_code_0(options: tuple[str, ...]) -> None:
-    with running("--cache_mode", options=options if is_free_threaded() else ()) as (process, port, logged):
-        assert "flag --cache_mode has no effect here and is ignored" in logged
+    with running("--force_epoll", options=options if is_free_threaded() else ()) as (process, port, logged):
+        assert "flag --force_epoll has no effect here and is ignored" in logged
         assert ("GIL off" in logged) == is_free_threaded()
         assert ("running with one shard thread" in logged) != is_free_threaded()
         socket.create_connection(("127.0.0.1", port)).close()

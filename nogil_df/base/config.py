@@ -116,9 +116,13 @@ class ConfigView:
     cluster_mode: str
     cluster_node_id: str
     client_output_buffer_limit: dict[str, tuple[int, int, int]]
+    cache_mode: bool
     client_query_buffer_limit: int
     databases: int
     enable_debug_command: str
+    enable_heartbeat_eviction: bool
+    enable_heartbeat_rss_eviction: bool
+    eviction_memory_budget_threshold: float
     hash_max_listpack_entries: int
     hash_max_listpack_value: int
     http_admin_console: bool
@@ -130,16 +134,22 @@ class ConfigView:
     latency_tracking_info_percentiles: tuple[float, ...]
     lazyfree_lazy_user_del: bool
     lazyfree_lazy_user_flush: bool
+    lfu_decay_time: int
+    lfu_log_factor: int
     list_max_listpack_size: int
     loglevel: str
+    max_eviction_per_heartbeat: int
     max_multi_bulk_len: int
     max_squashed_cmd_num: int
     maxclients: int
     maxmemory: int
+    maxmemory_clients: int
     maxmemory_policy: str
+    maxmemory_samples: int
     memcached_max_item_size: int
     multi_exec_squash: bool
     notify_keyspace_events: int
+    oom_deny_ratio: float
     pipeline_squash: int
     port: int
     primary_port_http_enabled: bool
@@ -155,6 +165,7 @@ class ConfigView:
     snapshot_cron: str
     stop_writes_on_bgsave_error: bool
     requirepass: bytes
+    rss_oom_deny_ratio: float
     script_memory_limit: int
     set_max_intset_entries: int
     set_max_listpack_entries: int

@@ -327,6 +327,13 @@ def _flag_rule(kind: str) -> Callable[[Parameter, str, Any], Any]:
     return rule
 
 
+def _parse_float(parameter: Parameter, text: str, current: Any) -> float:
+    value: float = PARSERS["float"](text)
+    if not parameter.low <= value <= parameter.high:
+        raise ValueError(f"argument must be between {parameter.low} and {parameter.high} inclusive")
+    return value
+
+
 def _show_octal(value: int) -> str:
     return format(value, "o")
 
@@ -345,6 +352,7 @@ RULES: dict[str, tuple[Callable[[Parameter, str, Any], Any], Callable[[Any], str
     "cron": (_flag_rule("cron"), str),
     "events": (_parse_events, format_events),
     "filename": (_parse_filename, str),
+    "float": (_parse_float, str),
     "hostname": (_parse_hostname, str),
     "hz": (_parse_hz, str),
     "int": (_parse_int, str),

@@ -461,6 +461,57 @@ class Options:
         redis="maxmemory",
         mutable=True,
     )
+    cache_mode: bool = flag(
+        False,
+        "bool",
+        _MEMORY,
+        "be a cache: at the limit the records that are worth least make room",
+        mutable=True,
+    )
+    oom_deny_ratio: float = flag(
+        1.0,
+        "float",
+        _MEMORY,
+        "share of maxmemory from which commands that add data are refused",
+        low=0,
+        mutable=True,
+    )
+    rss_oom_deny_ratio: float = flag(
+        1.25,
+        "float",
+        _MEMORY,
+        "share of maxmemory by which the process may have grown before they are refused; 0: any",
+        low=0,
+        mutable=True,
+    )
+    enable_heartbeat_eviction: bool = flag(
+        True,
+        "bool",
+        _MEMORY,
+        "cache mode: evict before the limit, see eviction_memory_budget_threshold",
+        mutable=True,
+    )
+    eviction_memory_budget_threshold: float = flag(
+        0.0,
+        "float",
+        _MEMORY,
+        "cache mode: share of maxmemory that eviction keeps free",
+        low=0,
+        high=1,
+        mutable=True,
+    )
+    enable_heartbeat_rss_eviction: bool = flag(
+        True, "bool", _MEMORY, "evict when the process has grown beyond rss_oom_deny_ratio, too", mutable=True
+    )
+    max_eviction_per_heartbeat: int = flag(
+        100,
+        "int",
+        _MEMORY,
+        "records evicted in one heartbeat for that reason",
+        low=1,
+        high=INT32_MAX,
+        mutable=True,
+    )
     dbnum: int = flag(16, "int", _MEMORY, "number of databases", low=1, high=INT32_MAX, redis="databases")
     notify_keyspace_events: str = flag(
         "",

@@ -227,6 +227,7 @@ def run_no_evict(session: Session, args: Args) -> Any:
 def run_no_touch(session: Session, args: Args) -> Any:
     """CLIENT NO-TOUCH ON|OFF."""
     session.no_touch = _choice(args[2], b"ON", b"OFF")
+    session.refresh_special()
     return OK
 
 

@@ -18,6 +18,7 @@ from collections.abc import Callable, Generator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from nogil_df.base.errors import ReplyError
+from nogil_df.shard.eviction import UNCHANGED
 from nogil_df.shard.memory import own
 from nogil_df.vll.part import Work
 
@@ -142,8 +143,12 @@ class Context:
         return results
 
     def signed(self, works: dict[int, Work]) -> dict[int, Work]:
-        """The works, marked as this client's if it is not to be told of what it changes itself. O(shards)."""
-        tracking = self.session.tracking
+        """The works, marked as those of a client that is not to be told of what it changes itself, or whose
+        commands do not count as uses of keys (CLIENT NO-TOUCH). O(shards)."""
+        session = self.session
+        if session.no_touch and self.command.name != "TOUCH":
+            works = {shard: (untouched, work) for shard, work in works.items()}
+        tracking = session.tracking
         if tracking is None or not tracking.no_loop:
             return works
         return {shard: (as_writer, (self.session.id, work)) for shard, work in works.items()}
@@ -286,6 +291,17 @@ def as_writer(shard: Shard, argument: tuple[int, Work]) -> Any:
         return function(shard, inner)
     finally:
         shard.writer = 0
+
+
+def untouched(shard: Shard, work: Work) -> Any:
+    """A hop's work for a client that leaves no trace on the keys it comes across."""
+    function, argument = work
+    kept = bytes(shard.uses)
+    shard.uses[:] = UNCHANGED
+    try:
+        return function(shard, argument)
+    finally:
+        shard.uses[:] = kept
 
 
 def _run_at(shard: Shard, argument: tuple[int, Callable[..., Any], int, Any, int]) -> Any:

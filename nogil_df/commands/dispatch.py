@@ -550,6 +550,7 @@ class Dispatcher:
         if (
             command.quick is not None
             and session.tracking is None
+            and not session.no_touch
             and command.quick(self, session, command, args)
         ):
             return

@@ -19,6 +19,7 @@ from nogil_df.base.rdb_strings import RdbError
 from nogil_df.commands.spec import Row, single
 from nogil_df.rdb.payload import dump, is_sound, load
 from nogil_df.shard.ages import OLDEST, level_of
+from nogil_df.shard.eviction import CACHE
 from nogil_df.shard.field_deadlines import purge
 from nogil_df.shard.hashes import HashValue
 
@@ -75,10 +76,10 @@ def cmd_restore(session: Session, args: Args) -> Request:
         else:
             raise ReplyError("SYNTAX")
     age = UNSET
-    if session.dispatcher.config.maxmemory_policy.endswith("-lfu"):
-        if frequency != UNSET:
-            age = OLDEST - frequency
-    elif idle != UNSET:
+    kind = session.dispatcher.proactor.shard.evictor.policy.kind
+    if kind == "lfu":
+        age = frequency
+    elif kind != CACHE and idle != UNSET:
         age = level_of(idle)
     return args[1], args[2], args[3], is_sound(args[3]), replace, absolute, age
 

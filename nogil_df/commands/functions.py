@@ -162,6 +162,8 @@ def make_plan(state: ThreadState, command: str, args: Args) -> Plan:
         refuse_no_cluster(state)
     if command.endswith("_RO") and not function.no_writes:
         raise ReplyError("ERR", "Can not execute a script with write flag using *_ro command.")
+    if state.memory.short and not (function.no_writes or b"allow-oom" in function.flags):
+        raise ReplyError("OOM")
     return Plan(function, libraries.epoch, args, end)
 
 
@@ -314,6 +316,7 @@ def run_function(
     run.restart(locked, not function.writes, tx, function.name)
     run.command = args
     run.act_for(user, reader)
+    run.mind_memory(b"allow-oom" in function.flags)
     scripting.depth = depth + 1
     try:
         return scripting.lua().call(function.callback, run, protocol, args[3:end], args[end:])

@@ -1,10 +1,10 @@
 """What stands between an unusual session and its command: the checks Redis makes before it calls one.
 
 The dispatcher comes here only when the session is ``special`` or the thread ``gated``: not logged in, inside
-MULTI, subscribed under RESP2, replies off, MONITOR somewhere, clients paused. Then commands run one by one,
-each looked at first. The order of the checks is Redis's (documentation of each command, and behaviour of
-redis-server 7.0): unknown command, arity, login, not in MULTI, the user's rights, subscribe mode, pause,
-queueing.
+MULTI, subscribed under RESP2, replies off, MONITOR somewhere, clients paused, memory short. Then commands run
+one by one, each looked at first. The order of the checks is Redis's (documentation of each command, and
+behaviour of redis-server 7.0): unknown command, arity, login, not in MULTI, the user's rights, memory,
+subscribe mode, pause, queueing.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 REFUSALS = frozenset(
     (
         "WRONG_ARITY NOAUTH NOT_IN_MULTI SUBSCRIBED MONITOR_KEYSPACE "
-        "NOPERM_COMMAND NOPERM_KEY NOPERM_CHANNEL BUSY_SCRIPT BUSY_FUNCTION LOADING MISCONF"
+        "NOPERM_COMMAND NOPERM_KEY NOPERM_CHANNEL BUSY_SCRIPT BUSY_FUNCTION LOADING MISCONF OOM"
     ).split()
 )
 """Errors of commands that were not begun: INFO commandstats counts them as rejected_calls."""
@@ -105,6 +105,8 @@ def _admitted(dispatcher: Dispatcher, session: Session, args: list[bytes]) -> Co
             raise ReplyError("NOT_IN_MULTI")
         if not session.account.is_unrestricted:
             access.check(session, command, args)
+        if dispatcher.state.memory.short:
+            dispatcher.state.memory.refuse(session, command)
         if dispatcher.state.is_disturbed:
             _check_data(dispatcher, session, command)
         _check_subscribed(session, command)
@@ -239,6 +241,9 @@ def _run(dispatcher: Dispatcher, session: Session, command: Command, args: list[
     if monitors.threads and monitors.shows(command):
         session.shown = args
     session.commands_run += 1
+    if session.no_touch and command.is_single(args) and command.name != "TOUCH":
+        dispatcher.run_steps(session, command, args, run_as_one_hop)
+        return
     if session.tracking is not None:
         tracking.begin_read(session, command, args)
         if session.tracking.no_loop and command.is_write and command.is_single(args):

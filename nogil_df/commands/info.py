@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 from nogil_df import __version__
 from nogil_df.base import compiled, interpreter
+from nogil_df.base.machine import resident, system_memory
 from nogil_df.base.version import REDIS_VERSION
 from nogil_df.commands.cluster import is_cluster
 from nogil_df.commands.spec import NOTHING, Row, multi
@@ -57,25 +58,6 @@ def human(size: float) -> str:
         if size < 1024 or unit == "P":
             break
     return f"{size:.2f}{unit}"
-
-
-def resident() -> int:
-    """Bytes of this process in memory now; the most there ever were where /proc does not tell."""
-    try:
-        with open("/proc/self/statm", "rb") as file:
-            return int(file.read().split()[1]) * resource.getpagesize()
-    except OSError:
-        # Kilobytes, but bytes on macOS.
-        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-        return peak if sys.platform == "darwin" else peak * 1024
-
-
-def system_memory() -> int:
-    """Bytes of memory that the machine has; 0 if it does not tell."""
-    try:
-        return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-    except (OSError, ValueError):
-        return 0
 
 
 def parser_name(state: ThreadState) -> str:
@@ -189,8 +171,10 @@ def memory(report: Report) -> Lines:
     yield "allocator_resident", rss
     yield from _sized("total_system_memory", total)
     yield from _scripts(figures)
-    yield from _sized("maxmemory", config.maxmemory)
-    yield "maxmemory_policy", config.maxmemory_policy
+    guard = report.state.memory
+    yield from _sized("maxmemory", guard.limit)
+    yield "maxmemory_policy", "eviction" if config.cache_mode else config.maxmemory_policy
+    yield "cache_mode", "cache" if config.cache_mode else "store"
     yield from _fragmentation(used, rss)
     for name in (
         "mem_not_counted_for_evict",
@@ -329,8 +313,8 @@ def stats(report: Report) -> Lines:
     yield "expired_time_cap_reached_count", 0
     yield "expire_cycle_cpu_milliseconds", figures["expire_ns"] // 1_000_000
     yield "evicted_keys", figures["evicted"]
-    yield "evicted_clients", 0
-    yield "total_eviction_exceeded_time", 0
+    yield "evicted_clients", figures["evicted_clients"]
+    yield "total_eviction_exceeded_time", figures["evict_ns"] // 1_000_000
     yield "current_eviction_exceeded_time", 0
     yield "keyspace_hits", figures["hits"]
     yield "keyspace_misses", figures["misses"]

@@ -12,9 +12,9 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 from nogil_df.base.errors import ReplyError
+from nogil_df.base.machine import resident
 from nogil_df.base.numbers import format_memory, parse_int
 from nogil_df.commands.help import help_row
-from nogil_df.commands.info import resident
 from nogil_df.commands.spec import NOTHING, Row, container, multi
 from nogil_df.commands.statistics import CLIENTS, Figures, gather
 from nogil_df.shard.dash import DEADLINE_BYTES

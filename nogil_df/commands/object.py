@@ -1,8 +1,8 @@
 """OBJECT: what can be told about how a key is stored.
 
-Encodings and reference counts are those that Redis would report for the same value. Idle times come from the
-table, in which every record has an age (`nogil_df.shard.ages`). Uses are not counted: the frequency that LFU
-policies ask for is estimated from the age, whose scale is logarithmic too.
+Encodings and reference counts are those that Redis would report for the same value. Idle times and
+frequencies come from the table, in which every record has a byte for what the eviction policy wants to know
+(`nogil_df.shard.eviction`): an age, Redis's counter under an LFU policy, or, in cache mode, up to three uses.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from nogil_df.base.errors import ReplyError
 from nogil_df.commands.help import help_row
 from nogil_df.commands.spec import Row, container, multi
-from nogil_df.shard.ages import OLDEST
+from nogil_df.shard.eviction import CACHE, PROBATION, USE
 from nogil_df.shard.values import encoding, reference_count
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ def cmd_freq(context: Context, args: Args) -> Steps:
 
 
 def _counts_uses(context: Context) -> bool:
-    return context.dispatcher.config.maxmemory_policy.endswith("-lfu")
+    return context.dispatcher.state.memory.counts_uses
 
 
 def op_encoding(db: Keyspace, key: bytes, h: int) -> bytes | None:
@@ -71,9 +71,11 @@ def op_idle(db: Keyspace, key: bytes, h: int) -> int | None:
 
 
 def op_frequency(db: Keyspace, key: bytes, h: int) -> int | None:
-    """255 for a key that was used just now, falling to 0. O(1)."""
-    age = db.table.age(key, h)
-    return None if age < 0 else OLDEST - age
+    """Redis's counter of uses, as of now; in cache mode 0 to 3. O(1)."""
+    level = db.table.age(key, h)
+    if level < 0:
+        return None
+    return level % PROBATION // USE if db.shard.evictor.policy.kind == CACHE else level
 
 
 def _reader(name: str, since: str, run: object, summary: str) -> Row:

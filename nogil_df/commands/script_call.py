@@ -58,6 +58,7 @@ class ScriptCall:
     Attributes:
         reader: the client that tracks what the script reads, None if none does.
         wrote: a command that may write was called.
+        short: memory was short when it began, which concerns it.
         suspends: it may be suspended while it waits for another shard: see `call`.
         steps, pending: of the command that it waits for: the generator of its hops, and which it is.
         plain: nothing is unusual: the user may do everything, replies are those of RESP2, it is not slow.
@@ -80,6 +81,7 @@ class ScriptCall:
         "read_only",
         "pending",
         "session",
+        "short",
         "state",
         "steps",
         "suspends",
@@ -106,6 +108,7 @@ class ScriptCall:
         self.read_only = read_only
         self.tx = tx
         self.wrote = False
+        self.short = False
         self.watchdog: Watchdog | None = watchdog
         self._commands = state.dispatcher.commands
         self._dbs = proactor.shard.dbs
@@ -135,6 +138,7 @@ class ScriptCall:
         self.read_only = read_only
         self.tx = tx
         self.wrote = False
+        self.short = False
         self.name = name
         self.watchdog = None
         self._restricted = False
@@ -160,6 +164,16 @@ class ScriptCall:
         self._special = self._restricted or reader is not None
         self.plain = not self._special and self.watchdog is None and self.session.proto == 2
 
+    def mind_memory(self, allows_oom: bool) -> None:
+        """If memory is short as the script begins, its first write may be refused; not a later one, as in
+        Redis.
+
+        To be called after `act_for`.
+        """
+        if self.state.memory.short and not allows_oom:
+            self.short = True
+            self.plain = False
+
     def call(self, args: list[bytes]) -> Any:
         """Run one command. See `nogil_df.scripting.runtime.Running`.
 
@@ -180,6 +194,8 @@ class ScriptCall:
         if command.is_write:
             if self.read_only:
                 raise ReplyError("SCRIPT_READ_ONLY")
+            if self.short and command.deny_oom and not self.wrote:
+                raise ReplyError("OOM")
             self.wrote = True
             if self.watchdog is not None and self.watchdog.slow is not None:
                 self.watchdog.slow.wrote = True

@@ -28,7 +28,7 @@ def run_eval(dispatcher: Dispatcher, session: Session, command: Command, args: A
     extra = dispatcher.state.extra
     text = args[2]
     proactor = dispatcher.proactor
-    if session.special or "scripting" not in extra or len(text) != 1:
+    if session.special or "scripting" not in extra or len(text) != 1 or dispatcher.state.memory.short:
         return False
     scripting: Scripting = extra["scripting"]
     known = scripting.cache.by_sha if command.name == "EVALSHA" else scripting.cache.by_body

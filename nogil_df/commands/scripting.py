@@ -295,6 +295,8 @@ def make_plan(state: ThreadState, command: str, args: Args) -> Plan:
     read_only = command.endswith("_RO")
     if read_only and not header.is_compatible and not header.no_writes:
         raise ReplyError("ERR", "Can not execute a script with write flag using *_ro command.")
+    if state.memory.short and not header.is_compatible and not header.allows_oom:
+        raise ReplyError("OOM")
     return Plan(script, args[3 : 3 + count], args[3 + count :], read_only or header.no_writes)
 
 
@@ -412,6 +414,7 @@ def run_script(
     scripting = Scripting.of(state)
     db, protocol, user, reader = client
     run = scripting.begin(plan.script.sha, db, locked, not plan.writes, tx, user, reader)
+    run.mind_memory(plan.script.header.allows_oom)
     try:
         function = plan.script.function or scripting.compiled(plan.script)
         return scripting.lua().run(function, run, protocol, plan.keys, plan.arguments)
@@ -441,6 +444,7 @@ def run_suspending(context: Context, plan: Plan, client: Client, locked: set[int
         run.session.proto = 2
         run.restart(locked, not plan.writes, context.tx, plan.script.sha)
         run.act_for(user, reader)
+        run.mind_memory(plan.script.header.allows_oom)
         number = scripting.next_number()
         result = scripting.go(run, runtime.begin, number, function, protocol, len(plan.keys), *values)
         while is_waiting(result):

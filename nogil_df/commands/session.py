@@ -168,6 +168,7 @@ class Session:
             or self.monitor
             or not self.account.is_unrestricted
             or self.tracking is not None
+            or self.no_touch
             or (self.proto == 2 and self.subscriptions > 0)
         )
 

@@ -199,6 +199,8 @@ def _counters(state: ThreadState) -> dict[str, float]:
         "expired": shard.expired,
         "expired_fields": shard.expired_fields,
         "evicted": shard.evicted,
+        "evicted_clients": state.memory.evicted_clients,
+        "evict_ns": state.memory.visits_ns,
         "pending_free": sum(len(table) for table in shard.garbage),
         "discarded": shard.discarded,
         "capacity": sum(db.table.capacity for db in shard.dbs),
@@ -343,6 +345,7 @@ def reset_statistics(proactor: Proactor, argument: None) -> None:
     state.errors.clear()
     state.bytes_in = state.bytes_out = state.reads = state.writes = state.pipelined = 0
     state.connections_received = state.expire_ns = 0
+    state.memory.evicted_clients = state.memory.visits_ns = 0
     state.query_limit_disconnects = state.output_limit_disconnects = state.timeout_disconnects = 0
     state.pipelines = state.pipeline_ns = state.pipeline_wait_ns = state.read_yields = state.send_ns = 0
     state.pipeline_latencies = [0] * BUCKETS

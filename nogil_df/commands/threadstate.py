@@ -16,6 +16,7 @@ from nogil_df.base.errors import ReplyError, prefix
 from nogil_df.commands import latency, saver, slowlog, tracking
 from nogil_df.commands.access import AclLog
 from nogil_df.commands.latency import COMMAND, EXPIRE_CYCLE, FAST_COMMAND, LatencyMonitor
+from nogil_df.commands.memory_guard import MemoryGuard
 from nogil_df.commands.monitors import Monitors
 from nogil_df.commands.pausing import Pausing
 from nogil_df.commands.session import Session
@@ -77,6 +78,7 @@ class ThreadState:
         slow_log, latency, acl_log: what those hold; empty on all threads but the one that keeps them.
         users: who may log in, and what they may do.
         monitors, subscriptions, pausing: MONITOR, pub/sub, CLIENT PAUSE.
+        memory: holds this thread to its share of `maxmemory`.
         memory_at_start, memory_peak: bytes that the empty shard holds, and the most it was seen to hold.
         pipelined, pipelines: commands that came together with others, and how often that was.
         pipeline_ns, pipeline_wait_ns, pipeline_latencies: see `note_pipeline`.
@@ -99,6 +101,7 @@ class ThreadState:
         "clock",
         "sessions",
         "timers",
+        "memory",
         "errors",
         "slow_ns",
         "settle",
@@ -195,6 +198,7 @@ class ThreadState:
         self.extra: dict[str, Any] = {}
         self._last_sweep = self._last_idle_sweep = self.started_at
         self._next_warning = self.started_at
+        self.memory = MemoryGuard(self)
         self.reconfigure()
 
     def reconfigure(self) -> None:
@@ -217,6 +221,7 @@ class ThreadState:
                 saver.saver_of(self).follow()
         self.proactor.shard.set_notify_mask(config.notify_keyspace_events)
         self.proactor.shard.limits.follow(config)
+        self.memory.follow()
 
     def set_users(self, users: Users) -> None:
         """Take the users over that this thread goes by, and what the configuration says of one of them."""
@@ -327,6 +332,7 @@ class ThreadState:
             or bool(self.monitors.threads)
             or "busy_script" in self.extra
             or self.is_disturbed
+            or self.memory.short
         )
         for dispatcher in self.dispatchers:
             dispatcher.gated = gated
@@ -375,7 +381,7 @@ class ThreadState:
     def beat(self, now: float) -> None:
         """Periodic work, bounded: expiry, freeing, time-outs, samples. Called when `next_beat` is due."""
         shard = self.proactor.shard
-        more = False
+        self.has_more_work = more = False
         if shard.expire_enabled and shard.has_deadlines and not self.pausing.until:
             started = self.clock.stopwatch_ns()
             more = shard.expire_step(EXPIRE_SEGMENTS) > 16
@@ -391,6 +397,8 @@ class ThreadState:
         if now - self._last_sweep >= BUSY_BEAT:
             self._last_sweep = now
             self._sample(now)
+            self.memory.beat(now)
+            more = more or self.has_more_work
             for session in list(self.slow_readers):
                 session.transport.check(now)
             self._look_at_queue(now)

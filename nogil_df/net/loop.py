@@ -132,7 +132,10 @@ class Loop:
             state.beat(now)
         if now >= state.timers.first:
             state.timers.run_due(now)
-        if proactor.shard.outgoing:
+        shard = proactor.shard
+        if shard.dirty >= shard.look_at or shard.dbs[0].used >= shard.ceiling:
+            state.memory.look()
+        if shard.outgoing:
             state.publish_events()
         proactor.finish_turn()
         if self.dirty:

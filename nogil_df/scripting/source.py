@@ -40,6 +40,11 @@ class Header:
         return not self.engine
 
     @property
+    def allows_oom(self) -> bool:
+        """The script may add data when memory is short; one that does not write has nothing to fear."""
+        return b"allow-oom" in self.flags or self.no_writes
+
+    @property
     def no_writes(self) -> bool:
         """The script promises not to write."""
         return b"no-writes" in self.flags

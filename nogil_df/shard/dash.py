@@ -36,12 +36,9 @@ from nogil_df.base.hashing import hash_key as xxh3
 from nogil_df.shard.ages import moved, seconds, translation
 from nogil_df.shard.dash_segment import (
     BUCKET_SLOTS,
-    FINGERPRINTS,
     HOME_BUCKETS,
     NEVER,
-    REMAINDERS,
     SEGMENT_SLOTS,
-    STASH_START,
     AgedRecord,
     Entry,
     HashKey,
@@ -64,6 +61,7 @@ DIRECTORY_ENTRY_BYTES = 8
 DEADLINE_BYTES = 140  # an int and its share of a dict, which leaves as much behind when it grows
 
 type OnExpired = Callable[[bytes, int, Any], object]
+type Aging = Callable[[int, int], bytes]
 type OnChange = Callable[[list[AgedRecord]], object]
 
 
@@ -72,6 +70,35 @@ class Tick(Protocol):
 
     ms: int
     """Unix milliseconds."""
+
+
+class SegmentView(Protocol):
+    """What may be seen of a segment: its slots by number, with sequences of one byte for each of them.
+
+    `ages` and `ghosts` may be changed in place, nothing else.
+    """
+
+    count: int
+    """How many records there are."""
+    fingerprints: bytearray
+    """0 for a free slot."""
+    ages: bytearray
+    ghosts: bytearray
+
+    def slots(self) -> list[int]:
+        """The occupied slots."""
+
+    def expiring_slots(self) -> list[int]:
+        """Those whose records have a deadline."""
+
+    def key(self, slot: int) -> bytes:
+        """The key in an occupied slot."""
+
+    def deadline(self, slot: int) -> int:
+        """Unix ms, 0 if there is none."""
+
+    def remember(self, slot: int, h: int) -> None:
+        """Leave a ghost of the record in a slot, whose key has this hash."""
 
 
 class Random(Protocol):
@@ -98,13 +125,23 @@ class DashTable:
         "_last_cut",
         "_shift",
         "_tick",
+        "aging",
         "cut_version",
         "expiring",
+        "fresh",
+        "known",
         "on_expired",
-        "rank_mode",
+        "uses",
     )
 
-    def __init__(self, tick: Tick, on_expired: OnExpired | None = None, *, hash_key: HashKey = xxh3) -> None:
+    def __init__(
+        self,
+        tick: Tick,
+        on_expired: OnExpired | None = None,
+        *,
+        hash_key: HashKey = xxh3,
+        uses: bytearray | None = None,
+    ) -> None:
         self._tick = tick
         self.on_expired = on_expired
         """`on_expired(key, h, value)`, called after an expired record has been taken out."""
@@ -113,12 +150,19 @@ class DashTable:
         self._last_cut = 0
         self.cut_version = 0
         """Version of the newest cut that is under way, 0 when there is none."""
-        self.rank_mode = False
-        """Whether `touch` moves records (cache mode)."""
+        self.aging: Aging = translation
+        """`aging(since, now)`, unix seconds: what the sweep makes of each level of `ages`."""
+        self.uses = bytearray(256) if uses is None else uses
+        """What a use makes of each level, 256 bytes that others may share and are only changed in place: all
+        become 0, unless the eviction policy says otherwise."""
+        self.fresh = 0
+        """The level of a new record."""
+        self.known = 0
+        """The level of a new record whose key was evicted not long ago."""
         self._reset()
 
     def _reset(self) -> None:
-        self._directory: list[Entry] = [Segment(0, 0).entry()]
+        self._directory: list[Entry] = [Segment(0, 0).entry(self.uses)]
         self._shift = 64  # minus the depth of the directory
         self._depths = [1]  # how many segments are 0, 1, ... bits deep
         self._count = 0
@@ -136,7 +180,7 @@ class DashTable:
 
     def get(self, key: bytes, h: int) -> Any:
         """The value, or None if `key` is absent. O(1)."""
-        find, keys, values, deadlines, segment, ages = self._directory[h >> self._shift]
+        find, keys, values, deadlines, segment, ages, uses = self._directory[h >> self._shift]
         remainder = h % 14280
         fingerprint = remainder % 255 + 1
         start = remainder // 255 * 14
@@ -154,7 +198,7 @@ class DashTable:
         if deadlines and deadlines.get(slot, 1 << 63) < self._tick.ms:
             self._expire(segment, slot, h)
             return None
-        ages[slot] = 0
+        ages[slot] = uses[ages[slot]]
         return values[slot]
 
     def put(self, key: bytes, h: int, value: Any, deadline: int = 0) -> Any:
@@ -163,7 +207,7 @@ class DashTable:
         `deadline` > 0 sets, 0 clears, -1 keeps it. An insert stores the very object `key`, so it must be one
         that the owner thread made; an overwrite keeps the key object that is there.
         """
-        find, keys, values, deadlines, segment, ages = self._directory[h >> self._shift]
+        find, keys, values, deadlines, segment, ages, uses = self._directory[h >> self._shift]
         remainder = h % 14280
         fingerprint = remainder % 255 + 1
         start = remainder // 255 * 14
@@ -182,7 +226,7 @@ class DashTable:
             return self._put_expiring(segment, slot, key, h, value, deadline)
         if self.cut_version:
             self._before_write(segment, slot)
-        ages[slot] = 0
+        ages[slot] = uses[ages[slot]]
         old = values[slot]
         values[slot] = value
         return old
@@ -192,7 +236,7 @@ class DashTable:
 
         For a caller that has just read the record. O(1).
         """
-        find, keys, values, _, segment, ages = self._directory[h >> self._shift]
+        find, keys, values, _, segment, ages, uses = self._directory[h >> self._shift]
         remainder = h % 14280
         fingerprint = remainder % 255 + 1
         start = remainder // 255 * 14
@@ -208,7 +252,7 @@ class DashTable:
                 return False
         if self.cut_version:
             self._before_write(segment, slot)
-        ages[slot] = 0
+        ages[slot] = uses[ages[slot]]
         values[slot] = value
         return True
 
@@ -238,14 +282,24 @@ class DashTable:
         segment, slot = self._live(key, h)
         return None if slot < 0 else segment.values[slot]
 
+    def level(self, key: bytes, h: int) -> int:
+        """The byte that tells how a record was used, as it stands; -1 if absent. O(1)."""
+        segment, slot = self._live(key, h)
+        return -1 if slot < 0 else segment.ages[slot]
+
     def age(self, key: bytes, h: int) -> int:
-        """How long the record has not been used, as a level of `nogil_df.shard.ages`; -1 if absent. O(1)."""
+        """How long the record has not been used, as a level of `nogil_df.shard.ages`, or what else the
+        eviction policy keeps of its uses, as of now; -1 if absent. O(1)."""
         segment, slot = self._live(key, h)
         if slot < 0:
             return -1
         level = segment.ages[slot]
         now = self._tick.ms // 1000
-        return moved(level, segment.aged_at, now) if level and now > segment.aged_at else level
+        if now <= segment.aged_at:
+            return level
+        if self.aging is not translation:
+            return self.aging(segment.aged_at, now)[level]
+        return moved(level, segment.aged_at, now) if level else 0
 
     def idle_seconds(self, key: bytes, h: int) -> int:
         """Seconds since the record was used, in `age`'s resolution; -1 if absent. O(1)."""
@@ -288,39 +342,6 @@ class DashTable:
             if slot >= 0:
                 self._before_write(segment, slot)
 
-    def touch(self, key: bytes, h: int) -> None:
-        """Note a hit: in rank mode the record changes places with the one ranked above it.
-
-        From the top of a stash bucket it comes home, to a free slot or in exchange for the lowest of its home
-        bucket. Nothing happens at the top of a home bucket, and without `rank_mode`. O(1).
-        """
-        if not self.rank_mode:
-            return
-        segment, slot = self._live(key, h)
-        if slot < 0:
-            return
-        if slot % BUCKET_SLOTS:
-            segment.swap(slot, slot - 1, self._hash_key)
-        elif slot >= STASH_START:
-            start = h % REMAINDERS // FINGERPRINTS * BUCKET_SLOTS
-            free = segment.fingerprints.rfind(0, start, start + BUCKET_SLOTS)
-            target = free if free >= 0 else start + BUCKET_SLOTS - 1
-            if self.cut_version:
-                self._before_write(segment, slot)
-                self._before_write(segment, target)
-            segment.swap(slot, target, self._hash_key)
-            segment.trim()
-
-    def lowest_ranked(self, h: int) -> bytes | None:
-        """The key that should make way for one with hash `h`: the lowest ranked in the same segment.
-
-        That is the lowest of the stash, else of the bucket the new key would go to. None if the segment is
-        empty. It is up to the caller to erase it. O(1).
-        """
-        segment: Segment = self._directory[h >> self._shift][4]
-        slot = segment.lowest_ranked(h % REMAINDERS // FINGERPRINTS)
-        return None if slot < 0 else segment.keys[slot]
-
     # -- the whole table -----------------------------------------------------------------------------------
 
     def __len__(self) -> int:
@@ -334,6 +355,8 @@ class DashTable:
 
     def memory_usage(self) -> int:
         """Bytes that the structure takes, without keys and values; an estimate. O(depth)."""
+        if not self._count:
+            return 0
         return (
             sum(self._depths) * SEGMENT_BYTES
             + len(self._directory) * DIRECTORY_ENTRY_BYTES
@@ -364,7 +387,7 @@ class DashTable:
             self._count -= segment.count
             self.expiring -= len(segment.deadlines)
             empty = Segment(segment.depth, segment.prefix)
-            self._point_to(empty, empty.entry())
+            self._point_to(empty, empty.entry(self.uses))
             self._freed = self._end_of(segment) % PREFIXES
             freed += 1
         if not self._count:
@@ -525,9 +548,27 @@ class DashTable:
             segment.aged_at = now
             return
         if (since, now) != self._aging[:2]:
-            self._aging = (since, now, translation(since, now))
+            self._aging = (since, now, self.aging(since, now))
         segment.ages[:] = segment.ages.translate(self._aging[2])
         segment.aged_at = now
+
+    def reset_levels(self, level: int) -> None:
+        """Give all records one level and forget the ghosts: the levels mean something else now. O(n)."""
+        self._aging = (0, 0, b"")
+        now = self._tick.ms // 1000
+        for segment in self._segments():
+            segment.ages[:] = bytes((level,)) * len(segment.ages)
+            segment.aged_at = now
+            segment.ghosts.clear()
+
+    def segment(self, position: int) -> tuple[SegmentView, int]:
+        """The segment at a position, and the position of the next one, 0 after the last.
+
+        For those who choose what to evict (`nogil_df.shard.eviction`). Begin with position 0. Any other call
+        of the table may make the view stale. O(1).
+        """
+        segment = self._segment_at(position)
+        return segment, self._end_of(segment) % PREFIXES
 
     # -- inserting and removing ----------------------------------------------------------------------------
 
@@ -556,10 +597,11 @@ class DashTable:
             segment.fingerprints[slot] = fingerprint
             segment.keys[slot] = key
             segment.values[slot] = value
-            segment.ages[slot] = 0
             segment.count += 1
         else:
             segment.fill(slot, start // 14, fingerprint, key, value)
+        known = segment.ghosts and segment.lay_ghost(start, fingerprint)
+        segment.ages[slot] = self.known if known else self.fresh
         self._count += 1
         if deadline > 0:
             segment.set_deadline(slot, deadline)
@@ -576,7 +618,7 @@ class DashTable:
             self._before_write(segment, slot)
         old = segment.values[slot]
         segment.values[slot] = value
-        segment.ages[slot] = 0
+        segment.ages[slot] = self.uses[segment.ages[slot]]
         if deadline >= 0:
             self._change_deadline(segment, slot, deadline)
         return old
@@ -639,7 +681,7 @@ class DashTable:
             sibling.versions = [self.cut_version] * (len(sibling.fingerprints) // BUCKET_SLOTS)
         self._depths[depth] -= 1
         self._depths[depth + 1] += 2
-        self._point_to(sibling, sibling.entry())
+        self._point_to(sibling, sibling.entry(self.uses))
 
     def _shrink(self, segment: Segment) -> None:
         """Merge a segment with its buddy if both together hold little, and the result again, and so on.
@@ -758,13 +800,14 @@ class DashTable:
             depths[segment.depth] += 1
             span = size >> segment.depth
             assert segment.prefix * span == index, f"entry {index} names {segment.prefix:b}/{segment.depth}"
-            for find, keys, values, deadlines, other, ages in self._directory[index : index + span]:
+            for find, keys, values, deadlines, other, ages, uses in self._directory[index : index + span]:
                 assert other is segment, f"entries from {index} on should name one segment"
                 assert find.__self__ is segment.fingerprints  # type: ignore[attr-defined]
                 assert keys is segment.keys, f"entry {index} is stale"
                 assert values is segment.values, f"entry {index} is stale"
                 assert deadlines is segment.deadlines, f"entry {index} has stale deadlines"
                 assert ages is segment.ages, f"entry {index} has stale ages"
+                assert uses is self.uses, f"entry {index} has other uses"
             segment.verify(self._hash_key)
             assert not segment.versions or max(segment.versions) <= self._last_cut, "a version of the future"
             records += segment.count

@@ -22,12 +22,12 @@ def get_many(table: DashTable, keys: Sequence[bytes], hashes: Sequence[int]) -> 
     found: list[Any] = []
     append = found.append
     for key, h in zip(keys, hashes, strict=True):
-        find, names, values, deadlines, _, ages = directory[h >> shift]
+        find, names, values, deadlines, _, ages, uses = directory[h >> shift]
         remainder = h % 14280
         start = remainder // 255 * 14
         slot = find(remainder % 255 + 1, start, start + 28)
         if slot >= 0 and not deadlines and names[slot] == key:
-            ages[slot] = 0
+            ages[slot] = uses[ages[slot]]
             append(values[slot])
         else:
             append(table.get(key, h))
@@ -53,12 +53,12 @@ def put_many(
     replaced: list[Any] = []
     append = replaced.append
     for key, h, value in zip(keys, hashes, values, strict=True):
-        find, names, stored, deadlines, _, ages = directory[h >> shift]
+        find, names, stored, deadlines, _, ages, uses = directory[h >> shift]
         remainder = h % 14280
         start = remainder // 255 * 14
         slot = find(remainder % 255 + 1, start, start + 28)
         if slot >= 0 and not deadlines and names[slot] == key:
-            ages[slot] = 0
+            ages[slot] = uses[ages[slot]]
             append(stored[slot])
             stored[slot] = value
         else:
@@ -91,7 +91,7 @@ def revise_many(
     append = results.append
     grown = 0
     for key, h in zip(keys, hashes, strict=True):
-        find, names, values, deadlines, _, ages = directory[h >> shift]
+        find, names, values, deadlines, _, ages, uses = directory[h >> shift]
         remainder = h % 14280
         start = remainder // 255 * 14
         slot = find(remainder % 255 + 1, start, start + 28)
@@ -99,7 +99,7 @@ def revise_many(
             value = values[slot]
             revised = revise(value)
             if revised is not None:
-                ages[slot] = 0
+                ages[slot] = uses[ages[slot]]
                 values[slot] = revised
                 grown += len(revised) - len(value)
                 append(revised)

@@ -13,11 +13,14 @@ fingerprint r % 255 + 1 and the home bucket r // 255, and lives in one of, in th
   which takes keys made to collide. Spilled keys are found through the dict `spill`, so that a flood of equal
   hashes costs no more than a dict does.
 
-`ages` holds a byte for each slot that tells how long ago its record was used (`nogil_df.shard.ages`), as of
-the time `aged_at`; those of free slots mean nothing.
+`ages` holds a byte for each slot that tells how its record was used: how long ago (`nogil_df.shard.ages`), as
+of the time `aged_at`, or what else the eviction policy makes of it (`nogil_df.shard.eviction`); those of free
+slots mean nothing. A use is one look-up in `uses`, a map of bytes that belongs to the table.
 
-The place of a slot in its bucket is its rank, the first slot the highest; records enter at the lowest free
-slot. A segment costs nearly nothing until its first record arrives (`allocate`). The sequences of a segment
+`ghosts`, empty unless the policy wants them, are the fingerprints of keys that were evicted lately: the last
+14 of each home bucket, the newest first, zeros where there are fewer.
+
+A segment costs nearly nothing until its first record arrives (`allocate`). The sequences of a segment
 are only ever changed in place, because the directory of the table holds them directly (`entry`).
 
 Deadlines stand aside, in a dict slot -> unix ms, because most records have none. `soonest` is a lower bound
@@ -41,9 +44,16 @@ type HashKey = Callable[[bytes], int]
 """The hash of a key: 64 bits."""
 
 type Entry = tuple[
-    Callable[[int, int, int], int], list[bytes | None], list[Any], dict[int, int], "Segment", bytearray
+    Callable[[int, int, int], int],
+    list[bytes | None],
+    list[Any],
+    dict[int, int],
+    "Segment",
+    bytearray,
+    bytearray,
 ]
-"""What the directory holds of a segment: `fingerprints.find`, keys, values, deadlines, the segment, ages.
+"""What the directory holds of a segment: `fingerprints.find`, keys, values, deadlines, the segment, ages; and
+`uses` of its table.
 
 Unpacking this is several times cheaper than four attribute look-ups, on the hottest path there is.
 """
@@ -75,6 +85,7 @@ class Segment:
         "deadlines",
         "depth",
         "fingerprints",
+        "ghosts",
         "keys",
         "overflow",
         "prefix",
@@ -98,10 +109,11 @@ class Segment:
         self.versions: list[int] = []
         self.ages = bytearray()
         self.aged_at = 0
+        self.ghosts = bytearray()
 
-    def entry(self) -> Entry:
+    def entry(self, uses: bytearray) -> Entry:
         """A new directory entry of this segment (never kept here: that would be a reference cycle)."""
-        return self.fingerprints.find, self.keys, self.values, self.deadlines, self, self.ages
+        return self.fingerprints.find, self.keys, self.values, self.deadlines, self, self.ages, uses
 
     def allocate(self) -> None:
         """Lay out the 840 slots, in place."""
@@ -177,6 +189,28 @@ class Segment:
             if slot >= SEGMENT_SLOTS:
                 self.spill[key] = slot
 
+    def lay_ghost(self, start: int, fingerprint: int) -> bool:
+        """Whether a key with this fingerprint was evicted from the home bucket at `start` not long ago.
+
+        Its ghost is gone afterwards. May be wrong for 14 keys in 255. O(1).
+        """
+        ghosts = self.ghosts
+        found = ghosts.find(fingerprint, start, start + 14)
+        if found < 0:
+            return False
+        ghosts[found] = 0
+        return True
+
+    def remember(self, slot: int, h: int) -> None:
+        """Leave a ghost of the record in a slot, which is to be evicted; the oldest of 14 is forgotten.
+        O(1)."""
+        ghosts = self.ghosts
+        if not ghosts:
+            ghosts.extend(bytes(STASH_START))
+        start = h % REMAINDERS // FINGERPRINTS * BUCKET_SLOTS
+        ghosts[start + 1 : start + BUCKET_SLOTS] = ghosts[start : start + BUCKET_SLOTS - 1]
+        ghosts[start] = self.fingerprints[slot]
+
     def vacate(self, slot: int, home: int) -> None:
         """Take the record out of a slot; its deadline must be gone already."""
         if slot >= 784:
@@ -219,35 +253,6 @@ class Segment:
         if ms < self.soonest:
             self.soonest = ms
 
-    def swap(self, a: int, b: int, hash_key: HashKey) -> None:
-        """Exchange two slots, of which one may be free; each must be a place for the other's key too."""
-        fingerprints, keys, values, deadlines = self.fingerprints, self.keys, self.values, self.deadlines
-        fingerprints[a], fingerprints[b] = fingerprints[b], fingerprints[a]
-        keys[a], keys[b] = keys[b], keys[a]
-        values[a], values[b] = values[b], values[a]
-        self.ages[a], self.ages[b] = self.ages[b], self.ages[a]
-        if deadlines:
-            deadline_a, deadline_b = deadlines.pop(a, 0), deadlines.pop(b, 0)
-            if deadline_a:
-                deadlines[b] = deadline_a
-            if deadline_b:
-                deadlines[a] = deadline_b
-        self._note_move(a, b, hash_key)
-        self._note_move(b, a, hash_key)
-
-    def _note_move(self, source: int, target: int, hash_key: HashKey) -> None:
-        """Correct `overflow` and `spill` for the record that has come to `target` from `source`."""
-        key = self.keys[target]
-        if key is None or (source < STASH_START and target < STASH_START):
-            return
-        home = hash_key(key) % REMAINDERS // FINGERPRINTS
-        far = home * BUCKET_SLOTS + NEAR_SLOTS
-        self.overflow[home] += (target >= far) - (source >= far)
-        if target >= SEGMENT_SLOTS:
-            self.spill[key] = target
-        elif source >= SEGMENT_SLOTS:
-            del self.spill[key]
-
     # -- views ---------------------------------------------------------------------------------------------
 
     def record(self, slot: int) -> Record:
@@ -257,7 +262,7 @@ class Segment:
         return key, self.values[slot], self.deadlines.get(slot, 0)
 
     def records(self, bucket: int) -> list[AgedRecord]:
-        """The records that lie in a bucket (home, stash or spill), highest rank first."""
+        """The records that lie in a bucket (home, stash or spill)."""
         start = bucket * BUCKET_SLOTS
         taken = self.fingerprints[start : start + BUCKET_SLOTS]
         keys: list[Any] = self.keys
@@ -271,6 +276,20 @@ class Segment:
             for slot, used in enumerate(taken, start)
             if used
         ]
+
+    def key(self, slot: int) -> bytes:
+        """The key in an occupied slot."""
+        key = self.keys[slot]
+        assert key is not None
+        return key
+
+    def deadline(self, slot: int) -> int:
+        """The deadline of a slot's record, unix ms; 0 if it has none."""
+        return self.deadlines.get(slot, 0)
+
+    def expiring_slots(self) -> list[int]:
+        """The slots whose records have a deadline."""
+        return list(self.deadlines)
 
     def slots(self) -> list[int]:
         """The occupied slots."""
@@ -291,20 +310,6 @@ class Segment:
         hashes = map(hash_key, compress(self.keys[begin:end], occupied))  # type: ignore[arg-type]  # no None
         return [slot for slot, h in zip(slots, hashes, strict=True) if h % 14280 // 255 == home]
 
-    def lowest_ranked(self, home: int) -> int:
-        """The slot of the lowest ranked record: in the stash, else near `home`, else anywhere; or -1."""
-        if not self.count:
-            return -1
-        fingerprints = self.fingerprints
-        start = home * BUCKET_SLOTS
-        regions = (
-            range(len(fingerprints) - 1, STASH_START - 1, -1),
-            range(start + BUCKET_SLOTS - 1, start - 1, -1),
-            range(start + NEAR_SLOTS - 1, start + BUCKET_SLOTS - 1, -1),
-            range(STASH_START - 1, -1, -1),
-        )
-        return next(slot for region in regions for slot in region if fingerprints[slot])
-
     def due(self, now: int) -> list[int]:
         """The slots of the records that have expired; makes `soonest` exact. O(deadlines)."""
         deadlines = self.deadlines
@@ -320,13 +325,14 @@ class Segment:
     def split(self, hash_key: HashKey) -> Segment:
         """Go one bit deeper; the records whose next bit is one move to the sibling that is returned.
 
-        A record of a home bucket keeps its slot number (and so its rank); those of the stash are placed anew,
+        A record of a home bucket keeps its slot number; those of the stash are placed anew,
         which brings them home. O(slots).
         """
         self.depth += 1
         self.prefix <<= 1
         sibling = Segment(self.depth, self.prefix | 1)
         sibling.aged_at = self.aged_at
+        sibling.ghosts = bytearray(self.ghosts)
         bit = 1 << (64 - self.depth)
         occupied = self.fingerprints[:STASH_START]
         slots = compress(range(STASH_START), occupied)
@@ -401,6 +407,7 @@ class Segment:
         assert size == 0 or size >= SEGMENT_SLOTS, f"{name}: {size} slots"
         assert size % BUCKET_SLOTS == 0, f"{name}: {size} slots are not whole buckets"
         assert size <= SEGMENT_SLOTS or self.spill, f"{name}: empty spill buckets"
+        assert len(self.ghosts) in (0, STASH_START), f"{name}: {len(self.ghosts)} ghosts"
         assert len(self.versions) <= size // BUCKET_SLOTS, f"{name}: versions of buckets that are not there"
         overflow = [0] * HOME_BUCKETS
         spill: dict[bytes, int] = {}
@@ -449,5 +456,6 @@ class Segment:
             self.overflow,
             self.spill,
             self.ages,
+            self.ghosts,
         )
         return sys.getsizeof(self) + sys.getsizeof(self.versions) + sum(map(sys.getsizeof, parts))

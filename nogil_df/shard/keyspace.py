@@ -52,12 +52,18 @@ class Keyspace:
     def __init__(self, shard: Shard, index: int) -> None:
         self.shard = shard
         self.index = index
-        self.table = DashTable(shard.tick, self._on_expired, hash_key=shard.hash_key)
+        self.table = self._new_table()
         self.used = 0
         self.field_expiry = FieldExpiry()
         self.watched: dict[bytes, list[WatchToken]] = {}
         self.waiting: dict[bytes, list[Any]] = {}
         self.observed = False
+
+    def _new_table(self) -> DashTable:
+        shard = self.shard
+        table = DashTable(shard.tick, self._on_expired, hash_key=shard.hash_key, uses=shard.uses)
+        shard.evictor.prepare(table)
+        return table
 
     def __len__(self) -> int:
         return len(self.table)
@@ -136,6 +142,17 @@ class Keyspace:
         if value is not None:
             self.used -= record_size(key, value)
         return value
+
+    def evict(self, key: bytes, h: int) -> None:
+        """Take a record out to make room. O(1), apart from freeing a big value."""
+        value = self.erase(key, h)
+        if value is None:
+            return
+        shard = self.shard
+        shard.evicted += 1
+        shard.dispose(value)
+        if self.observed:
+            self.tell(key, events.EVICTED, b"evicted")
 
     def resized(self, before: int, after: int) -> None:
         """Account for a value that was changed in place. Arguments are `value_size` figures in bytes."""
@@ -235,7 +252,7 @@ class Keyspace:
                     token.dirty = True
         self.shard.outgoing.append((events.FLUSHED, None, None, 0))
         self.shard.discard(self.table)
-        self.table = DashTable(self.shard.tick, self._on_expired, hash_key=self.shard.hash_key)
+        self.table = self._new_table()
         self.used = 0
         self.field_expiry = FieldExpiry()
         return count

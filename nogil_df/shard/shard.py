@@ -14,6 +14,7 @@ from typing import Any
 
 from nogil_df.base import keyspace_events as events
 from nogil_df.base.hashing import hash_key
+from nogil_df.shard.eviction import Evictor, Frequencies
 from nogil_df.shard.keyspace import Keyspace
 from nogil_df.shard.limits import EncodingLimits
 from nogil_df.shard.memory import value_size
@@ -56,6 +57,12 @@ class Shard:
         discarded: records that were in such tables, and members of such values, since start.
         stopwatch: nanoseconds, to time work with; the simulation puts its own clock's here.
         random: source of choices that concern this shard (RANDOMKEY, eviction).
+        uses: what a use makes of the byte that every record has, see `nogil_df.shard.eviction`; all tables of
+            the shard share it.
+        frequencies: what changes `uses` every turn, where uses are counted.
+        evictor: takes records out when memory runs out.
+        look_at, ceiling: memory is to be looked at again when `dirty` has come to the one, or what database 0
+            holds to the other.
     """
 
     __slots__ = (
@@ -78,7 +85,12 @@ class Shard:
         "misses",
         "expired",
         "expired_fields",
+        "ceiling",
         "evicted",
+        "evictor",
+        "frequencies",
+        "look_at",
+        "uses",
         "garbage",
         "discarded",
         "random",
@@ -123,6 +135,11 @@ class Shard:
         self.cas = now_ms // 1000 << 20
         # The same numbers in every run under a clock that stands still.
         self.random = Random(now_ms * count + index)
+        self.uses = bytearray(256)
+        self.frequencies: Frequencies | None = None
+        self.evictor = Evictor(self)
+        self.look_at = 0
+        self.ceiling = 0
         self.expire_enabled = True
         # The sweep that ages records: where it is, and what was the state of affairs when it began.
         self._age_db = databases
@@ -142,6 +159,11 @@ class Shard:
         """A cas unique that no string of this shard has had. O(1)."""
         self.cas += 1
         return self.cas
+
+    @property
+    def needs_look(self) -> bool:
+        """Whether it is time to look at memory, see `look_at`. (The loop has this inlined.) O(1)."""
+        return self.dirty >= self.look_at or self.dbs[0].used >= self.ceiling
 
     def notify(self, kind: int, event: bytes, key: bytes, db: int) -> None:
         """Leave a keyspace event for the layer above. O(1)."""

@@ -39,6 +39,10 @@ class IntentLocks:
         held = table.get(fingerprint, 0) + table.get(EVERY_KEY, 0)
         return held != 0 if exclusive else held >= EXCLUSIVE
 
+    def is_wanted(self, fingerprint: int) -> bool:
+        """Whether anybody scheduled wants this key, to read or to write. O(1)."""
+        return self.conflicts(fingerprint, True)
+
     def acquire(self, shared: Set[int], exclusive: Set[int]) -> bool:
         """Add intents on the given fingerprints; always adds, whatever the answer.
 

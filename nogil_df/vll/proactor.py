@@ -200,7 +200,10 @@ class Proactor:
 
     def tick(self) -> None:
         """Read the clock once for the whole turn: expiry and time-outs of a turn see one time."""
-        self.shard.tick.ms = self.clock.unix_ms()
+        shard = self.shard
+        shard.tick.ms = self.clock.unix_ms()
+        if shard.frequencies is not None:
+            shard.frequencies.step()
 
     def finish_turn(self) -> None:
         """Hand the notices and every non-empty outbox over. O(threads)."""

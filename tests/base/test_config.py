@@ -372,7 +372,7 @@ def at(view: ConfigView, path: Path) -> ConfigView:
 
 def test_rewrite_changes_only_what_is_wrong() -> None:
     text = (
-        "# mine\n--port=7000\n\nmaxmemory 1gb  \nsome nonsense\n--cache_mode\nhz=10\nhz=20\n"
+        "# mine\n--port=7000\n\nmaxmemory 1gb  \nsome nonsense\n--force_epoll\nhz=10\nhz=20\n"
         "--noprotected_mode\n"
     )
     _, options = parse_flags(
@@ -380,13 +380,13 @@ def test_rewrite_changes_only_what_is_wrong() -> None:
     )
     view = ConfigView(options)
     assert rewrite(view, text) == (
-        "# mine\n--port=7000\n\nmaxmemory 1gb  \nsome nonsense\n--cache_mode\n--hz=20\n--noprotected_mode\n"
+        "# mine\n--port=7000\n\nmaxmemory 1gb  \nsome nonsense\n--force_epoll\n--hz=20\n--noprotected_mode\n"
         "# Written by CONFIG REWRITE\n--timeout=7\n"
     )
     assert set_on(view, "hz", "50", "maxmemory", "2gb", "protected-mode", "yes", "save", "60 1") == "OK"
     again = rewrite(view, rewrite(view, text))
     assert again == (
-        "# mine\n--port=7000\n\n--maxmemory=2147483648\nsome nonsense\n--cache_mode\n--hz=50\n"
+        "# mine\n--port=7000\n\n--maxmemory=2147483648\nsome nonsense\n--force_epoll\n--hz=50\n"
         "--protected_mode=yes\n# Written by CONFIG REWRITE\n--timeout=7\n--save=60 1\n"
     )
 

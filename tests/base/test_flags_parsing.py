@@ -106,12 +106,12 @@ def test_flags_of_dragonfly_are_taken_and_ignored(name: str) -> None:
 
 
 def test_ignored_flags_are_named_once() -> None:
-    options = parse("--cache_mode --cache_mode=false --nohttp_admin_console --uring_x=3 --port 1")
-    assert options.ignored == ("cache_mode", "http_admin_console", "uring_x")
+    options = parse("--force_epoll --force_epoll=false --nohttp_admin_console --uring_x=3 --port 1")
+    assert options.ignored == ("force_epoll", "http_admin_console", "uring_x")
 
 
 def test_values_of_ignored_flags_are_checked() -> None:
-    assert error("--cache_mode=7") == "bad value '7' for flag --cache_mode: it must be true or false"
+    assert error("--force_epoll=7") == "bad value '7' for flag --force_epoll: it must be true or false"
 
 
 @pytest.mark.parametrize(
@@ -225,7 +225,7 @@ def test_help_is_readable() -> None:
     assert all(len(line) <= 100 for line in text.splitlines())
     for name in FLAGS:
         assert f"  --{name}=" in text
-    assert "cache_mode" not in text
+    assert "force_epoll" not in text
     full = help_text(full=True)
     assert all(name in full.split() for name in KINDS)
 

@@ -58,16 +58,26 @@ def test_what_a_write_leaves_is_as_fresh_as_can_be() -> None:
     assert redis.value("OBJECT IDLETIME j") == 0
 
 
-def test_frequency_falls_with_the_idle_time() -> None:
+def test_frequency_rises_with_uses_and_falls_with_time() -> None:
     redis = Console()
+    redis("CONFIG SET maxmemory-policy allkeys-lfu")
     redis("MSET k v j w")
-    for thread in redis.simulation.threads:
-        thread.state.config.maxmemory_policy = "allkeys-lfu"
-    fresh = redis.value("OBJECT FREQ k")
-    wait(redis, 30)
-    redis("GET j")
-    assert fresh == redis.value("OBJECT FREQ j") == 255
-    assert 0 < redis.value("OBJECT FREQ k") < 240
+    assert redis.value("OBJECT FREQ k") == redis.value("OBJECT FREQ j") == 5
+    for _ in range(200):
+        redis("GET j")
+    # Of 5 + n uses about n * factor / 2 are needed for n more.
+    assert 8 <= redis.value("OBJECT FREQ j") <= 14
+    used = redis.value("OBJECT FREQ j")
+    wait(redis, 180)
+    assert (redis.value("OBJECT FREQ k"), redis.value("OBJECT FREQ j")) == (2, used - 3)
+    wait(redis, 2)
+    redis("CONFIG SET lfu-log-factor 0")
+    for _ in range(20):
+        redis("GET j")
+    assert redis.value("OBJECT FREQ j") == used - 3 + 20
+    redis("CONFIG SET lfu-decay-time 0")
+    wait(redis, 600)
+    assert redis.value("OBJECT FREQ j") == used - 3 + 20
 
 
 @pytest.mark.parametrize(

@@ -316,51 +316,76 @@ class TestActiveExpiry:
         table.verify()
 
 
-class TestRanks:
-    def ranked(self, tick: Tick) -> DashTable:
-        table = DashTable(tick, hash_key=constant)
-        table.rank_mode = True
-        return table
-
-    def order(self, table: DashTable) -> list[bytes]:
-        return [key for key, _, _ in table.items()]
-
-    def test_a_hit_moves_up_one_place(self, tick: Tick) -> None:
-        table = self.ranked(tick)
-        fill(table, range(BUCKET_SLOTS), constant)
-        assert self.order(table) == [key_of(i) for i in range(BUCKET_SLOTS - 1, -1, -1)]
-        table.touch(key_of(0), constant(b""))
-        assert self.order(table)[-2:] == [key_of(0), key_of(1)]
-        for _ in range(2 * BUCKET_SLOTS):
-            table.touch(key_of(5), constant(b""))
-        assert self.order(table)[0] == key_of(5)
+class TestUses:
+    def test_a_use_is_a_look_up_in_a_map_that_tables_share(self, tick: Tick) -> None:
+        uses = bytearray(256)
+        table, other = DashTable(tick, uses=uses), DashTable(tick, uses=uses)
+        table.fresh = 5
+        key, h = key_of(1), hash_key(key_of(1))
+        table.put(key, h, 1)
+        other.put(key, h, 1)
+        assert (table.level(key, h), other.level(key, h)) == (5, 0)
+        uses[:] = bytes([*range(1, 256), 255])
+        for use in (table.get, lambda key, h: table.put(key, h, 2), lambda key, h: table.replace(key, h, 3)):
+            use(key, h)
+        table.look(key, h)
+        table.peek(key, h)
+        table.put(key, h, 4, tick.ms + 5)
+        assert table.level(key, h) == 9
+        assert other.level(key, h) == 0
         table.verify()
 
-    def test_from_the_stash_a_hit_record_comes_home_in_exchange_for_the_lowest(self, tick: Tick) -> None:
-        table = self.ranked(tick)
-        fill(table, range(2 * BUCKET_SLOTS + 1), constant)
-        newest = key_of(2 * BUCKET_SLOTS)
-        assert table.lowest_ranked(constant(b"")) == newest
-        for _ in range(BUCKET_SLOTS):
-            table.touch(newest, constant(b""))
-            table.verify()
-        assert self.order(table)[BUCKET_SLOTS - 1] == newest
-        assert table.lowest_ranked(constant(b"")) == key_of(0)
-
-    def test_without_rank_mode_a_hit_moves_nothing(self, tick: Tick) -> None:
-        table = DashTable(tick, hash_key=constant)
-        fill(table, range(10), constant)
-        before = self.order(table)
-        table.touch(key_of(0), constant(b""))
-        assert self.order(table) == before
-
-    def test_evicting_the_lowest_again_and_again_empties_a_segment(self, tick: Tick) -> None:
+    def test_a_key_with_a_ghost_is_known_once(self, tick: Tick) -> None:
         table = DashTable(tick)
-        fill(table, range(700))
-        h = hash_key(b"new")
-        while (victim := table.lowest_ranked(h)) is not None:
-            assert table.erase(victim, hash_key(victim))
-        assert len(table) == 0
+        table.fresh, table.known = 128, 3
+        key, h = key_of(1), hash_key(key_of(1))
+        table.put(key, h, 1)
+        segment, position = table.segment(0)
+        assert position == 0
+        segment.remember(segment.slots()[0], h)
+        table.erase(key, h)
+        for level in (3, 128):
+            table.put(key, h, 1)
+            assert table.level(key, h) == level
+            table.erase(key, h)
+        table.verify()
+
+    def test_the_oldest_ghost_of_a_bucket_is_forgotten(self, tick: Tick) -> None:
+        table = DashTable(tick, hash_key=constant)
+        table.known = 1
+        fill(table, range(BUCKET_SLOTS + 1), constant)
+        segment, _ = table.segment(0)
+        for number in range(BUCKET_SLOTS + 1):
+            segment.fingerprints[0] = number + 1
+            segment.remember(0, constant(b""))
+        assert bytes(segment.ghosts).strip(bytes(1)) == bytes(range(BUCKET_SLOTS + 1, 1, -1))
+
+    def test_ghosts_and_levels_survive_a_split(self, tick: Tick) -> None:
+        table = DashTable(tick)
+        table.fresh, table.known = 7, 9
+        gone = key_of(1_000_000)
+        table.put(gone, hash_key(gone), 1)
+        segment, _ = table.segment(0)
+        segment.remember(segment.slots()[0], hash_key(gone))
+        table.erase(gone, hash_key(gone))
+        fill(table, range(5_000))
+        assert {table.level(key, hash_key(key)) for key, _, _ in table.items()} <= {7, 9}
+        table.put(gone, hash_key(gone), 1)
+        assert table.level(gone, hash_key(gone)) == 9
+        table.reset_levels(2)
+        assert {table.level(key, hash_key(key)) for key, _, _ in table.items()} == {2}
+        assert not any(segment.ghosts for segment in table._segments())
+        table.verify()
+
+    def test_visits_go_through_all_segments(self, tick: Tick) -> None:
+        table = DashTable(tick)
+        fill(table, range(5_000))
+        seen: list[bytes] = []
+        position = -1
+        while position:
+            segment, position = table.segment(max(position, 0))
+            seen += [segment.key(slot) for slot in segment.slots()]
+        assert sorted(seen) == sorted(map(key_of, range(5_000)))
 
 
 class TestVerify:

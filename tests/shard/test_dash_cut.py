@@ -57,7 +57,7 @@ def change(
         elif choice == 3:
             table.replace(key, h, rng.random())
         else:
-            table.touch(key, h)
+            table.get(key, h)
 
 
 @pytest.mark.parametrize("adding", [0.05, 0.9])
@@ -66,7 +66,6 @@ def change(
 def test_exactly_once_while_the_table_changes(name: str, adding: float, seed: int) -> None:
     tick, hashed, rng = Tick(), HASHES[name], random.Random(seed)
     table = DashTable(tick, hash_key=hashed)
-    table.rank_mode = seed == 1
     for i in range(3_000):
         table.put(key_of(i), hashed(key_of(i)), i, tick.ms + 50 if i % 5 == 0 else 0)
     capacity = table.capacity

@@ -22,12 +22,13 @@ SPANS = st.tuples(st.integers(0, 2_500), st.integers(1, 1_500))
 
 
 class DashMachine(RuleBasedStateMachine):
-    @initialize(name=st.sampled_from(sorted(HASHES)), rank_mode=st.booleans())
-    def start(self, name: str, rank_mode: bool) -> None:
+    @initialize(name=st.sampled_from(sorted(HASHES)), ghosts=st.booleans())
+    def start(self, name: str, ghosts: bool) -> None:
         self.tick = Tick()
         self.hash_key = HASHES[name]
         self.table = DashTable(self.tick, self.on_expired, hash_key=self.hash_key)
-        self.table.rank_mode = rank_mode
+        self.ghosts = ghosts
+        self.table.uses[:] = bytes([*range(1, 256), 255])
         self.model: dict[bytes, tuple[list[int], int]] = {}
         self.serial = 0
         self.cursor = 0
@@ -48,7 +49,7 @@ class DashMachine(RuleBasedStateMachine):
 
     def on_change(self, records: list[tuple[bytes, Any, int]]) -> None:
         assert records
-        for key, value, deadline in records:
+        for key, value, deadline, _ in records:
             assert key not in self.handed, "handed out twice"
             self.handed[key] = tuple(value), deadline
 
@@ -128,12 +129,17 @@ class DashMachine(RuleBasedStateMachine):
     @rule(key=KEYS, times=st.integers(1, 30))
     def touch(self, key: bytes, times: int) -> None:
         for _ in range(times):
-            self.table.touch(key, self.hash_key(key))
+            level = self.table.level(key, self.hash_key(key))
+            self.table.get(key, self.hash_key(key))
+            assert self.table.level(key, self.hash_key(key)) in (level, min(level + 1, 255))
 
     @rule(key=KEYS)
     def evict(self, key: bytes) -> None:
-        victim = self.table.lowest_ranked(self.hash_key(key))
-        if victim is not None:
+        segment, _ = self.table.segment(self.hash_key(key) >> 22)
+        if slots := segment.slots():
+            victim = segment.key(max(slots, key=segment.ages.__getitem__))
+            if self.ghosts:
+                segment.remember(slots[0], self.hash_key(victim))
             self.erase(victim)
 
     # many records

@@ -1,0 +1,284 @@
+"""What holds the server to its memory: `maxmemory`, eviction, and the refusal of commands that need more.
+
+The limit is one for the process, the data is spread over threads that share nothing. So every thread keeps
+what it holds in a plain attribute, ``held``, and reads that of the others, which may be a moment old. When
+it has to look again it knows by a count of writes, ``Shard.look_at``, and by the bytes of database 0: far
+from the limit rarely, near it at the end of every turn that wrote. Two comparisons a turn are all that the
+limit costs while there is room. A turn ends before its replies to other threads leave, so what a client was
+told is known.
+
+What is counted is what INFO calls used_memory: the shards' own account and the buffers of clients, as in
+Redis. Resident memory is looked at beside it, in the heartbeat: fragmentation and what no account knows of
+count for the kernel that kills, too.
+
+Over the limit a thread evicts from its own shard. If the policy finds nothing there (or is `noeviction`),
+``short`` is true: the dispatcher is ``gated``, and the gate refuses what Redis refuses (`refuse`).
+
+With `maxmemory 0` the limit is AUTOMATIC of what the machine, or the container, has.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from nogil_df.base import machine
+from nogil_df.base.errors import ReplyError
+from nogil_df.commands.client_list import CLIENT_BYTES
+from nogil_df.shard.eviction import CACHE
+
+if TYPE_CHECKING:
+    from nogil_df.commands.session import Session
+    from nogil_df.commands.spec import Command
+    from nogil_df.commands.threadstate import ThreadState
+    from nogil_df.vll.proactor import Message, Proactor
+
+AUTOMATIC: Final = 0.8
+"""Share of the usable memory that data may take if `maxmemory` is 0; Dragonfly's figure."""
+
+WRITE_BYTES: Final = 4096
+"""What a write adds at most, for the most part: decides how many may pass before the next look."""
+
+LEAST_SLACK: Final = 1024
+"""Evicting goes on until a thousandth of the limit is free, or this, so that not every write has to evict."""
+
+VISITS: Final = 64
+"""Segments that one look visits to evict, at 20 to 50 us each; it goes on in the next turn."""
+
+MANY_CLIENTS: Final = 500
+"""Clients up to which buffers are added up in every heartbeat; above that once a second."""
+
+NOT_EVEN_IN_MULTI: Final = frozenset(("DISCARD", "QUIT", "RESET"))
+"""What Redis runs inside MULTI while memory is short; EXEC depends on what is queued."""
+
+
+class MemoryGuard:
+    """The guard of one thread.
+
+    Attributes:
+        limit: bytes; 0 if there is none (a machine that does not tell how much memory it has).
+        held: bytes that this thread holds, as of its last look; read by the other threads.
+        short: no room, and nothing to evict.
+        client_bytes: of this thread's clients, buffers included, as of the last heartbeat.
+        looks, visits_ns: how often it looked, and how long it evicted, nanoseconds.
+        evicted_clients: disconnected because of `maxmemory-clients`.
+    """
+
+    __slots__ = (
+        "_last_clients",
+        "client_bytes",
+        "deny_from",
+        "evict_from",
+        "evicted_clients",
+        "held",
+        "limit",
+        "looks",
+        "resident_at_start",
+        "resident_limit",
+        "resident_now",
+        "short",
+        "slack",
+        "state",
+        "visits_ns",
+    )
+
+    def __init__(self, state: ThreadState) -> None:
+        self.state = state
+        self.limit = 0
+        self.deny_from = self.evict_from = self.resident_limit = self.slack = 0
+        self.held = 0
+        self.short = False
+        self.client_bytes = 0
+        self.looks = 0
+        self.visits_ns = 0
+        self.evicted_clients = 0
+        self.resident_at_start = self.resident_now = state.server.resident_memory()
+        self._last_clients = 0.0
+
+    def follow(self) -> None:
+        """Take over what the configuration says."""
+        state = self.state
+        config = state.config
+        shard = state.proactor.shard
+        limit = config.maxmemory or int(machine.usable_memory() * AUTOMATIC)
+        self.limit = limit
+        self.deny_from = int(limit * config.oom_deny_ratio)
+        self.resident_limit = int(limit * config.rss_oom_deny_ratio)
+        policy = CACHE if config.cache_mode else config.maxmemory_policy
+        self.evict_from = limit
+        if config.cache_mode and config.enable_heartbeat_eviction:
+            self.evict_from = int(limit * (1 - config.eviction_memory_budget_threshold))
+        self.slack = max(LEAST_SLACK, limit >> 10)
+        shard.evictor.follow(policy, config.maxmemory_samples, config.lfu_log_factor, config.lfu_decay_time)
+        # At the end of this turn.
+        shard.look_at = 0
+
+    @property
+    def counts_uses(self) -> bool:
+        """Whether the policy counts uses of keys, instead of seconds without one."""
+        return self.state.proactor.shard.evictor.policy.kind in ("lfu", CACHE)
+
+    @property
+    def total(self) -> int:
+        """Bytes that all threads hold, as far as this one knows. O(threads)."""
+        found = 0
+        for peer in self.state.proactor.peers:
+            if peer.service is not None:
+                found += peer.service.memory.held
+        return found
+
+    def look(self, *, asked: bool = False) -> None:
+        """Find out how much room there is, make some if there is none, and say when to look again.
+
+        Args:
+            asked: by another thread that is over the limit and has nothing to evict itself.
+
+        O(databases + threads), and what is evicted.
+        """
+        self.looks += 1
+        shard = self.state.proactor.shard
+        self.held = shard.used + self.client_bytes
+        if not self.limit:
+            shard.look_at = shard.ceiling = 1 << 62
+            return
+        total = self.total
+        if total > self.evict_from and shard.evictor.policy.kind:
+            total = self._evict(total, asked)
+            short = total > self.deny_from and not self.state.has_more_work
+        else:
+            short = total > self.deny_from
+        self.set_short(short or self._is_resident_over)
+        room = max(0, self.evict_from - total) // self.state.proactor.count
+        shard.look_at = shard.dirty + max(1, room // WRITE_BYTES)
+        shard.ceiling = shard.dbs[0].used + max(1, room // 2)
+
+    @property
+    def _is_resident_over(self) -> bool:
+        grown: int = self.resident_now - self.resident_at_start
+        return 0 < self.resident_limit < grown
+
+    def _evict(self, total: int, asked: bool) -> int:
+        """Evict from this shard; what all threads hold afterwards."""
+        state = self.state
+        proactor = state.proactor
+        fair = total // proactor.count
+        goal = total - self.evict_from + self.slack
+        if self.held * 2 < fair and not asked and proactor.count > 1:
+            # Others hold most of it: they know better what is worth least.
+            goal = goal * self.held // total
+            self._ask_others()
+        return total - self._free(goal, asked)
+
+    def _free(self, goal: int, asked: bool = True) -> int:
+        """Evict so many bytes, if they can be found soon; how many it were."""
+        state = self.state
+        shard = state.proactor.shard
+        locks = state.proactor.engine.locks
+        started = state.clock.stopwatch_ns()
+        freed, more = shard.evictor.evict(goal, VISITS, locks.is_wanted if locks.table else None)
+        self.visits_ns += state.clock.stopwatch_ns() - started
+        self.held -= freed
+        if more and freed < goal:
+            state.has_more_work = True
+        elif freed < goal and not asked:
+            self._ask_others()
+        if shard.ready:
+            shard.blocking.serve(shard.ready)
+        return freed
+
+    def _ask_others(self) -> None:
+        proactor = self.state.proactor
+        for peer in range(proactor.count):
+            if peer != proactor.index:
+                proactor.post(peer, (look_too, None))
+
+    def set_short(self, short: bool) -> None:
+        """Begin or cease to refuse."""
+        if short != self.short:
+            self.short = short
+            self.state.refresh_gated()
+            if short:
+                # They would find out with their next heartbeat, or write.
+                self._ask_others()
+
+    def refuse(self, session: Session, command: Command) -> None:
+        """Called for every command while memory is short. O(databases + threads).
+
+        Raises:
+            ReplyError OOM: this command is one of those that Redis refuses then. Inside MULTI all are,
+                because what is queued takes memory.
+        """
+        refused = command.deny_oom
+        queue = session.queue
+        if queue is not None:
+            if command.name == "EXEC":
+                refused = any(queued.deny_oom for queued, _ in queue)
+            else:
+                refused = command.name not in NOT_EVEN_IN_MULTI
+        if not refused:
+            return
+        # There may be room by now.
+        self.look()
+        if self.short:
+            raise ReplyError("OOM")
+
+    # The heartbeat.
+
+    def beat(self, now: float) -> None:
+        """Look at what changes without writes: clients' buffers, resident memory. O(clients)."""
+        state = self.state
+        self.resident_now = state.server.resident_memory()
+        if len(state.sessions) <= MANY_CLIENTS or now - self._last_clients >= 1.0:
+            self._last_clients = now
+            self._look_at_clients()
+        if self._is_resident_over:
+            self._free_resident()
+        self.look()
+
+    def _free_resident(self) -> None:
+        """The process is larger than its account: evict some, as far as that can be the reason."""
+        config = self.state.config
+        shard = self.state.proactor.shard
+        if not (shard.evictor.policy.kind and config.enable_heartbeat_rss_eviction):
+            return
+        if self.total * 2 > self.limit:
+            self._free(min(self.held, config.max_eviction_per_heartbeat * WRITE_BYTES))
+
+    def _look_at_clients(self) -> None:
+        """Add the buffers of clients up, and disconnect the greediest if all take too much."""
+        state = self.state
+        sizes = {session: client_size(session) for session in state.sessions.values()}
+        self.client_bytes = total = sum(sizes.values())
+        limit = state.config.maxmemory_clients
+        if limit < 0:
+            # A percentage, see `nogil_df.base.config_values`.
+            limit = self.limit * -limit // 100
+        if not limit:
+            return
+        guards = [peer.service.memory for peer in state.proactor.peers if peer.service is not None]
+        everyone = sum(guard.client_bytes for guard in guards)
+        if everyone <= limit:
+            return
+        aim = total * limit // everyone
+        # Who takes less than a fair share did not bring this about.
+        fair = limit // max(1, sum(len(guard.state.sessions) for guard in guards))
+        for session, size in sorted(sizes.items(), key=lambda item: item[1], reverse=True):
+            if total <= aim or size <= fair:
+                break
+            if not session.no_evict:
+                total -= size
+                self.evicted_clients += 1
+                session.transport.close(after_replies=False)
+        self.client_bytes = total
+
+
+def client_size(session: Session) -> int:
+    """Bytes that a client takes, with what it has sent, queued in MULTI, and not fetched yet. O(1)."""
+    figures = session.transport.describe()
+    queued = session.queued_bytes if session.queue else 0
+    size: int = CLIENT_BYTES + figures.get("qbuf", 0) + figures.get("omem", 0) + queued
+    return size
+
+
+def look_too(proactor: Proactor, message: Message) -> None:
+    """Message handler: another thread is over the limit."""
+    proactor.service.memory.look(asked=True)
