@@ -21,6 +21,7 @@ from nogil_df.base.interpreter import is_gil_enabled
 from nogil_df.commands.access import catalogue_of
 from nogil_df.commands.acl import AclFileError, read_acl_file
 from nogil_df.commands.dispatch import Dispatcher
+from nogil_df.commands.registry import all_rows
 from nogil_df.commands.saver import KEEPER, saver_of
 from nogil_df.commands.spec import Command, Row
 from nogil_df.commands.threadstate import ThreadState
@@ -82,11 +83,15 @@ def make_thread(
     proactor.service = state
     dispatcher = Dispatcher(proactor, rows, ReplyEncoder(), state)
     state.dispatcher = dispatcher
+    state.admin = dispatcher
     state.dispatchers = (dispatcher,)
     state.set_users(make_users(dispatcher.table.values(), options))
     if options.memcached_port:
         state.memcached = make_dispatcher(proactor, state)
-        state.dispatchers = (dispatcher, state.memcached)
+        state.dispatchers += (state.memcached,)
+    if options.admin_port and (options.rename_command or options.restricted_commands):
+        state.admin = Dispatcher(proactor, all_rows(), dispatcher.encoder, state)
+        state.dispatchers += (state.admin,)
     for each in state.dispatchers:
         each.reconfigure()
     if index == KEEPER:

@@ -18,12 +18,13 @@ import signal
 import socket
 import sys
 import threading
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from types import FrameType
 from typing import Any
 
 from nogil_df.base import compiled, log
 from nogil_df.base.clock import Clock
+from nogil_df.base.config import ConfigView
 from nogil_df.base.flags import FlagError, Options
 from nogil_df.base.interpreter import may_import
 from nogil_df.base.machine import Resident
@@ -37,7 +38,7 @@ from nogil_df.console.aside import Aside
 from nogil_df.net import express
 from nogil_df.net.alarm import Alarm
 from nogil_df.net.descriptors import allow_clients
-from nogil_df.net.listener import MEMCACHED, Listener, ListenError, listen_tcp, listen_unix
+from nogil_df.net.listener import ADMIN, MEMCACHED, TLS, Listener, ListenError, listen_tcp, listen_unix
 from nogil_df.net.loop import Loop
 from nogil_df.net.outbound import Dialer
 from nogil_df.net.poller import Waker, make_poller
@@ -61,7 +62,9 @@ class RunningServer:
     """A server with its threads.
 
     Attributes:
-        port: the TCP port in use, 0 if there is none.
+        port, memcached_port, admin_port, tls_port: TCP ports in use, 0 if there is none; ``ports`` by role.
+        tls_context: what TLS connections are made from; all threads share it, for it keeps the keys of
+            sessions that clients resume, and is used once a connection.
         stops_itself: (argument) nobody waits in `wait`, so SHUTDOWN has to stop the server by itself.
         connections_given: by thread, connections dealt out to it; only the accepting thread writes.
         aside: the thread for work that would keep clients waiting.
@@ -84,6 +87,10 @@ class RunningServer:
         self.started_at = self.clock.monotonic()
         self.port = 0
         self.memcached_port = 0
+        self.admin_port = 0
+        self.tls_port = 0
+        self.ports: dict[int, int] = {}
+        self.tls_context: Any = None
         self.exit_code = 0
         self.connections_rejected = 0
         self.persistence = Persistence(self.started_unix_ms // 1000)
@@ -202,18 +209,41 @@ class RunningServer:
     def addresses(self) -> list[str]:
         """Where the server listens, for people."""
         words = [word.lstrip("-") for word in self.options.bind]
-        found = [f"{word}:{self.port}" for word in words] if self.port else []
-        if self.options.unixsocket:
-            found.append(self.options.unixsocket)
-        if self.memcached_port:
-            found += [f"{word}:{self.memcached_port} (Memcached)" for word in words]
-        return found
+        kinds = (
+            (0, ""),
+            (TLS, " (TLS)"),
+            (MEMCACHED, " (Memcached)"),
+            (MEMCACHED | TLS, " (Memcached, TLS)"),
+        )
+        found = []
+        for role, kind in kinds:
+            port = self.ports.get(role)
+            found += [f"{word}:{port}{kind}" for word in words if port]
+        for role, kind in ((ADMIN, " (admin)"), (ADMIN | TLS, " (admin, TLS)")):
+            port = self.ports.get(role)
+            found += [f"{word}:{port}{kind}" for word in self._admin_words() if port]
+        return [*found, self.options.unixsocket] if self.options.unixsocket else found
+
+    def _admin_words(self) -> Sequence[str]:
+        options = self.options
+        return (options.admin_bind,) if options.admin_bind else [word.lstrip("-") for word in options.bind]
 
     def _open_sockets(self) -> None:
-        """Raises ListenError; what is open by then is in `_sockets`."""
+        """Raises ListenError or TlsError; what is open by then is in `_sockets`."""
         options = self.options
-        self.port = self._open_port(options.bind, -1 if self._any_port else options.port, 0)
-        self.memcached_port = self._open_port(options.bind, options.memcached_port, MEMCACHED)
+        tls = TLS if options.tls else 0
+        if options.tls or options.tls_port:
+            reason = self.renew_tls(ConfigView(options).texts)
+            if reason:
+                raise ListenError(reason)
+        self.port = self._open_port(options.bind, -1 if self._any_port else options.port, tls)
+        self.memcached_port = self._open_port(options.bind, options.memcached_port, MEMCACHED | tls)
+        if options.tls_port:
+            self.tls_port = self._open_port(options.bind, options.tls_port, TLS)
+        if options.admin_port:
+            role = ADMIN | (0 if options.no_tls_on_admin_port else tls)
+            words = (options.admin_bind,) if options.admin_bind else options.bind
+            self.admin_port = self._open_port(words, options.admin_port, role)
         if options.unixsocket:
             unix = listen_unix(options.unixsocket, options.unixsocketperm, options.tcp_backlog)
             self._sockets.append((unix, options.unixsocket, 0))
@@ -226,7 +256,30 @@ class RunningServer:
             self._sockets += [(sock, "", role) for sock in opened]
             if opened and not wanted:
                 wanted = opened[0].getsockname()[1]
+        if wanted:
+            self.ports[role] = wanted
         return wanted
+
+    def renew_tls(self, settings: Mapping[str, str]) -> str:
+        """Take over the settings of TLS, and read its files again, for connections to come.
+
+        Args:
+            settings: texts by Redis's names of the parameters.
+
+        Returns:
+            Why they can't be used, in which case nothing has changed; "" if all is well.
+        """
+        if not (self.options.tls or self.options.tls_port):
+            return ""
+        try:
+            from nogil_df.net.tls import TlsError, make_context
+        except ImportError:
+            return "this Python has no ssl module, so there is no TLS"
+        try:
+            self.tls_context = make_context(settings)
+        except TlsError as error:
+            return str(error)
+        return ""
 
     # What threads ask of the server as a whole.
 

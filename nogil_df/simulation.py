@@ -288,6 +288,10 @@ class Simulation:
         """See `RunningServer`."""
         return sum(thread.proactor.shard.dirty for thread in self.threads)
 
+    def renew_tls(self, settings: dict[str, str]) -> str:
+        """See `RunningServer`: there are no sockets to encrypt."""
+        return ""
+
     def request_stop(self, exit_code: int = 0) -> None:
         """See `RunningServer`: only noted."""
         self.exit_code = exit_code

@@ -42,7 +42,7 @@ COMPILE_LOG = ROOT / ".venv-compile.log"
 EXTRAS: dict[str, list[str]] = {"run": [], "lint": [], "test": ["test"], "bench": ["bench"]}
 NEEDS_TOOLS = ("lint", "test")
 NEEDS_COMMANDS = {
-    "test": ("redis-server", "redis-cli", "redis-benchmark", "memcached"),
+    "test": ("redis-server", "redis-cli", "redis-benchmark", "memcached", "memccapable", "openssl"),
     "bench": ("redis-server", "redis-benchmark"),
 }
 # What the compiled modules are made with.

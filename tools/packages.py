@@ -23,6 +23,8 @@ from steps import Lacking, StepFailed, cache_dir, exit_code, run_step
 COMMANDS = {
     "chromium": "chromium",
     "memcached": "memcached",
+    "memccapable": "libmemcached-tools",
+    "openssl": "openssl",
     "redis-benchmark": "redis-tools",
     "redis-cli": "redis-tools",
     "redis-server": "redis-server",

@@ -109,6 +109,7 @@ class ConfigView:
     # What hot or much used code reads; the values are set by _store.
     acl_pubsub_default: str
     aclfile: str
+    admin_nopass: bool
     acllog_max_len: int
     bind: tuple[str, ...]
     cluster_announce_ip: str

@@ -95,6 +95,7 @@ CATALOGUE: Final[dict[str, str]] = {
     "OVERFLOW": "ERR increment or decrement would overflow",
     "DECR_OVERFLOW": "ERR decrement would overflow",
     "NAN_OR_INF": "ERR increment would produce NaN or Infinity",
+    "RESTRICTED": "ERR Cannot execute restricted command (admin only)",
     "NO_SUCH_KEY": "ERR no such key",
     "INDEX_OUT_OF_RANGE": "ERR index out of range",
     "OFFSET_OUT_OF_RANGE": "ERR offset is out of range",

@@ -360,6 +360,48 @@ class Options:
         0, "int", _NET, "TCP port for Memcached clients; 0: none, -1: any free port", low=-1, high=65535
     )
 
+    admin_port: int = flag(
+        0,
+        "int",
+        _NET,
+        "TCP port without limit on clients, renamed or restricted commands; 0: none, -1: any free port",
+        low=-1,
+        high=65535,
+    )
+    admin_bind: str = flag("", "text", _NET, "address for admin_port; '': those of bind")
+    admin_nopass: bool = flag(False, "bool", _NET, "let clients of admin_port in without a password")
+    tls: bool = flag(False, "bool", _NET, "speak TLS, and nothing else, on all TCP ports")
+    tls_port: int = flag(
+        0,
+        "int",
+        _NET,
+        "TCP port for TLS beside the one without; 0: none, -1: any free port",
+        low=-1,
+        high=65535,
+        redis="tls-port",
+    )
+    no_tls_on_admin_port: bool = flag(False, "bool", _NET, "speak without TLS on admin_port")
+    tls_cert_file: str = flag(
+        "", "text", _NET, "the server's certificate", redis="tls-cert-file", mutable=True
+    )
+    tls_key_file: str = flag(
+        "", "text", _NET, "the key of the certificate", redis="tls-key-file", mutable=True
+    )
+    tls_ca_cert_file: str = flag(
+        "",
+        "text",
+        _NET,
+        "authorities whose certificates clients have to show",
+        redis="tls-ca-cert-file",
+        mutable=True,
+    )
+    tls_ca_cert_dir: str = flag(
+        "", "text", _NET, "directory of such authorities, hashed", redis="tls-ca-cert-dir", mutable=True
+    )
+    tls_ciphers: str = flag(
+        "", "text", _NET, "ciphers up to TLS 1.2, as OpenSSL names them", redis="tls-ciphers", mutable=True
+    )
+
     # Threads
     proactor_threads: int = flag(0, "int", _THREADS, "threads; 0: one per usable CPU", low=0, high=1024)
     num_shards: int = flag(

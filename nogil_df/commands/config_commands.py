@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
 Args = list[bytes]
 
+TLS_FAILED = "Unable to update TLS configuration. Check server logs."
 _LOOPBACK = ("127.", "[::1]:", "[::ffff:127.")
 
 
@@ -47,7 +48,7 @@ def cmd_set(context: Context, args: Args) -> Steps:
     change = view.prepare_set(args[2:], local=_is_local(context.session))
     if isinstance(change, ReplyError):
         raise change
-    _change_process(change)
+    _change_process(context, change)
     yield from context.everywhere(apply_change, change)
     yield from context.conclude()
     return OK
@@ -61,12 +62,20 @@ def _is_local(session: Session) -> bool:
     return session.unix_socket or session.address.startswith(_LOOPBACK)
 
 
-def _change_process(change: ConfigChange) -> None:
+def _change_process(context: Context, change: ConfigChange) -> None:
     """Change what belongs to the process and not to a thread.
 
     Raises:
-        ReplyError: the new working directory can't be entered; nothing has changed then.
+        ReplyError: the certificates can't be used, or the new working directory can't be entered; nothing has
+            changed then.
     """
+    if any(name.startswith("tls-") for name in change.names):
+        # Also for the names that were there before: the files may be new.
+        settings = {**context.dispatcher.config.texts, **dict(change.pairs)}
+        reason = context.dispatcher.state.server.renew_tls(settings)
+        if reason:
+            log.warning(f"TLS is as it was: {reason}")
+            raise ReplyError("CONFIG_SET_FAILED", change.pairs[0][0], TLS_FAILED)
     for name, text in change.pairs:
         if name == "dir":
             try:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from nogil_df.base.errors import ReplyError
 from nogil_df.base.flags import FlagError
 from nogil_df.commands import (
     acl,
@@ -64,6 +65,7 @@ from nogil_df.commands.spec import Row
 
 if TYPE_CHECKING:
     from nogil_df.base.flags import Options
+    from nogil_df.commands.session import Session
 
 FAMILIES = (
     strings,
@@ -147,4 +149,29 @@ def rows_for(options: Options) -> tuple[Row, ...]:
         if target is None:
             raise FlagError(f"--command_alias: no such command {name!r}")
         rows[alias.upper()] = replace(target, name=alias.upper())
+    for name in options.restricted_commands:
+        row = rows.get(name)
+        if row is None:
+            raise FlagError(f"--restricted_commands: no such command {name!r}")
+        rows[name] = restricted(row)
     return tuple(rows.values())
+
+
+def restricted(row: Row) -> Row:
+    """A row as clients of an ordinary port see it who may not use the command. O(1)."""
+    return Row(
+        row.name,
+        -1,
+        row.flags,
+        acl=row.acl,
+        since=row.since,
+        group=row.group,
+        syntax=row.syntax,
+        summary=row.summary,
+        run=refuse,
+    )
+
+
+def refuse(session: Session, args: list[bytes]) -> ReplyError:
+    """What a restricted command answers."""
+    return ReplyError("RESTRICTED")

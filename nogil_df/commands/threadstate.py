@@ -98,6 +98,7 @@ class ThreadState:
         "dispatcher",
         "dispatchers",
         "memcached",
+        "admin",
         "clock",
         "sessions",
         "timers",
@@ -153,6 +154,8 @@ class ThreadState:
         self.dispatcher: Dispatcher = None  # type: ignore[assignment]
         # That of Memcached's clients, if they are served; and all there are.
         self.memcached: Dispatcher | None = None
+        # That of the admin port's clients: another one only if it knows commands that the others do not.
+        self.admin: Dispatcher = None  # type: ignore[assignment]
         self.dispatchers: tuple[Dispatcher, ...] = ()
         self.clock = proactor.clock
         self.sessions: dict[int, Session] = {}

@@ -166,7 +166,11 @@ class Connection:
     def _reader(self) -> Callable[[int], None]:
         """What serves this connection once it is known to speak RESP, or Memcached's protocol."""
         express: Express | None = self.state.extra.get("express")
-        if express is None or self.role & NEITHER_PLAIN_NOR_RESP:
+        if (
+            express is None
+            or self.role & NEITHER_PLAIN_NOR_RESP
+            or self.dispatcher is not self.state.dispatcher
+        ):
             return self.on_ready
         return express.reader(self)
 

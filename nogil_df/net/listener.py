@@ -13,7 +13,7 @@ import errno
 import os
 import socket
 import stat
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from nogil_df.base import log
 from nogil_df.base.errors import ReplyError, text
@@ -152,6 +152,7 @@ class Listener:
         if refusal is not None:
             with contextlib.suppress(OSError):
                 sock.setblocking(False)
+                # In clear, which a client of TLS understands as little as it would a bad certificate.
                 start = b"SERVER_ERROR " if self.role & MEMCACHED else b"-"
                 sock.send(b"%b%b\r\n" % (start, text(refusal)))
             sock.close()
@@ -178,7 +179,11 @@ class Listener:
     def _refusal(self, peer: object) -> ReplyError | None:
         state = self.loop.state
         config = state.config
-        if state.server.connected_clients() >= config.maxclients:
+        if self.role & ADMIN:
+            if config.admin_nopass:
+                # Whoever said so means it.
+                return None
+        elif state.server.connected_clients() >= config.maxclients:
             return ReplyError("MAX_CLIENTS")
         if config.protected_mode and state.users.default.no_password and not is_local(peer):
             return ReplyError("DENIED")
@@ -232,21 +237,47 @@ def adopt(proactor: Proactor, message: Message) -> None:
         state.connections_closed += 1
         return
     memcached = role & MEMCACHED
+    admin = role & ADMIN
+    tls = encrypted(sock, state, memcached) if role & TLS else None
+    if role & TLS and tls is None:
+        state.connections_closed += 1
+        return
     parser = state.extra["memcached_engine" if memcached else "engine"].parser()
     connection = Connection(
-        sock,
+        sock if tls is None else tls,
         loop,
-        state.memcached if memcached else state.dispatcher,
+        state.memcached if memcached else state.admin if admin else state.dispatcher,
         parser,
         session_id,
         address,
         local,
-        may_speak_http=config.primary_port_http_enabled and not memcached,
+        may_speak_http=not memcached and (config.primary_port_http_enabled or admin != 0),
         role=role,
     )
-    connection.session.unix_socket = bool(unix_path)
+    session = connection.session
+    session.unix_socket = bool(unix_path)
+    if admin:
+        session.admin = True
+        if config.admin_nopass:
+            session.authenticated = parser.authenticated = True
+            session.refresh_special()
+    if tls is not None:
+        tls.limit_handshake(state.timers, loop.now, connection.drop)
     state.sessions[session_id] = connection.session
     state.connections_received += 1
+
+
+def encrypted(sock: socket.socket, state: Any, memcached: int) -> Any:
+    """The socket with TLS around it; None if the client is gone, or TLS can't be used any more."""
+    start = b"SERVER_ERROR " if memcached else b"-ERR "
+    try:
+        from nogil_df.net.tls import NOT_TLS, TlsSocket
+
+        return TlsSocket(sock, state.server.tls_context, start + NOT_TLS + b"\r\n")
+    except (OSError, ValueError) as error:
+        log.verbose(f"TLS: {error}")
+        sock.close()
+        return None
 
 
 def _keep_alive(sock: socket.socket, seconds: int) -> None:

@@ -1,0 +1,1 @@
+"""Tests of sockets: TLS, ports."""
