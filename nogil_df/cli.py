@@ -65,7 +65,13 @@ def _replace_process() -> None:
     """
     replaced = sys.orig_argv[1:3] == ["-X", "gil=0"]
     if is_free_threaded() and not is_gil_forced_off() and not replaced and sys.executable:
-        os.execv(sys.executable, [sys.executable, "-X", "gil=0", *sys.orig_argv[1:]])
+        command = [sys.executable, "-X", "gil=0", *sys.orig_argv[1:]]
+        if os.name == "nt":
+            # There `execv` makes another process and lets this one end, and the shell thinks all is over.
+            import subprocess
+
+            sys.exit(subprocess.run(command, check=False).returncode)
+        os.execv(sys.executable, command)
 
 
 def _for_interpreter(options: Options) -> Options:

@@ -8,8 +8,8 @@ holds as well. Where nothing is told the machine's own memory counts. Units are 
 from __future__ import annotations
 
 import os
-import resource
-import sys
+
+from nogil_df.base.system import machine_bytes, page_bytes, peak_bytes
 
 UNLIMITED = 1 << 60
 """Limits from here on are none: version 1 writes a number near 2**63 for "no limit"."""
@@ -19,11 +19,9 @@ def resident() -> int:
     """Bytes of this process in memory now; the most there ever were where /proc does not tell."""
     try:
         with open("/proc/self/statm", "rb") as file:
-            return int(file.read().split()[1]) * resource.getpagesize()
+            return int(file.read().split()[1]) * page_bytes()
     except OSError:
-        # Kilobytes, but bytes on macOS.
-        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-        return peak if sys.platform == "darwin" else peak * 1024
+        return peak_bytes()
 
 
 class Resident:
@@ -36,7 +34,7 @@ class Resident:
 
     def __init__(self) -> None:
         try:
-            self._fd = os.open("/proc/self/statm", os.O_RDONLY | os.O_CLOEXEC)
+            self._fd = os.open("/proc/self/statm", os.O_RDONLY | getattr(os, "O_CLOEXEC", 0))
         except OSError:
             self._fd = -1
 
@@ -45,7 +43,7 @@ class Resident:
         fd = self._fd
         if fd < 0:
             return resident()
-        return int(os.pread(fd, 100, 0).split()[1]) * resource.getpagesize()
+        return int(os.pread(fd, 100, 0).split()[1]) * page_bytes()
 
     def close(self) -> None:
         """Close the file; `read` goes on working, as `resident`."""
@@ -56,10 +54,7 @@ class Resident:
 
 def system_memory() -> int:
     """Bytes of memory that the machine has; 0 if it does not tell."""
-    try:
-        return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-    except (OSError, ValueError):
-        return 0
+    return machine_bytes()
 
 
 def usable_memory(root: str = "/") -> int:

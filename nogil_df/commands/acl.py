@@ -19,6 +19,7 @@ from nogil_df.acl.selector import RuleError, has_spaces
 from nogil_df.acl.user import DEFAULT, UnmatchedParenthesis, User, Users
 from nogil_df.base.errors import ReplyError
 from nogil_df.base.numbers import parse_int
+from nogil_df.base.system import sync_directory
 from nogil_df.commands.access import KEEPER as LOG_KEEPER
 from nogil_df.commands.access import clear_log, denial, read_log
 from nogil_df.commands.help import help_row
@@ -320,11 +321,7 @@ def _replace_file(path: str, data: bytes) -> None:
         with contextlib.suppress(OSError):
             os.unlink(aside)
         raise
-    folder = os.open(directory, os.O_RDONLY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
+    sync_directory(directory)
 
 
 def _acl_file(session: Session) -> str:

@@ -11,14 +11,13 @@ from __future__ import annotations
 
 import os
 import platform
-import resource
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from nogil_df import __version__
-from nogil_df.base import compiled, interpreter
+from nogil_df.base import compiled, interpreter, system
 from nogil_df.base.machine import resident, system_memory
 from nogil_df.base.version import REDIS_VERSION
 from nogil_df.commands.cluster import is_cluster
@@ -88,14 +87,13 @@ def server(report: Report) -> Lines:
     config = state.config
     whole = state.server
     now_us = state.clock.unix_us()
-    system = os.uname()
     yield "redis_version", REDIS_VERSION
     yield "nogil_df_version", __version__
     yield "redis_git_sha1", "00000000"
     yield "redis_git_dirty", 0
     yield "redis_build_id", f"nogil-df-{__version__}"
     yield "redis_mode", "cluster" if is_cluster(config) else "standalone"
-    yield "os", f"{system.sysname} {system.release} {system.machine}"
+    yield "os", system.system_name()
     yield "arch_bits", 64 if sys.maxsize > 1 << 32 else 32
     yield "monotonic_clock", "POSIX clock_gettime"
     yield "multiplexing_api", multiplexer(state)
@@ -375,14 +373,14 @@ def replication(report: Report) -> Lines:
 
 def cpu(report: Report) -> Lines:
     """# CPU, in seconds. Redis's main thread is the first shard thread; ours serves nobody."""
-    own = resource.getrusage(resource.RUSAGE_SELF)
-    children = resource.getrusage(resource.RUSAGE_CHILDREN)
+    user, in_system = system.cpu_seconds()
+    children_user, children_sys = system.cpu_seconds_of_children()
     first = report.figures.threads[0].counts
-    yield "used_cpu_sys", f"{own.ru_stime:.6f}"
-    yield "used_cpu_user", f"{own.ru_utime:.6f}"
-    yield "used_cpu_sys_children", f"{children.ru_stime:.6f}"
-    yield "used_cpu_user_children", f"{children.ru_utime:.6f}"
-    yield "used_cpu_sys_main_thread", f"{first['cpu_sys']:.6f}"
+    yield "used_cpu_sys", f"{in_system:.6f}"
+    yield "used_cpu_user", f"{user:.6f}"
+    yield "used_cpu_in_systemchildren", f"{children_sys:.6f}"
+    yield "used_cpu_user_children", f"{children_user:.6f}"
+    yield "used_cpu_in_systemmain_thread", f"{first['cpu_sys']:.6f}"
     yield "used_cpu_user_main_thread", f"{first['cpu_user']:.6f}"
 
 

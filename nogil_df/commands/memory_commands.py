@@ -7,13 +7,13 @@ first, so that the ratio between the two means something only once there is data
 
 from __future__ import annotations
 
-import os
 import sys
 from typing import TYPE_CHECKING, Any
 
 from nogil_df.base.errors import ReplyError
 from nogil_df.base.machine import resident
 from nogil_df.base.numbers import format_memory, parse_int
+from nogil_df.base.system import page_bytes
 from nogil_df.commands.help import help_row
 from nogil_df.commands.spec import NOTHING, Row, container, multi
 from nogil_df.commands.statistics import CLIENTS, Figures, gather
@@ -153,7 +153,7 @@ def shared() -> int:
     """Resident bytes of this process that come from files (code, libraries); 0 where /proc does not tell."""
     try:
         with open("/proc/self/statm", "rb") as file:
-            return int(file.read().split()[2]) * os.sysconf("SC_PAGE_SIZE")
+            return int(file.read().split()[2]) * page_bytes()
     except OSError:
         return 0
 

@@ -10,7 +10,6 @@ latencies.
 
 from __future__ import annotations
 
-import resource
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
@@ -18,6 +17,7 @@ from functools import cached_property
 from itertools import islice
 from typing import TYPE_CHECKING
 
+from nogil_df.base.system import cpu_seconds_of_thread
 from nogil_df.commands.client_list import CLIENT_BYTES
 from nogil_df.commands.functions import counts as function_counts
 from nogil_df.commands.scripting import Scripting
@@ -219,7 +219,7 @@ def _rates(state: ThreadState) -> dict[str, float]:
 def _core_counters(proactor: Proactor) -> dict[str, float]:
     engine = proactor.engine
     dispatcher = proactor.service.dispatcher
-    usage = resource.getrusage(getattr(resource, "RUSAGE_THREAD", resource.RUSAGE_SELF))
+    user, in_system = cpu_seconds_of_thread()
     return {
         "hops_sent": proactor.hops_sent,
         "messages_handled": proactor.messages_handled,
@@ -232,8 +232,8 @@ def _core_counters(proactor: Proactor) -> dict[str, float]:
         "squashed_hops": dispatcher.squashed_hops,
         "squashed_commands": dispatcher.squashed_commands,
         "squashed_ns": dispatcher.squashed_ns,
-        "cpu_user": usage.ru_utime,
-        "cpu_sys": usage.ru_stime,
+        "cpu_user": user,
+        "cpu_sys": in_system,
     }
 
 

@@ -20,13 +20,13 @@ from __future__ import annotations
 
 import base64
 import binascii
-import os
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
 from nogil_df.base.errors import ReplyError
+from nogil_df.base.system import host_name
 from nogil_df.commands import access, slowlog
 from nogil_df.commands.context import collect
 from nogil_df.console import api, files, metrics
@@ -149,7 +149,7 @@ class Application:
 
     def __init__(self, proactor: Proactor) -> None:
         self.proactor = proactor
-        name = os.uname().nodename.lower()
+        name = host_name().lower()
         self._names = {name, name.partition(".")[0], "localhost"}
 
     def handle(self, request: Request, session: Session, client: Client) -> None:

@@ -7,12 +7,12 @@ here: what the tools expect by slab class is told as one class, number 1, that h
 from __future__ import annotations
 
 import os
-import resource
 import struct
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, Final
 
 from nogil_df import __version__
+from nogil_df.base.system import cpu_seconds
 from nogil_df.commands.spec import NOTHING, Row, multi
 from nogil_df.memcached.replies import COUNTERS
 from nogil_df.memcached.storage import complaint, is_string
@@ -104,7 +104,7 @@ def _general(context: Context, total: Figures) -> list[tuple[str, Any]]:
     server = context.dispatcher.state.server
     config = context.dispatcher.config
     clock = context.dispatcher.clock
-    usage = resource.getrusage(resource.RUSAGE_SELF)
+    user, in_system = cpu_seconds()
     gets = total["get_hits"] + total["get_misses"]
     return [
         ("pid", os.getpid()),
@@ -112,8 +112,8 @@ def _general(context: Context, total: Figures) -> list[tuple[str, Any]]:
         ("time", clock.unix_ms() // 1000),
         ("version", VERSION),
         ("pointer_size", struct.calcsize("P") * 8),
-        ("rusage_user", f"{usage.ru_utime:.6f}"),
-        ("rusage_system", f"{usage.ru_stime:.6f}"),
+        ("rusage_user", f"{user:.6f}"),
+        ("rusage_system", f"{in_system:.6f}"),
         ("max_connections", config.maxclients),
         ("curr_connections", server.connected_clients()),
         ("total_connections", total["total_connections"]),

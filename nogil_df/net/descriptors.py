@@ -6,7 +6,7 @@ clients raises it, as redis-server does at its start.
 
 from __future__ import annotations
 
-import resource
+from nogil_df.base.system import allow_open_files
 
 RESERVED = 32
 """Descriptors kept for everything that is no client: listeners, wake-ups, files, the log. Redis's figure."""
@@ -22,16 +22,5 @@ def allow_clients(wanted: int, threads: int) -> int:
         How many clients there are descriptors for, at most ``wanted``.
     """
     beside = RESERVED + PER_THREAD * threads
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    needed = wanted + beside
-    if soft != resource.RLIM_INFINITY and soft < needed:
-        better = needed if hard == resource.RLIM_INFINITY else min(needed, hard)
-        try:
-            resource.setrlimit(resource.RLIMIT_NOFILE, (better, hard))
-            soft = better
-        except (OSError, ValueError):
-            # macOS has a bound of its own below a hard limit of "infinity".
-            soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
-    if soft == resource.RLIM_INFINITY:
-        return wanted
-    return max(1, min(wanted, soft - beside))
+    limit = allow_open_files(wanted + beside)
+    return wanted if limit is None else max(1, min(wanted, limit - beside))

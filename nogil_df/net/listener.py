@@ -65,7 +65,9 @@ def listen_tcp(address: str, port: int, backlog: int) -> list[socket.socket]:
             return []
         raise ListenError(f"can't listen on {name}:{port}: {error.strerror or error}") from None
     try:
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        # On Windows SO_REUSEADDR would let another process take the port over.
+        exclusive = getattr(socket, "SO_EXCLUSIVEADDRUSE", None)
+        sock.setsockopt(socket.SOL_SOCKET, exclusive or socket.SO_REUSEADDR, 1)
         if family == socket.AF_INET6:
             sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
         sock.bind(where)
@@ -85,6 +87,8 @@ def listen_unix(path: str, mode: int, backlog: int) -> socket.socket:
     Raises:
         ListenError: with the reason.
     """
+    if not hasattr(socket, "AF_UNIX"):
+        raise ListenError(f"can't listen on {path}: this system has no unix sockets")
     try:
         with contextlib.suppress(FileNotFoundError):
             if not stat.S_ISSOCK(os.stat(path).st_mode):

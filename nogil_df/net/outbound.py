@@ -118,7 +118,7 @@ class Exchange:
             try:
                 self.sock = sock = socket.socket(family, socket.SOCK_STREAM)
                 sock.setblocking(False)
-                if family != socket.AF_UNIX:
+                if family in (socket.AF_INET, socket.AF_INET6):
                     sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
                 sock.connect(address)
             except BlockingIOError:

@@ -38,8 +38,8 @@ class Poller(Protocol):
 class SelectorPoller:
     """Any platform that has ``selectors``."""
 
-    def __init__(self) -> None:
-        self._selector = selectors.DefaultSelector()
+    def __init__(self, selector: selectors.BaseSelector | None = None) -> None:
+        self._selector = selector or selectors.DefaultSelector()
         self._idle: set[int] = set()
 
     def register(self, fd: int, mask: int) -> None:
@@ -84,9 +84,16 @@ def _to_selector(mask: int) -> int:
     return (selectors.EVENT_READ if mask & READ else 0) | (selectors.EVENT_WRITE if mask & WRITE else 0)
 
 
-def make_poller(*, fallback: bool = False) -> Poller:
-    """The best poller of this platform; ``fallback`` forces the portable one."""
-    if not fallback and hasattr(select, "epoll"):
+def is_portable() -> bool:
+    """Whether only what every platform has is to be used; for tests of that on Linux."""
+    return os.environ.get("NOGIL_DF_PORTABLE", "") not in ("", "0")
+
+
+def make_poller(*, fallback: bool | None = None) -> Poller:
+    """The best poller there is; ``fallback`` forces what even Windows has; None: see `is_portable`."""
+    if is_portable() if fallback is None else fallback:
+        return SelectorPoller(selectors.SelectSelector())
+    if hasattr(select, "epoll"):
         return select.epoll()
     return SelectorPoller()
 
@@ -99,10 +106,11 @@ class Waker:
 
     __slots__ = ("_alone", "_pair", "fd")
 
-    def __init__(self, *, fallback: bool = False) -> None:
+    def __init__(self, *, fallback: bool | None = None) -> None:
+        portable = is_portable() if fallback is None else fallback
         self._pair: tuple[socket.socket, socket.socket] | None = None
         self._alone: Poller | None = None
-        if not fallback and hasattr(os, "eventfd"):
+        if not portable and hasattr(os, "eventfd"):
             self.fd = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
         else:
             self._pair = socket.socketpair()

@@ -11,6 +11,8 @@ import contextlib
 import os
 from typing import Final
 
+from nogil_df.base.system import sync_data, sync_directory
+
 SYNC_EVERY: Final = 32 << 20
 """Bytes after which what was written is pushed to the disk, so that the sync at the end has little left."""
 
@@ -46,7 +48,7 @@ class AsideFile:
         self._unsynced += size
         if self._unsynced >= SYNC_EVERY:
             self._unsynced = 0
-            os.fdatasync(self._file.fileno())
+            sync_data(self._file.fileno())
 
     def commit(self) -> None:
         """Make it safe, and put it in its place."""
@@ -63,21 +65,14 @@ class AsideFile:
             os.unlink(self.aside)
 
 
-def sync_directory(path: str) -> None:
-    """Make the names in a directory safe. Raises OSError."""
-    descriptor = os.open(path or ".", os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
 def is_left(pid: int) -> bool:
     """Whether what a process has aside was left there by a crash. Our own saves are known to be over."""
     return pid == os.getpid() or not _lives(pid)
 
 
 def _lives(pid: int) -> bool:
+    if os.name == "nt":
+        return True  # Signal 0 is Ctrl-C there.
     try:
         os.kill(pid, 0)
     except ProcessLookupError:
