@@ -17,8 +17,7 @@ from nogil_df.base.system import page_bytes
 from nogil_df.commands.help import help_row
 from nogil_df.commands.spec import NOTHING, Row, container, multi
 from nogil_df.commands.statistics import CLIENTS, Figures, gather
-from nogil_df.shard.dash import DEADLINE_BYTES
-from nogil_df.shard.memory import SLOT_OVERHEAD, record_size
+from nogil_df.shard.memory import record_size
 from nogil_df.wire.values import OK, Verbatim
 
 if TYPE_CHECKING:
@@ -56,8 +55,7 @@ def op_usage(db: Keyspace, key: bytes, h: int) -> int | None:
     value = db.table.look(key, h)
     if value is None:
         return None
-    deadline = DEADLINE_BYTES if db.table.deadline(key, h) else 0
-    return record_size(key, value) + SLOT_OVERHEAD + deadline
+    return record_size(key, value) + db.table.record_bytes(key, h)
 
 
 # STATS.
@@ -84,8 +82,9 @@ def table_sizes(proactor: Proactor, argument: Any) -> dict[int, tuple[int, int]]
     sizes: dict[int, tuple[int, int]] = {}
     for db in proactor.shard.dbs:
         if len(db):
-            expires = db.table.expiring * DEADLINE_BYTES
-            sizes[db.index] = db.table.memory_usage() - expires, expires
+            table = db.table
+            expires = table.expiring * table.deadline_bytes
+            sizes[db.index] = table.memory_usage() - table.payload() - expires, expires
     return sizes
 
 

@@ -191,7 +191,7 @@ def _counters(state: ThreadState) -> dict[str, float]:
         "used": used,
         "peak": state.memory_peak,
         "empty": state.memory_at_start,
-        "data": sum(db.used for db in shard.dbs),
+        "data": sum(db.used + db.table.payload() for db in shard.dbs),
         "keys": sum(len(db) for db in shard.dbs),
         "dirty": shard.dirty,
         "hits": shard.hits,

@@ -33,6 +33,7 @@ from nogil_df.commands.string_options import (
 from nogil_df.commands.strings_many import many_get, many_set
 from nogil_df.shard.flagged import Flagged
 from nogil_df.shard.memory import value_size
+from nogil_df.shard.table import PACKED
 
 if TYPE_CHECKING:
     from nogil_df.commands.session import Session
@@ -98,10 +99,10 @@ def op_set(db: Keyspace, args: Any, h: int) -> Any:
         key = args[1]
         value = args[2]
         old = db.table.put(key, h, value, 0)
-        if old.__class__ is bytes:
-            db.used += len(value) - len(old)
-        else:
+        if old.__class__ is not bytes:
             db.account_put(key, value, old)
+        elif not PACKED:
+            db.used += len(value) - len(old)
         db.shard.dirty += 1
         if db.observed:
             db.tell(key, events.STRING, b"set")

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 from nogil_df.base.errors import ReplyError
-from nogil_df.shard.dash_many import get_many, put_many
+from nogil_df.shard.table import PACKED, get_many, put_many
 
 if TYPE_CHECKING:
     from nogil_df.shard.keyspace import Keyspace
@@ -63,7 +63,8 @@ def many_set(db: Keyspace, hashes: Hashes, keys: Keys, values: Sequence[bytes], 
         values = [b"%b" % value for value in values]
     replaced = put_many(db.table, keys, hashes, values, foreign)
     if {*map(type, replaced)} == _BYTES:
-        db.used += sum(map(len, values)) - sum(map(len, replaced))
+        if not PACKED:
+            db.used += sum(map(len, values)) - sum(map(len, replaced))
     else:
         for key, value, old in zip(keys, values, replaced, strict=True):
             db.account_put(key, value, old)

@@ -22,7 +22,7 @@ from nogil_df.base.numbers import (
 )
 from nogil_df.commands.spec import Row, single
 from nogil_df.commands.string_options import KEEP_DEADLINE, NO_DEADLINE
-from nogil_df.shard.dash_many import revise_many
+from nogil_df.shard.table import PACKED, revise_many
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -43,7 +43,8 @@ def op_incr(db: Keyspace, args: Args, h: int) -> int:
         number = int(value) + 1
         text = b"%d" % number
         db.table.replace(key, h, text)
-        db.used += len(text) - len(value)
+        if not PACKED:
+            db.used += len(text) - len(value)
         db.shard.dirty += 1
         if db.observed:
             db.tell(key, events.STRING, b"incrby")
@@ -61,7 +62,8 @@ def many_incr(db: Keyspace, hashes: Sequence[int], keys: Sequence[bytes], values
             return error.bare()
 
     sums, grown = revise_many(db.table, keys, hashes, _plus_one, one)
-    db.used += grown
+    if not PACKED:
+        db.used += grown
     # What `one` answered it has counted itself.
     db.shard.dirty += list(map(type, sums)).count(bytes)
     return [int(value) if value.__class__ is bytes else value for value in sums]

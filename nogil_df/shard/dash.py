@@ -58,6 +58,7 @@ RANDOM_TRIES = 32
 
 SEGMENT_BYTES = 16_500  # of one laid out: twice 840 bytes, two lists of 840 pointers, the small parts
 DIRECTORY_ENTRY_BYTES = 8
+SLOT_OVERHEAD = 28  # a record's share of its segment (840 slots in 16,500 bytes) at the usual load, 70 %
 DEADLINE_BYTES = 140  # an int and its share of a dict, which leaves as much behind when it grows
 
 type OnExpired = Callable[[bytes, int, Any], object]
@@ -75,7 +76,7 @@ class Tick(Protocol):
 class SegmentView(Protocol):
     """What may be seen of a segment: its slots by number, with sequences of one byte for each of them.
 
-    `ages` and `ghosts` may be changed in place, nothing else.
+    `ages` may be changed, and must be assigned afterwards, as it can be a copy. Nothing else may be.
     """
 
     count: int
@@ -113,6 +114,9 @@ class DashTable:
     `tick.ms` is the time, `hash_key` the function that the hashes given to the methods come from; it is
     called again for each key of a segment that splits, merges or is scanned.
     """
+
+    deadline_bytes = DEADLINE_BYTES
+    """What a deadline adds to `memory_usage`."""
 
     __slots__ = (
         "_aging",
@@ -353,6 +357,18 @@ class DashTable:
         """How many slots the segments have. O(depth)."""
         return sum(self._depths) * SEGMENT_SLOTS
 
+    @property
+    def entries(self) -> int:
+        """How many entries the directory has. O(1)."""
+        return len(self._directory)
+
+    def layout(self) -> list[tuple[int, ...]]:
+        """Prefix, depth, records, slots and spilled records of each segment, for tests. O(segments)."""
+        return [
+            (segment.prefix, segment.depth, segment.count, len(segment.fingerprints), len(segment.spill))
+            for segment in self._segments()
+        ]
+
     def memory_usage(self) -> int:
         """Bytes that the structure takes, without keys and values; an estimate. O(depth)."""
         if not self._count:
@@ -362,6 +378,15 @@ class DashTable:
             + len(self._directory) * DIRECTORY_ENTRY_BYTES
             + self.expiring * DEADLINE_BYTES
         )
+
+    def payload(self) -> int:
+        """Bytes of `memory_usage` that are records: none, as keys and values are objects."""
+        return 0
+
+    def record_bytes(self, key: bytes, h: int) -> int:
+        """A record's share of the structure, 0 if absent. O(1)."""
+        deadline = self.deadline(key, h)
+        return 0 if deadline < 0 else SLOT_OVERHEAD + (DEADLINE_BYTES if deadline else 0)
 
     def clear(self) -> None:
         """Drop every record, unreported.

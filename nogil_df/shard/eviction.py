@@ -199,6 +199,7 @@ def worth_least_to_cache(segment: SegmentView, slots: Slots, most: int) -> Slots
         else:
             going.append(slot)
     ages[:] = ages.translate(CACHE_OLDER)
+    segment.ages = ages
     return going
 
 

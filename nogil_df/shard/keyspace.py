@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING, Any
 
 from nogil_df.base import keyspace_events as events
 from nogil_df.base.errors import ReplyError
-from nogil_df.shard.dash import DashTable
 from nogil_df.shard.field_deadlines import FieldExpiry
 from nogil_df.shard.hashes import HashValue
 from nogil_df.shard.memory import own, record_size, value_size
+from nogil_df.shard.table import PACKED, DashTable
 
 if TYPE_CHECKING:
     from nogil_df.shard.shard import Shard
@@ -120,7 +120,8 @@ class Keyspace:
         """
         old = self.table.put(key, h, value, deadline)
         if old.__class__ is bytes and value.__class__ is bytes:
-            self.used += len(value) - len(old)
+            if not PACKED:
+                self.used += len(value) - len(old)
         else:
             self.account_put(key, value, old)
         return old

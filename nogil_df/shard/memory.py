@@ -6,13 +6,16 @@ next, so that is up to a quarter, mostly a tenth. The account has to be kept by 
 every write, so rounding is a constant here, fitted to small objects, where it matters most. A test holds the
 account of a shard within 20 % of what the process really grows by, for keys and values of many sizes.
 
-A record's share of its segment is not in these figures: the table counts its segments as a whole.
+A record's share of its segment is not in these figures: the table counts its segments as a whole. The
+compiled table holds keys and strings in its segments, and so counts them: there they are nothing here.
 """
 
 from __future__ import annotations
 
 from sys import getsizeof
 from typing import Any
+
+from nogil_df.shard.table import PACKED
 
 ROUNDING = 15
 """What the allocator adds to an object of some dozens to some hundreds of bytes, on average."""
@@ -23,14 +26,11 @@ BYTES_OVERHEAD = getsizeof(b"") + ROUNDING
 RECORD_OVERHEAD = 2 * BYTES_OVERHEAD
 """Key and value objects of a record whose value is bytes."""
 
-SLOT_OVERHEAD = 28
-"""A record's share of its segment (840 slots in 16,500 bytes) at the usual load, 70 %; for MEMORY USAGE."""
-
 
 def value_size(value: Any) -> int:
-    """Bytes held by a stored value. O(1) for strings; other types keep their own count in ``memory``."""
+    """Bytes held by a stored value, beside the table; objects of ours keep count in ``memory``. O(1)."""
     if value.__class__ is bytes:
-        return BYTES_OVERHEAD + len(value)
+        return 0 if PACKED else BYTES_OVERHEAD + len(value)
     if isinstance(value, bytearray):
         return getsizeof(value) + ROUNDING
     size: int = value.memory
@@ -38,7 +38,9 @@ def value_size(value: Any) -> int:
 
 
 def record_size(key: bytes, value: Any) -> int:
-    """Bytes held by a record's key and value. O(1)."""
+    """Bytes held by a record's key and value, beside the table. O(1)."""
+    if PACKED:
+        return value_size(value)
     if value.__class__ is bytes:
         return RECORD_OVERHEAD + len(key) + len(value)
     return BYTES_OVERHEAD + len(key) + value_size(value)

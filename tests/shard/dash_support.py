@@ -5,8 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from nogil_df.base.hashing import hash_key
+from nogil_df.shard import dash, table
 from nogil_df.shard.dash import DashTable
 from nogil_df.shard.dash_segment import FINGERPRINTS, REMAINDERS
+
+TABLES: dict[str, type[DashTable]] = {"reference": dash.DashTable}
+"""The implementations there are, by name."""
+
+if table.PACKED:
+    TABLES["compiled"] = table.DashTable
 
 
 class Tick:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -11,6 +12,8 @@ from nogil_df.base.hashing import hash_key
 from nogil_df.shard.ages import OLDEST, moved, seconds, step_bits, translation
 from nogil_df.shard.dash import DashTable
 from nogil_df.shard.shard import Tick
+
+pytestmark = pytest.mark.usefixtures("each_table")
 
 NOW = 1_700_000_000
 

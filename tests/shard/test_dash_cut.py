@@ -11,6 +11,8 @@ import pytest
 from nogil_df.shard.dash import DashTable
 from tests.shard.dash_support import HASHES, Tick, key_of
 
+pytestmark = pytest.mark.usefixtures("each_table")
+
 type Contents = dict[bytes, tuple[Any, int]]
 
 

@@ -13,8 +13,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from nogil_df.shard.dash import DashTable
-from tests.shard.dash_support import HASHES, Tick, key_of
+from tests.shard.dash_support import HASHES, TABLES, Tick, key_of
 
 KEYS = st.integers(0, 40).map(key_of)
 LIFETIMES = st.integers(-5, 500)
@@ -22,11 +21,13 @@ SPANS = st.tuples(st.integers(0, 2_500), st.integers(1, 1_500))
 
 
 class DashMachine(RuleBasedStateMachine):
+    table_class = TABLES["reference"]
+
     @initialize(name=st.sampled_from(sorted(HASHES)), ghosts=st.booleans())
     def start(self, name: str, ghosts: bool) -> None:
         self.tick = Tick()
         self.hash_key = HASHES[name]
-        self.table = DashTable(self.tick, self.on_expired, hash_key=self.hash_key)
+        self.table = self.table_class(self.tick, self.on_expired, hash_key=self.hash_key)
         self.ghosts = ghosts
         self.table.uses[:] = bytes([*range(1, 256), 255])
         self.model: dict[bytes, tuple[list[int], int]] = {}
@@ -47,7 +48,7 @@ class DashMachine(RuleBasedStateMachine):
         assert 0 < deadline < self.tick.ms
         self.owed.discard(key)
 
-    def on_change(self, records: list[tuple[bytes, Any, int]]) -> None:
+    def on_change(self, records: list[tuple[bytes, Any, int, int]]) -> None:
         assert records
         for key, value, deadline, _ in records:
             assert key not in self.handed, "handed out twice"
@@ -238,3 +239,11 @@ class DashMachine(RuleBasedStateMachine):
 
 DashMachine.TestCase.settings = settings(max_examples=40, stateful_step_count=30, deadline=None)
 TestDashModel = DashMachine.TestCase
+
+if "compiled" in TABLES:
+
+    class CompiledMachine(DashMachine):
+        table_class = TABLES["compiled"]
+
+    CompiledMachine.TestCase.settings = DashMachine.TestCase.settings
+    TestCompiledModel = CompiledMachine.TestCase
