@@ -16,6 +16,7 @@ from __future__ import annotations
 import gc
 import gzip
 import re
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
@@ -105,6 +106,8 @@ OF_INFO: tuple[tuple[str, str, str, str, str], ...] = (
         "rdb_last_bgsave_time_sec",
         "How long the last snapshot took; -1 if there is none",
     ),
+    ("nogil_df_save_failures_total", COUNTER, "Persistence", "snapshot_failures", "Snapshots that failed"),
+    ("nogil_df_last_save_bytes", GAUGE, "Persistence", "snapshot_last_bytes", "Size of the last snapshot"),
     ("nogil_df_loading", GAUGE, "Persistence", "loading", "1 while a snapshot is read"),
     ("nogil_df_connected_replicas", GAUGE, "Replication", "connected_slaves", "Replicas that follow"),
     ("nogil_df_transactions_scheduled_total", COUNTER, "Transaction", "tx_scheduled_total", "Parts queued"),
@@ -200,9 +203,17 @@ QUANTILES = (0.5, 0.75, 0.95, 0.99, 0.999)
 _BARE_COUNTER = re.compile(rb"^(# TYPE dragonfly_\w+_seconds) untyped$", re.MULTILINE)
 
 
+MEMCACHED = "memcached_"
+"""What names of counts begin with that come from Memcached's clients."""
+
+
 def gather_all(proactor: Any, wanted: frozenset[str]) -> ThreadFigures:
     """On every thread: its figures. O(commands + clients)."""
-    return gather(proactor, wanted)
+    figures = gather(proactor, wanted)
+    memcached = proactor.service.memcached
+    if memcached is not None:
+        figures.counts |= {MEMCACHED + name: count for name, count in memcached.encoder.counters.items()}
+    return figures
 
 
 def facts(state: ThreadState, request: Request, answers: list[ThreadFigures]) -> Facts:
@@ -259,6 +270,7 @@ class Collector:
         yield from self._commands()
         yield from self._shards()
         yield from self._persistence()
+        yield from self._memcached()
         # Takes what /proc tells; registered nowhere, so that there is one page for each server of a process.
         yield from ProcessCollector(registry=None).collect()
 
@@ -379,6 +391,20 @@ class Collector:
             GAUGE,
             "0 if the last snapshot failed",
             [({}, float(persistence["rdb_last_bgsave_status"] == "ok"))],
+        )
+
+    def _memcached(self) -> Iterator[Metric]:
+        counts: Counter[str] = Counter()
+        for thread in self.figures.threads:
+            for name, count in thread.counts.items():
+                if name.startswith(MEMCACHED):
+                    counts[name.removeprefix(MEMCACHED)] += int(count)
+        yield _by_label(
+            "nogil_df_memcached_total",
+            COUNTER,
+            "What Memcached's clients did, as `stats` calls it",
+            "event",
+            counts,
         )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import socket
 from collections.abc import Iterator
 
 import pytest
@@ -10,7 +11,7 @@ from prometheus_client.openmetrics.parser import text_string_to_metric_families 
 from prometheus_client.parser import text_string_to_metric_families
 
 from tests.console.client import fetch
-from tests.servers import NogilServer, Server
+from tests.servers import NogilServer, Server, free_port
 
 OPENMETRICS = "application/openmetrics-text; version=1.0.0"
 
@@ -119,6 +120,33 @@ def test_pipelines_are_timed_by_samples() -> None:
         assert value("reply_total") >= pipelines
         assert 0 < value("reply_duration_seconds_total") < 10
         assert 0 < value("cmd_squash_hop_duration_seconds_total") < 640
+
+
+def test_memcached_is_counted() -> None:
+    port = free_port()
+    with NogilServer(f"--memcached_port={port}", threads=2) as server:
+        with socket.create_connection((server.host, port), timeout=30) as client:
+            client.sendall(b"set a 0 0 1\r\nx\r\nget a\r\nget b\r\nquit\r\n")
+            while client.recv(1 << 16):
+                pass
+        found = samples(server)["nogil_df_memcached_total"]
+        assert [found[(("event", name),)] for name in ("cmd_set", "get_hits", "get_misses")] == [1, 1, 1]
+
+
+def test_a_snapshot_is_told_of() -> None:
+    with NogilServer("--dbfilename=dump", threads=2) as server:
+        with server.connect() as client:
+            client.execute("SET", "k", "v")
+            before = samples(server)
+            assert before["nogil_df_changes_since_last_save"][()] == 1
+            assert client.execute("SAVE") == ("+", b"OK")
+        after = samples(server)
+        assert after["nogil_df_changes_since_last_save"][()] == 0
+        assert after["nogil_df_saves_total"][()] == before["nogil_df_saves_total"][()] + 1
+        assert after["nogil_df_last_save_ok"][()] == 1
+        assert after["nogil_df_save_failures_total"][()] == 0
+        assert after["nogil_df_last_save_bytes"][()] > 0
+        assert after["nogil_df_last_save_age_seconds"][()] < 60
 
 
 def test_histograms_add_up(loaded: Server) -> None:

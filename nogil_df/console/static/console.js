@@ -337,7 +337,10 @@ const SNAPSHOT = [
   {
     name: "It went",
     value: () => (taken() ? (info("Persistence", "rdb_last_bgsave_status") === "ok" ? "well" : "wrong") : "–"),
-    more: () => (+info("Persistence", "rdb_last_bgsave_time_sec") >= 0 ? `took ${format.stretch(+info("Persistence", "rdb_last_bgsave_time_sec"))}` : "\u00a0"),
+    more: () => (taken()
+      ? info("Persistence", "snapshot_last_error")
+        || `took ${format.stretch(+info("Persistence", "rdb_last_bgsave_time_sec"))}, ${format.bytes(+info("Persistence", "snapshot_last_bytes"))}`
+      : "\u00a0"),
   },
   {
     name: "Changes since",
