@@ -21,7 +21,7 @@ from typing import Self
 
 from bench.workloads import KEYSPACE, VALUE_BYTES
 
-OURS = "{python} -X gil=0 -m nogil_df --port {port} --proactor_threads {threads}"
+OURS = "{python} -X gil=0 -m nogil_df --port {port} --proactor_threads {threads} --dbfilename ''"
 # The name keeps it from loading a snapshot that happens to lie in the working directory.
 REDIS = (
     "redis-server --port {port} --bind 127.0.0.1 --save '' --appendonly no --dbfilename nogil-df-bench.rdb"

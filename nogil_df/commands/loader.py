@@ -47,12 +47,15 @@ def make_loading(state: ThreadState, place: Place, **rest: Any) -> Loading:
     )
 
 
-def load_now(saver: Saver, answer: Answer, place: Place, empty: bool, override: bool) -> None:
+def load_now(
+    saver: Saver, answer: Answer, place: Place, empty: bool, override: bool, look: bool = True
+) -> None:
     """On the keeper: load a snapshot, and answer when that is done.
 
     Args:
         empty: flush all that there is first.
         override: records take the place of ones that are there.
+        look: whether to look first if the files are whole; only then is anything flushed.
 
     Raises:
         ReplyError: something else is under way.
@@ -70,13 +73,33 @@ def load_now(saver: Saver, answer: Answer, place: Place, empty: bool, override: 
     def on_read(loading: Loading) -> None:
         saver.server.submit(proactor.index, (_read, loading, empty, answer))
 
+    def on_looked(looked: Loading) -> None:
+        saver.server.submit(proactor.index, (_looked, looked, begin_round, answer))
+
+    def begin_round() -> None:
+        Round(proactor, begin_loading, begin).begin()
+
     def begin() -> None:
         if empty:
             Emptying(proactor, lambda: disk.load(loading, on_read)).begin()
         else:
             disk.load(loading, on_read)
 
-    Round(proactor, begin_loading, begin).begin()
+    if look:
+        disk.load(make_loading(saver.state, place, dry=True, waits=disk.waits), on_looked)
+    else:
+        begin_round()
+
+
+def _looked(proactor: Proactor, message: Message) -> None:
+    """Message handler on the keeper: the files are whole, or not."""
+    _, looked, go_on, answer = message
+    if looked.error:
+        saver_of(proactor.service).status.loading = None
+        log.warning(looked.error)
+        answer(ReplyError("LOAD_FAILED"))
+    else:
+        go_on()
 
 
 def _read(proactor: Proactor, message: Message) -> None:

@@ -119,7 +119,8 @@ def cmd_reload(context: Context, args: Args) -> Steps:
     if place is None:
         raise ReplyError("LOAD_FAILED")
     try:
-        yield from ask(context, load_now, place, b"NOFLUSH" not in options, b"MERGE" in options)
+        look = b"NOSAVE" in options
+        yield from ask(context, load_now, place, b"NOFLUSH" not in options, b"MERGE" in options, look)
     finally:
         if passing is not None:
             with contextlib.suppress(OSError):

@@ -144,7 +144,7 @@ class ScriptCall:
         self._restricted = False
         self._special = False
         self.reader = None
-        self.plain = True
+        self.plain = not self.state.dispatcher.gated
 
     def act_for(self, user: bytes, reader: Client | None) -> None:
         """Run commands as far as this user may; a client that tracks is told of changes of what they read.
@@ -162,7 +162,11 @@ class ScriptCall:
         self._restricted = not account.is_unrestricted
         self.reader = reader
         self._special = self._restricted or reader is not None
-        self.plain = not self._special and self.watchdog is None and self.session.proto == 2
+        self.plain = (
+            not (self._special or self.state.dispatcher.gated)
+            and self.watchdog is None
+            and self.session.proto == 2
+        )
 
     def mind_memory(self, allows_oom: bool) -> None:
         """If memory is short as the script begins, its first write may be refused; not a later one, as in
@@ -196,6 +200,8 @@ class ScriptCall:
                 raise ReplyError("SCRIPT_READ_ONLY")
             if self.short and command.deny_oom and not self.wrote:
                 raise ReplyError("OOM")
+            if self.state.dispatcher.gated and self.state.refuses_writes:
+                raise ReplyError("MISCONF")
             self.wrote = True
             if self.watchdog is not None and self.watchdog.slow is not None:
                 self.watchdog.slow.wrote = True
