@@ -40,6 +40,7 @@ from nogil_df.net.alarm import Alarm
 from nogil_df.net.descriptors import allow_clients
 from nogil_df.net.listener import ADMIN, MEMCACHED, TLS, Listener, ListenError, listen_tcp, listen_unix
 from nogil_df.net.loop import Loop
+from nogil_df.net.notify import tell_systemd
 from nogil_df.net.outbound import Dialer
 from nogil_df.net.poller import Waker, make_poller
 from nogil_df.runtime import Thread, hash_function, make_thread, make_users, thread_count
@@ -555,9 +556,11 @@ def run(options: Options) -> int:
         print(f"nogil-df: {error}", file=sys.stderr)
         return 1
     log.notice("Ready to accept connections")
+    tell_systemd("READY=1")
     code = server.wait()
     while not server.prepare_exit():
         code = server.wait()
+    tell_systemd("STOPPING=1")
     signal.set_wakeup_fd(-1)
     server.stop()
     if options.pidfile:

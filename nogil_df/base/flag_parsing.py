@@ -104,12 +104,12 @@ def parse_flags(
             from_files += parse_flagfile(path, read_text or _read_text)
     conf = None
     if config_file or stdin:
-        from nogil_df.base.redis_conf import ConfFile, settle_ports
+        from nogil_df.base.redis_conf import ConfFile
 
         conf = ConfFile(read_text or _read_text)
         for source in filter(None, (config_file, stdin)):
             conf.read(source)
-        from_files = settle_ports(conf.assignments) + from_files
+        from_files = conf.assignments + from_files
     options = _make_options((from_files, from_environment, from_command_line), conf)
     return action, options.at(os.path.abspath(config_file)) if config_file else options
 

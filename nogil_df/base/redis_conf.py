@@ -219,31 +219,6 @@ def _check(target: Target, text: str) -> None:
             raise ValueError(str(error)) from None
 
 
-def settle_ports(assignments: list[Assignment]) -> list[Assignment]:
-    """Replace `tls-port`, for here the one port either speaks TLS or does not.
-
-    Raises:
-        FlagError: it is another one than `port`, and both are wanted.
-    """
-    tls = [found for found in assignments if found.target.name == "tls_port" and found.text != "0"]
-    if not tls:
-        return assignments
-    plain = [found.text for found in assignments if found.target.name == "port"]
-    wanted = tls[-1]
-    if not (plain and plain[-1] in ("0", wanted.text)):
-        port = plain[-1] if plain else "6379"
-        raise FlagError(
-            f"tls-port {wanted.text} beside port {port}: the server listens on one port, "
-            "with TLS or without; say port 0"
-        )
-    kept = [found for found in assignments if found.target.name not in ("tls_port", "port")]
-    return [
-        *kept,
-        Assignment(Target("port", "int"), wanted.text, line=wanted.line),
-        Assignment(Target("tls", "bool"), "yes", line=wanted.line),
-    ]
-
-
 # --- CONFIG REWRITE ---
 
 

@@ -146,9 +146,8 @@ def test_users_of_the_file() -> None:
 
 def test_a_cluster_and_tls() -> None:
     assert load("cluster-enabled yes\n").cluster_mode == "emulated"
-    assert load("port 0\ntls-port 7000\n").port == 7000
-    assert load("tls-port 0\nport 7000\n").port == 7000
-    assert "the server listens on one port" in error("tls-port 7000\n")
+    options = load("port 0\ntls-port 7000\ntls-cert-file /a\ntls-key-file /b\n")
+    assert (options.port, options.tls_port, options.tls_cert_file) == (0, 7000, "/a")
 
 
 # --- REWRITE ---
