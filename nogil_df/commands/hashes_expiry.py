@@ -174,6 +174,40 @@ def _note(db: Keyspace, key: bytes, value: HashValue) -> None:
         db.field_expiry.note(db, key, value.deadlines)
 
 
+# FIELDEXPIRE, FIELDTTL: Dragonfly's names for the same.
+
+NO_SUCH_KEY, NO_SUCH_FIELD = -2, -3
+
+
+def cmd_fieldexpire(session: Session, args: Args) -> Any:
+    """FIELDEXPIRE key seconds field [field ...]: as HEXPIRE, without conditions."""
+    return _parsed(_seconds_and_fields, args)
+
+
+def _seconds_and_fields(args: Args) -> tuple[Time, int, Args]:
+    time = _time(args[2], 1000, True, "fieldexpire")
+    if not time[0]:
+        raise ReplyError("INVALID_EXPIRE", "fieldexpire")
+    return time, 0, args[3:]
+
+
+def cmd_fieldttl(session: Session, args: Args) -> tuple[bytes, bytes]:
+    """FIELDTTL key field."""
+    return args[1], args[2]
+
+
+def op_fieldttl(db: Keyspace, payload: tuple[bytes, bytes], h: int) -> int:
+    """Seconds that a field has left; -1 without a deadline, -2 for no key, -3 for no field. O(1)."""
+    key, field = payload
+    value = read_hash(db, key, h)
+    if value is None:
+        return NO_SUCH_KEY
+    deadline = value.deadline(field)
+    if deadline:
+        return (deadline - db.shard.tick.ms + 999) // 1000
+    return NO_DEADLINE if field in value.fields else NO_SUCH_FIELD
+
+
 # HTTL, HPTTL, HEXPIRETIME, HPEXPIRETIME, HPERSIST, HGETDEL.
 
 
@@ -425,6 +459,25 @@ def _getter(name: str, answer: Callable[[int, int], int], summary: str, tips: st
 _RUNNING: Final = "nondeterministic_output"
 
 TABLE: tuple[Row, ...] = (
+    _row(
+        "FIELDEXPIRE",
+        -4,
+        "write fast",
+        "key seconds field [field ...]",
+        "Lets fields of a hash live for some seconds.",
+        cmd=cmd_fieldexpire,
+        op=op_hexpire,
+    ),
+    _row(
+        "FIELDTTL",
+        3,
+        "readonly fast",
+        "key field",
+        "Tells how many seconds a field of a hash has left.",
+        cmd=cmd_fieldttl,
+        op=op_fieldttl,
+        encode="number",
+    ),
     _setter("HEXPIRE", 1000, True, "seconds", "Lets fields of a hash live for some seconds."),
     _setter("HPEXPIRE", 1, True, "milliseconds", "Lets fields of a hash live for some milliseconds."),
     _setter("HEXPIREAT", 1000, False, "unix-time-seconds", "Lets fields of a hash live until a unix time."),

@@ -59,6 +59,7 @@ from nogil_df.commands import (
     strings,
     strings_multi,
     strings_numeric,
+    throttle,
     transactions,
 )
 from nogil_df.commands.spec import Row
@@ -71,6 +72,7 @@ FAMILIES = (
     strings,
     strings_numeric,
     strings_multi,
+    throttle,
     lcs,
     bitmaps,
     bitfield,

@@ -287,3 +287,18 @@ def test_limits_follow_the_configuration_on_every_thread() -> None:
     redis("CONFIG SET hash-max-listpack-entries 512")
     redis("HSET new a 1 b 2 c 3")
     assert redis.value("OBJECT ENCODING new") == b"listpack"
+
+
+def test_the_deadlines_of_fields_by_dragonflys_names() -> None:
+    redis = Console()
+    redis("HSET h a 1 b 2")
+    assert redis.value("FIELDEXPIRE h 10 a none") == [1, -2]
+    assert redis.value("FIELDTTL h a") == 10
+    assert redis.value("FIELDTTL h b") == -1
+    assert redis.value("FIELDTTL h none") == -3
+    assert redis.value("FIELDTTL none a") == -2
+    assert redis.value("FIELDEXPIRE none 10 a") == [-2]
+    assert redis.value("FIELDEXPIRE h 0 a") == b"ERR invalid expire time in 'fieldexpire' command"
+    assert redis.value("FIELDEXPIRE h x a") == b"ERR value is not an integer or out of range"
+    redis.simulation.advance(10_001)
+    assert redis.value("HGETALL h") == [b"b", b"2"]
