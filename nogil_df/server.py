@@ -42,7 +42,7 @@ from nogil_df.net.listener import ADMIN, MEMCACHED, TLS, Listener, ListenError, 
 from nogil_df.net.loop import Loop
 from nogil_df.net.notify import tell_systemd
 from nogil_df.net.outbound import Dialer
-from nogil_df.net.poller import Waker, make_poller
+from nogil_df.net.poller import Waker
 from nogil_df.runtime import Thread, hash_function, make_thread, make_users, thread_count
 from nogil_df.snapshot.disk import Disk
 from nogil_df.snapshot.names import Place, find_youngest
@@ -174,7 +174,7 @@ class RunningServer:
             state = thread.state
             for name, text in self._facts.items():
                 state.config.set_fact(name, text)
-            loop = Loop(thread.proactor, state, make_poller(), Waker())
+            loop = Loop(thread.proactor, state, express.make_quickest_poller(), Waker())
             state.extra["loop"] = loop
             if self._place is not None:
                 begin_loading(thread.proactor)

@@ -39,7 +39,8 @@ from cpython.list cimport PyList_GET_ITEM, PyList_GET_SIZE, PyList_New, PyList_S
 from cpython.long cimport PyLong_CheckExact, PyLong_FromLongLong, PyLong_FromUnsignedLongLong
 from cpython.object cimport PyObject
 from cpython.ref cimport Py_DECREF, Py_INCREF
-from libc.stdint cimport int64_t, uint64_t
+from libc.errno cimport EINTR, errno
+from libc.stdint cimport int64_t, uint32_t, uint64_t
 from libc.stdlib cimport free, malloc, realloc
 from libc.string cimport memcmp, memcpy, memmove, memset
 
@@ -60,6 +61,23 @@ cdef extern from "<sys/socket.h>" nogil:
     ssize_t recv(int fd, void *buffer, size_t size, int flags)
     ssize_t send(int fd, const void *data, size_t size, int flags)
     enum: MSG_NOSIGNAL
+
+cdef extern from "<sys/epoll.h>" nogil:
+    ctypedef union epoll_data_t:
+        int fd
+    struct epoll_event:
+        uint32_t events
+        epoll_data_t data
+    enum: EPOLL_CLOEXEC, EPOLL_CTL_ADD, EPOLL_CTL_MOD, EPOLL_CTL_DEL
+    int epoll_create1(int flags)
+    int epoll_ctl(int epoll, int operation, int fd, epoll_event *event)
+    int epoll_wait(int epoll, epoll_event *events, int most, int milliseconds)
+
+cdef extern from "<unistd.h>" nogil:
+    int close(int fd)
+
+cdef extern from "Python.h":
+    object raise_from_errno "PyErr_SetFromErrno" (object kind)
 
 cdef extern from *:
     """
@@ -106,6 +124,7 @@ cdef enum:
     NAMES = 1024            # places of the table of names; a power of two, a few times the commands
     COPIED = 65536          # bytes of a value that are copied into the buffer of replies
     READ = 1                # EPOLLIN
+    EVENTS = 512            # descriptors that one turn serves at most
     RUN = 256               # commands that go to the dispatcher in one turn, as in `nogil_df.net.connection`
     SAMPLED = 15            # one send, and one pipeline, of so many and one is timed, as in `nogil_df.net.connection`
     LARGE_OUTPUT = 1048576  # bytes of the buffer of replies that are given back after use
@@ -155,16 +174,6 @@ cdef inline int put_slot(object owner, Py_ssize_t offset, object value) except -
 
 cdef inline void drop(PyObject *value):
     Py_DECREF(<object>value)
-
-
-cdef inline int add_to_slot(object owner, Py_ssize_t offset, long long count) except -1:
-    cdef int overflow = 0
-    cdef long long old = PyLong_AsLongLongAndOverflow(slot(owner, offset), &overflow)
-    if overflow:
-        put_slot(owner, offset, slot(owner, offset) + count)
-    else:
-        put_slot(owner, offset, old + count)
-    return 0
 
 
 cdef Py_ssize_t parse(const char *data, Py_ssize_t pos, Py_ssize_t end, Argument *args, int *argc) noexcept nogil:
@@ -264,6 +273,10 @@ cdef class Plan:
         return 0
 
 
+cdef class Reader
+cdef class EpollPoller
+
+
 cdef class Express:
     """The short way of one thread, for all its plain connections.
 
@@ -273,7 +286,7 @@ cdef class Express:
     """
 
     cdef object dispatcher, state, proactor, loop, shard, engine, blocking, hash_key, outboxes, locks, ready
-    cdef list dbs, counted
+    cdef list dbs, counted, readers
     cdef int me, count
     cdef bint hash_here
     # The table of names: open addressing, two words a name.
@@ -295,8 +308,8 @@ cdef class Express:
     cdef long long bytes_in, bytes_out, reads, writes, pipelined, pipelines, send_ns, squashed_ns
     # Offsets of slots.
     cdef Py_ssize_t gated, has_notices, now, slow_ns, outgoing
-    cdef Py_ssize_t queued, paused, unsent, connection_in, connection_out
-    cdef Py_ssize_t busy, special, closing, sink, database, proto, commands_run, last_command, last_active
+    cdef Py_ssize_t queued, paused, unsent
+    cdef Py_ssize_t busy, special, closing, sink, database, proto, last_command, last_active
     cdef Py_ssize_t idle
 
     def __cinit__(self):
@@ -326,6 +339,7 @@ cdef class Express:
         self.me = self.proactor.index
         self.count = self.proactor.count
         self.counted = []
+        self.readers = []
         self.kept_plans = []
         self.last_size = -1
         self.last_plan = NULL
@@ -346,19 +360,29 @@ cdef class Express:
         self.queued = offset_of(connection, "queued")
         self.paused = offset_of(connection, "paused")
         self.unsent = offset_of(connection, "unsent")
-        self.connection_in = offset_of(connection, "bytes_in")
-        self.connection_out = offset_of(connection, "bytes_out")
         self.busy = offset_of(Session, "busy")
         self.special = offset_of(Session, "special")
         self.closing = offset_of(Session, "closing")
         self.sink = offset_of(Session, "sink")
         self.database = offset_of(Session, "db")
         self.proto = offset_of(Session, "proto")
-        self.commands_run = offset_of(Session, "commands_run")
         self.last_command = offset_of(Session, "last_command")
         self.last_active = offset_of(Session, "last_active")
         self.idle = offset_of(parser, "idle")
         return 0
+
+    def dispatch(self, events, handlers):
+        """Call the handler of each ready descriptor: the loop's own way, without going through Python for readers."""
+        cdef EpollPoller found = events
+        cdef dict known = handlers
+        cdef int i
+        for i in range(found.count):
+            handler = known.get(found.events[i].data.fd)
+            if type(handler) is Reader:
+                (<Reader>handler).on_ready(found.events[i].events)
+            elif handler is not None:
+                # An earlier one of this turn may have closed it otherwise.
+                handler(<int>found.events[i].events)
 
     def reader(self, connection):
         """What is to stand in the loop for a connection on a plain socket."""
@@ -406,11 +430,15 @@ cdef class Express:
     # -- counting ------------------------------------------------------------------------------------------
 
     cpdef settle(self):
-        """Add what was counted here to where it is shown. O(commands seen since)."""
+        """Add what was counted here to where it is shown. O(commands, clients seen since)."""
         cdef Plan plan
+        cdef Reader reader
         for plan in self.counted:
             plan.settle()
         self.counted.clear()
+        for reader in self.readers:
+            reader.settle()
+        self.readers.clear()
         state = self.state
         state.bytes_in += self.bytes_in
         state.bytes_out += self.bytes_out
@@ -629,21 +657,103 @@ cdef inline int place(uint64_t low, uint64_t high) noexcept:
 cdef class Batch
 
 
+cdef class EpollPoller:
+    """epoll, and the descriptors that the last `poll` found ready: a `Poller` that makes no list of them.
+
+    `poll` gives a truthy value if there are any, to be passed to `Express.dispatch`; iterated it gives pairs, as
+    `select.epoll.poll` does.
+    """
+
+    cdef epoll_event events[EVENTS]
+    cdef int count, fd
+
+    def __init__(self):
+        self.count = 0
+        self.fd = epoll_create1(EPOLL_CLOEXEC)
+        if self.fd < 0:
+            raise_from_errno(OSError)
+
+    cdef int control(self, int operation, int fd, int mask) except -1:
+        cdef epoll_event event
+        event.events = mask
+        event.data.fd = fd
+        if epoll_ctl(self.fd, operation, fd, &event) < 0:
+            raise_from_errno(OSError)
+        return 0
+
+    def register(self, int fd, int mask):
+        """See `Poller`."""
+        self.control(EPOLL_CTL_ADD, fd, mask)
+
+    def modify(self, int fd, int mask):
+        """See `Poller`."""
+        self.control(EPOLL_CTL_MOD, fd, mask)
+
+    def unregister(self, int fd):
+        """See `Poller`."""
+        self.control(EPOLL_CTL_DEL, fd, 0)
+
+    def poll(self, double timeout):
+        """Wait up to `timeout` seconds. See the class's text."""
+        cdef int limit = 0, found
+        if timeout > 0:
+            # Rounded up, as a timer that is nearly due would make turns without end.
+            limit = <int>(timeout * 1000.0) + 1
+            with nogil:
+                found = epoll_wait(self.fd, self.events, EVENTS, limit)
+        else:
+            found = epoll_wait(self.fd, self.events, EVENTS, 0)
+        if found < 0:
+            if errno != EINTR:
+                raise_from_errno(OSError)
+            found = 0
+        self.count = found
+        return self
+
+    def __bool__(self):
+        return self.count > 0
+
+    def __iter__(self):
+        cdef int i
+        return iter([(self.events[i].data.fd, self.events[i].events) for i in range(self.count)])
+
+    def close(self):
+        """See `Poller`."""
+        close(self.fd)
+
+
 cdef class Reader:
     """What the loop calls when the socket of a connection is ready, in place of `Connection.on_ready`."""
 
     cdef Express express
     cdef object connection, session, parser
     cdef int fd
+    # Counted, and not yet settled.
+    cdef long long bytes_in, bytes_out, commands
+    cdef bint counted
 
     def __init__(self, Express express, connection):
+        self.bytes_in = self.bytes_out = self.commands = 0
+        self.counted = False
         self.express = express
         self.connection = connection
         self.session = connection.session
         self.parser = connection.parser
         self.fd = connection.fd
 
+    cdef int settle(self) except -1:
+        """Add what was counted to where CLIENT LIST looks for it."""
+        self.counted = False
+        self.connection.bytes_in += self.bytes_in
+        self.connection.bytes_out += self.bytes_out
+        self.session.commands_run += self.commands
+        self.bytes_in = self.bytes_out = self.commands = 0
+        return 0
+
     def __call__(self, int mask):
+        self.on_ready(mask)
+
+    cdef int on_ready(self, int mask) except -1:
         cdef Express express = self.express
         session = self.session
         connection = self.connection
@@ -656,8 +766,8 @@ cdef class Reader:
             or PyList_GET_SIZE(slot(session, express.sink))
         ):
             connection.on_ready(mask)
-            return
-        self.read()
+            return 0
+        return self.read()
 
     cdef int read(self) except -1:
         cdef Express express = self.express
@@ -676,7 +786,10 @@ cdef class Reader:
             return 0
         express.bytes_in += size
         express.reads += 1
-        add_to_slot(self.connection, express.connection_in, size)
+        self.bytes_in += size
+        if not self.counted:
+            self.counted = True
+            express.readers.append(self)
         if is_true(self.session, express.special) or is_true(express.dispatcher, express.gated):
             if not self.session.authenticated:
                 data = PyBytes_FromStringAndSize(express.data, kept + size)
@@ -776,8 +889,9 @@ cdef class Reader:
 
     cdef int note_run(self, Plan plan, long long ran) except -1:
         if ran > 0:
-            add_to_slot(self.session, self.express.commands_run, ran)
-            put_slot(self.session, self.express.last_command, plan.name)
+            self.commands += ran
+            if DF_SLOT(<PyObject *>self.session, self.express.last_command) != <PyObject *>plan.name:
+                put_slot(self.session, self.express.last_command, plan.name)
         return 0
 
     cdef int reply(self) except -1:
@@ -806,7 +920,7 @@ cdef class Reader:
         express.writes += 1
         if sent > 0:
             express.bytes_out += sent
-            add_to_slot(self.connection, express.connection_out, sent)
+            self.bytes_out += sent
         if sent == express.used:
             return express.clear()
         if sent > 0:
@@ -822,6 +936,8 @@ cdef class Reader:
         cdef Express express = self.express
         cdef list batch = []
         cdef Py_ssize_t following = pos
+        # They may be CLIENT LIST or INFO.
+        express.settle()
         cdef int argc = 0
         connection = self.connection
         while pos < end and PyList_GET_SIZE(batch) < RUN:
@@ -846,6 +962,7 @@ cdef class Reader:
         if PyList_GET_SIZE(slot(express.shard, express.outgoing)):
             express.state.publish_events()
         express.spill(self.session)
+        express.settle()
         if unusual:
             self.connection._execute(self.parser.next_batch(RUN))
         else:

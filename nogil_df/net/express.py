@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from nogil_df.net.connection import Connection
+from nogil_df.net.poller import Poller, make_poller
 from nogil_df.wire.request import RequestParser
 
 if TYPE_CHECKING:
@@ -20,12 +21,23 @@ if TYPE_CHECKING:
 def make_express(dispatcher: Dispatcher, loop: Loop) -> Express | None:
     """The short cut of one thread; None where modules are not compiled. O(commands)."""
     try:
-        from nogil_df.net._express import Express
+        from nogil_df.net._express import EpollPoller, Express
     except ImportError:
         return None
     express = Express(dispatcher, loop, Connection, RequestParser)
     dispatcher.state.settle = express.settle
+    if isinstance(loop.poller, EpollPoller):
+        loop.dispatch = express.dispatch
     return express
+
+
+def make_quickest_poller() -> Poller:
+    """The compiled poller, else the best of this platform."""
+    try:
+        from nogil_df.net._express import EpollPoller
+    except ImportError:
+        return make_poller()
+    return EpollPoller()
 
 
 def is_there() -> bool:
