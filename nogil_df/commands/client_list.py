@@ -121,6 +121,7 @@ def _flags(session: Session) -> str:
 
 def list_clients(proactor: Proactor, wanted: ClientFilter) -> list[tuple[int, bytes]]:
     """(id, line) of the clients of this thread that a filter matches. O(clients)."""
+    proactor.service.settle()
     now = proactor.clock.monotonic()
     sessions = proactor.service.sessions.values()
     return [(session.id, describe(session, now)) for session in sessions if wanted.matches(session, now)]
