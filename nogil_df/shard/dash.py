@@ -61,9 +61,9 @@ DIRECTORY_ENTRY_BYTES = 8
 SLOT_OVERHEAD = 28  # a record's share of its segment (840 slots in 16,500 bytes) at the usual load, 70 %
 DEADLINE_BYTES = 140  # an int and its share of a dict, which leaves as much behind when it grows
 
-type OnExpired = Callable[[bytes, int, Any], object]
-type Aging = Callable[[int, int], bytes]
-type OnChange = Callable[[list[AgedRecord]], object]
+OnExpired = Callable[[bytes, int, Any], object]
+Aging = Callable[[int, int], bytes]
+OnChange = Callable[[list[AgedRecord]], object]
 
 
 class Tick(Protocol):

@@ -40,10 +40,10 @@ from collections.abc import Callable
 from itertools import compress
 from typing import Any
 
-type HashKey = Callable[[bytes], int]
+HashKey = Callable[[bytes], int]
 """The hash of a key: 64 bits."""
 
-type Entry = tuple[
+Entry = tuple[
     Callable[[int, int, int], int],
     list[bytes | None],
     list[Any],
@@ -58,10 +58,10 @@ type Entry = tuple[
 Unpacking this is several times cheaper than four attribute look-ups, on the hottest path there is.
 """
 
-type Record = tuple[bytes, Any, int]
+Record = tuple[bytes, Any, int]
 """Key, value, deadline (unix ms, 0 = none)."""
 
-type AgedRecord = tuple[bytes, Any, int, int]
+AgedRecord = tuple[bytes, Any, int, int]
 """A record with its age, a level of `nogil_df.shard.ages`."""
 
 BUCKET_SLOTS = 14

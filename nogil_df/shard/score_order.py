@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
 from itertools import accumulate, pairwise
-from typing import Final
+from typing import Any, Final
 
 LIMIT: Final = 256
 """Most members of a bucket. Measured: fewer make more buckets, more take longer to insert into."""
@@ -359,7 +359,7 @@ class ScoreOrder:
         """The scores of the same. O(log n + members)."""
         return self._span(self.scores, start, stop)
 
-    def _span[T](self, buckets: list[list[T]], start: int, stop: int) -> list[T]:
+    def _span(self, buckets: list[list[Any]], start: int, stop: int) -> list[Any]:
         if start >= stop:
             return []
         if len(buckets) == 1:
