@@ -35,7 +35,7 @@ PURE = os.environ.get("NOGIL_DF_PURE", "") not in ("", "0")
 AS_THEY_ARE = """
 commands.bulk commands.dispatch commands.lone commands.strings commands.strings_many commands.strings_numeric
 net.connection net.loop
-shard.dash shard.dash_many shard.dash_segment shard.keyspace shard.score_order
+shard.keyspace shard.score_order
 vll.columns vll.engine vll.locks vll.proactor vll.squash vll.transaction vll.txqueue
 wire.reply wire.request
 """.split()

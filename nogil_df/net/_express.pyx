@@ -21,6 +21,10 @@ A key that belongs to another thread, or that a transaction holds an intent on, 
 there on the single-key commands of the read become one implicit transaction (`Batch`), as the dispatcher would
 make it (see `nogil_df.vll.squash`, `nogil_df.vll.columns`); so program order holds.
 
+GET, SET and INCR without options, while nobody observes the database, are not even calls of Python: they go
+straight to the compiled table (`run_here`). They are the same to the letter as `op_get`, `op_set` and `op_incr`,
+which run as soon as there is anything to tell or to refuse: a miss that is to be notified, another type.
+
 What must hold, for every command that runs here: it is counted, timed and if need be put into the slow log; waiters
 it made ready are served before the next one; keyspace events and invalidations leave before its reply; notices are
 handed over before a reply leaves. Calls and times are gathered in C and settled when somebody asks
@@ -45,6 +49,7 @@ from libc.stdlib cimport free, malloc, realloc
 from libc.string cimport memcmp, memcpy, memmove, memset
 
 from nogil_df.base._xxh3 cimport LONGEST, xxh3
+from nogil_df.shard._dash cimport DashTable
 
 from nogil_df.base import hashing
 from nogil_df.base.crash import log_crash
@@ -52,6 +57,7 @@ from nogil_df.base.errors import ReplyError
 from nogil_df.commands import gate
 from nogil_df.commands.session import Session
 from nogil_df.commands.spec import BUCKETS, SINGLE
+from nogil_df.shard.keyspace import Keyspace
 from nogil_df.vll.columns import run_columns_alone, run_columns_batch
 from nogil_df.vll.locks import EVERY_KEY
 from nogil_df.vll.squash import fingerprints, run_alone, run_batch, run_one
@@ -131,6 +137,10 @@ cdef enum:
     HISTOGRAM = 64
 
 assert BUCKETS == HISTOGRAM
+
+# What runs without a call of Python.
+cdef enum:
+    NOTHING, GET, SET_PLAIN, INCR
 
 # How a list becomes a reply.
 cdef enum:
@@ -229,7 +239,7 @@ cdef class Plan:
 
     cdef object command, cmd, op, encode, many
     cdef str name
-    cdef int least, most, plain_with, many_with, form
+    cdef int least, most, plain_with, many_with, form, here, here_with
     cdef bint plain_ok, is_write
     cdef long long calls, nanoseconds
     cdef long long histogram[HISTOGRAM]
@@ -253,6 +263,8 @@ cdef class Plan:
         self.is_write = command.is_write
         forms = {"bulks": ARRAY, "map_of_bulks": MAP, "set_of_bulks": SET}
         self.form = forms.get(command.row.encode, OTHER)
+        here = {"GET": (GET, 2), "SET": (SET_PLAIN, 3), "INCR": (INCR, 2)}
+        self.here, self.here_with = here.get(command.name, (NOTHING, 0))
         self.calls = self.nanoseconds = 0
         self.counted = False
         memset(self.histogram, 0, sizeof(self.histogram))
@@ -308,6 +320,9 @@ cdef class Express:
     cdef long long bytes_in, bytes_out, reads, writes, pipelined, pipelines, send_ns, squashed_ns
     # Offsets of slots.
     cdef Py_ssize_t gated, has_notices, now, slow_ns, outgoing
+    cdef Py_ssize_t table, observed, notify_mask, hits, misses, dirty
+    # Of the commands that `run_here` ran, since `count_here`.
+    cdef long long hit, missed, changed
     cdef Py_ssize_t queued, paused, unsent
     cdef Py_ssize_t busy, special, closing, sink, database, proto, last_command, last_active
     cdef Py_ssize_t idle
@@ -357,6 +372,12 @@ cdef class Express:
         self.now = offset_of(type(self.loop), "now")
         self.slow_ns = offset_of(type(self.state), "slow_ns")
         self.outgoing = offset_of(type(self.shard), "outgoing")
+        self.notify_mask = offset_of(type(self.shard), "notify_mask")
+        self.hits = offset_of(type(self.shard), "hits")
+        self.misses = offset_of(type(self.shard), "misses")
+        self.dirty = offset_of(type(self.shard), "dirty")
+        self.table = offset_of(Keyspace, "table")
+        self.observed = offset_of(Keyspace, "observed")
         self.queued = offset_of(connection, "queued")
         self.paused = offset_of(connection, "paused")
         self.unsent = offset_of(connection, "unsent")
@@ -643,6 +664,52 @@ cdef class Express:
         """Whether a transaction has an intent that may concern a key of this shard."""
         return PyDict_Contains(self.locks, h) or PyDict_Contains(self.locks, EVERY_KEY)
 
+    cdef bint run_here(self, Plan plan, DashTable table, object db, uint64_t h, int proto) except -1:
+        """Run the parsed command on the table and write its reply; False, and nothing, if that takes more."""
+        cdef const char *key = self.data + self.args[1].at
+        cdef Py_ssize_t size = self.args[1].size, length = 0
+        cdef const char *found = NULL
+        cdef int64_t total = 0
+        cdef int state
+        if is_true(db, self.observed):
+            return False
+        if plan.here == GET:
+            state = table.find_string(key, size, h, &found, &length)
+            if state == 1 and length <= COPIED:
+                self.hit += 1
+                self.write_bulk(found, length)
+                return True
+            if state == 0 and slot(self.shard, self.notify_mask) == 0:
+                self.missed += 1
+                self.write_null(proto)
+                return True
+            return False
+        if plan.here == SET_PLAIN:
+            if table.put_string(key, size, h, self.data + self.args[2].at, self.args[2].size, 0) == 2:
+                return False
+            self.changed += 1
+            self.reserve(8)
+            self.write(b"+OK\r\n", 5)
+            return True
+        if table.add_integer(key, size, h, 1, &total) != 1:
+            return False
+        self.changed += 1
+        self.reserve(32)
+        self.write_number(b":", total)
+        return True
+
+    cdef int count_here(self) except -1:
+        """Add what `run_here` counted to the shard's figures."""
+        shard = self.shard
+        if self.hit:
+            put_slot(shard, self.hits, slot(shard, self.hits) + self.hit)
+        if self.missed:
+            put_slot(shard, self.misses, slot(shard, self.misses) + self.missed)
+        if self.changed:
+            put_slot(shard, self.dirty, slot(shard, self.dirty) + self.changed)
+        self.hit = self.missed = self.changed = 0
+        return 0
+
     cdef object failed(self, session, list args, error):
         """Account for a command that ended in an error, and write that."""
         cdef bytes reply = self.dispatcher.lone.failed(session, args, error)
@@ -820,6 +887,9 @@ cdef class Reader:
         cdef Argument *key = &express.args[1]
         cdef uint64_t h
         cdef bint usual = True
+        cdef DashTable table = None
+        if type(slot(db, express.table)) is DashTable:
+            table = slot(db, express.table)
         while pos < end:
             following = parse(express.data, pos, end, express.args, &argc)
             if following <= 0:
@@ -843,7 +913,15 @@ cdef class Reader:
                 if calls:
                     express.account(session, plan, calls, df_nanoseconds() - started, begin, pos)
                 self.note_run(plan, ran)
+                express.count_here()
                 return self.send_off(pos, end)
+            if table is not None and argc == plan.here_with and express.run_here(plan, table, db, h, proto):
+                calls += 1
+                ran += 1
+                pos = following
+                if PyDict_Size(express.ready):
+                    express.shard.blocking.serve(express.ready)
+                continue
             args = express.listed(express.args, argc)
             try:
                 value = (<object>plan.op)(
@@ -874,6 +952,8 @@ cdef class Reader:
             pos = following
             if PyDict_Size(express.ready):
                 express.shard.blocking.serve(express.ready)
+        if express.hit or express.missed or express.changed:
+            express.count_here()
         if calls:
             express.account(session, plan, calls, df_nanoseconds() - started, begin, pos)
         if ran > 1:
