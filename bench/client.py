@@ -4,6 +4,7 @@
 `redis-benchmark --csv` prints. The tests:
 
     exec        MULTI, ten SETs of random keys, EXEC, in one write; one such unit is a request
+    publish     PUBLISH to a channel that one more connection listens to
     get, set    pipelines of D commands on random keys; each command is a request
 
 A connection sends its next unit when the last one is answered, so it has at most D commands on the way.
@@ -18,6 +19,7 @@ import random
 import select
 import socket
 import sys
+import threading
 import time
 from collections.abc import Callable
 from itertools import cycle
@@ -28,6 +30,7 @@ UNIT_BYTES = 4 << 20
 """About how many bytes of units are made ahead."""
 
 SETS_A_TRANSACTION = 10
+CHANNEL = b"bench:channel"
 OK, QUEUED = len(b"+OK\r\n"), len(b"+QUEUED\r\n")
 
 
@@ -51,15 +54,35 @@ def transaction(rng: random.Random) -> bytes:
     return packed(b"MULTI") + b"".join(set_(rng) for _ in range(SETS_A_TRANSACTION)) + packed(b"EXEC")
 
 
+def publish(rng: random.Random) -> bytes:
+    """PUBLISH to the one channel."""
+    return packed(b"PUBLISH", CHANNEL, b"message")
+
+
 TESTS: dict[str, tuple[Callable[[random.Random], bytes], int]] = {
     "get": (get, len(b"$%d\r\n" % VALUE_BYTES) + VALUE_BYTES + 2),
     "set": (set_, OK),
+    "publish": (publish, len(b":1\r\n")),
     "exec": (
         transaction,
         OK + SETS_A_TRANSACTION * QUEUED + len(b"*%d\r\n" % SETS_A_TRANSACTION) + SETS_A_TRANSACTION * OK,
     ),
 }
 """Test -> (what makes one request, bytes of its reply)."""
+
+
+def listen(port: int) -> socket.socket:
+    """A connection that listens to CHANNEL; a thread throws away what it hears, until it is closed."""
+    subscriber = socket.create_connection(("127.0.0.1", port))
+    subscriber.sendall(packed(b"SUBSCRIBE", CHANNEL))
+    subscriber.recv(1 << 16)
+
+    def hear() -> None:
+        while subscriber.recv(1 << 20):
+            pass
+
+    threading.Thread(target=hear, name="subscriber", daemon=True).start()
+    return subscriber
 
 
 class Client:
@@ -109,6 +132,7 @@ def run(port: int, test: str, requests: int, clients: int, pipeline: int) -> tup
     supply = cycle(units)
     total = max(clients, requests // pipeline)
     latencies: list[float] = []
+    subscriber = listen(port) if test == "publish" else None
     poll = select.epoll()
     by_fd = {client.socket.fileno(): client for client in (Client(port) for _ in range(clients))}
     for fd in by_fd:
@@ -136,6 +160,8 @@ def run(port: int, test: str, requests: int, clients: int, pipeline: int) -> tup
     seconds = time.perf_counter() - begun
     for client in by_fd.values():
         client.socket.close()
+    if subscriber is not None:
+        subscriber.shutdown(socket.SHUT_RDWR)
     return seconds, latencies
 
 

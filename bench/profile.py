@@ -19,6 +19,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from dataclasses import replace
 from pathlib import Path
 
 from bench.measure import take_sample
@@ -143,7 +144,7 @@ def main() -> int:
     default = next(w for w in WORKLOADS if w.test == args.test)
     known = {w.pipeline: w.requests for w in WORKLOADS if w.test == args.test}
     requests = args.requests or known.get(args.pipeline, default.requests)
-    workload = Workload(default.command, args.test, args.pipeline, requests)
+    workload = replace(default, pipeline=args.pipeline, requests=requests)
     with tempfile.TemporaryDirectory() as directory:
         flag, output = Path(directory) / "on", Path(directory) / "samples.json"
         template = args.ours_cmd or (SAMPLED if args.mode == "python" else OURS)

@@ -193,7 +193,7 @@ class Session:
 
 
 def fill(port: int) -> None:
-    """Make every key the workloads touch: key:N with 256 bytes, counter:N with 0.
+    """Make every key the workloads read: key:N with 256 bytes, counter:N with 0, a list and a hash of 100.
 
     O(KEYSPACE) requests, in batches; ServerError on a wrong reply.
     """
@@ -212,6 +212,17 @@ def fill(port: int) -> None:
             raise ServerError("DBSIZE does not tell the number of keys that were set")
         if session.call("GET", f"key:{KEYSPACE - 1:012d}") != value.encode():
             raise ServerError("GET does not give back what was set")
+        hundred = [f"element:{n:03d}" for n in range(100)]
+        session.call("RPUSH", "bench:list", *hundred)
+        session.call("HSET", "bench:hash", *[word for name in hundred for word in (name, "value")])
+        session.call("DEL", "bench:queue")
+        for n in range(0, KEYSPACE, FILL_BATCH):
+            # So that a run of HGET alone, or of ZSCORE, finds something.
+            numbers = range(n, n + FILL_BATCH, 100)
+            session.send([("HSET", "bench:fields", f"field:{i:012d}", "value") for i in numbers])
+            session.send([("ZADD", "bench:scores", str(i), f"member:{i:012d}") for i in numbers])
+            for _ in range(2 * len(numbers)):
+                session.reply()
 
 
 def identify(port: int) -> dict[str, str]:
