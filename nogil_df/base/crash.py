@@ -30,6 +30,19 @@ def log_crash(where: str, exc_info: ExcInfo) -> ReplyError:
     text = "".join(traceback.format_exception(*exc_info)) if error is not None else ""
     log.warning(f"command crashed in {where}: {error!r}\n{text}")
     if error is not None:
-        traceback.clear_frames(error.__traceback__)
-        error.__traceback__ = None
+        forget_frames(error)
     return ReplyError("INTERNAL", where)
+
+
+def forget_frames(error: BaseException) -> None:
+    """Take the frames off an exception that was caught, and off those it came from. O(frames).
+
+    A frame that holds its own exception is a cycle, and the collector is off.
+    """
+    found: BaseException | None = error
+    while found is not None:
+        traceback.clear_frames(found.__traceback__)
+        found.__traceback__ = None
+        before = found.__context__
+        found.__context__ = found.__cause__ = None
+        found = before

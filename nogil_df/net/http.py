@@ -21,7 +21,7 @@ from nogil_df.base.crash import log_crash
 from nogil_df.console.application import Application
 from nogil_df.net.loop import is_transient
 from nogil_df.net.poller import READ, WRITE
-from nogil_df.wire.http import BadRequest, HttpProtocol, Response, looks_like_http
+from nogil_df.wire.http import HttpProtocol, Refusal, Response, looks_like_http
 
 if TYPE_CHECKING:
     from nogil_df.commands.threadstate import ThreadState
@@ -176,11 +176,10 @@ class HttpConnection:
         for _ in range(TURN):
             if connection.closed or connection.finishing or session.busy or connection.unsent:
                 return
-            try:
-                request = self.protocol.next_request()
-            except BadRequest as error:
-                log.verbose(f"Bad HTTP request from {session.address}: {error.reason}")
-                self.answer(self.application.refuse(error.status, error.reason, close=True))
+            request = self.protocol.next_request()
+            if isinstance(request, Refusal):
+                log.verbose(f"Bad HTTP request from {session.address}: {request.reason}")
+                self.answer(self.application.refuse(request.status, request.reason, close=True))
                 return
             if request is None:
                 if self.protocol.closing:

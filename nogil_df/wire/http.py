@@ -24,6 +24,8 @@ from urllib.parse import parse_qs, unquote
 
 import h11
 
+from nogil_df.base.crash import forget_frames
+
 MAX_HEAD: Final = 16 * 1024
 """Bytes of a request's first line and headers together."""
 
@@ -85,13 +87,12 @@ class Response:
     close: bool = False
 
 
-class BadRequest(Exception):
-    """What the client sent is refused; the connection can't go on. ``status`` says why."""
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """What the client sent is refused, and the connection can't go on. ``status`` says why."""
 
-    def __init__(self, status: int, reason: str) -> None:
-        super().__init__(reason)
-        self.status = status
-        self.reason = reason
+    status: int
+    reason: str
 
 
 class HttpProtocol:
@@ -116,40 +117,44 @@ class HttpProtocol:
         """Take what arrived; empty bytes stand for the end of the stream. O(bytes)."""
         self._connection.receive_data(data)
 
-    def next_request(self) -> Request | None:
+    def next_request(self) -> Request | Refusal | None:
         """The next request whose body has gone by; None if it has not all arrived.
 
-        Raises:
-            BadRequest: it can't be read; answer it with `respond`, then close.
+        A refusal is to be answered, too, and is the last thing there is.
         """
         try:
-            while True:
-                event = self._connection.next_event()
-                if event in (h11.NEED_DATA, h11.PAUSED):
-                    if self._connection.they_are_waiting_for_100_continue:
-                        # The body is not wanted: the client, which waits, gets its answer without it.
-                        return self._take()
-                    return None
-                if isinstance(event, h11.Request):
-                    self._begin(event)
-                elif isinstance(event, h11.Data):
-                    self._body += len(event.data)
-                    if self._body > MAX_BODY:
-                        raise BadRequest(413, "the body is too large")
-                elif isinstance(event, h11.EndOfMessage):
-                    return self._take()
-                else:
-                    # The client has closed its side.
-                    self.closing = True
-                    return None
+            return self._next()
         except h11.RemoteProtocolError as error:
-            raise BadRequest(error.error_status_hint, str(error)) from None
+            refusal = Refusal(error.error_status_hint, str(error))
+            forget_frames(error)
+            return refusal
+
+    def _next(self) -> Request | Refusal | None:
+        while True:
+            event = self._connection.next_event()
+            if event in (h11.NEED_DATA, h11.PAUSED):
+                if self._connection.they_are_waiting_for_100_continue:
+                    # The body is not wanted: the client, which waits, gets its answer without it.
+                    return self._take()
+                return None
+            if isinstance(event, h11.Request):
+                # h11 bounds what is incomplete; this came as a whole.
+                size = len(event.target) + sum(len(name) + len(value) for name, value in event.headers)
+                if size > MAX_HEAD:
+                    return Refusal(431, "the head is too large")
+                self._begin(event)
+            elif isinstance(event, h11.Data):
+                self._body += len(event.data)
+                if self._body > MAX_BODY:
+                    return Refusal(413, "the body is too large")
+            elif isinstance(event, h11.EndOfMessage):
+                return self._take()
+            else:
+                # The client has closed its side.
+                self.closing = True
+                return None
 
     def _begin(self, event: h11.Request) -> None:
-        # h11 bounds what is incomplete; this came as a whole.
-        size = len(event.target) + sum(len(name) + len(value) for name, value in event.headers)
-        if size > MAX_HEAD:
-            raise BadRequest(431, "the head is too large")
         self._body = 0
         self._is_head = event.method == b"HEAD"
         headers = tuple((name.decode("latin-1"), value.decode("latin-1")) for name, value in event.headers)

@@ -1,0 +1,68 @@
+"""Requests leave no reference cycles behind: the cycle collector of a server is off."""
+
+from __future__ import annotations
+
+import gc
+import http.client
+import socket
+from collections import Counter
+
+from nogil_df import Server
+
+PATHS = (
+    "/metrics",
+    "/api/stats",
+    "/api/clients",
+    "/api/slowlog",
+    "/api/config",
+    "/",
+    "/console.js",
+    "/nothing",
+)
+RAW = (
+    b"GET / HTTP/1.1\r\nno colon\r\n\r\n",
+    b"GET / HTTP/1.1\r\nHost: a\r\nA: " + b"x" * 40_000 + b"\r\n\r\n",
+    b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\nConnection: close\r\n\r\nabc",
+)
+LEFT_ALONE = (b"GET /metr", b"GET /metrics HTTP/1.1\r\nHost: a\r\n\r\n")
+OURS = ("nogil_df", "h11", "prometheus_client", "socket", "traceback", "frame")
+
+
+def visit(port: int) -> None:
+    """Ask for everything, in every way."""
+    for path in PATHS:
+        client = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
+        client.request("GET", path)
+        client.getresponse().read()
+        client.close()
+    for data in RAW:
+        with socket.create_connection(("127.0.0.1", port), timeout=30) as sock:
+            sock.sendall(data)
+            while sock.recv(1 << 16):
+                pass
+    for data in LEFT_ALONE:
+        with socket.create_connection(("127.0.0.1", port), timeout=30) as sock:
+            sock.sendall(data)
+
+
+def test_requests_leave_no_cycles() -> None:
+    with Server(threads=2) as server:
+        # What is imported and made once is not meant.
+        visit(server.port)
+        gc.collect()
+        gc.disable()
+        try:
+            for _ in range(5):
+                visit(server.port)
+            gc.set_debug(gc.DEBUG_SAVEALL)
+            gc.collect()
+            kinds = Counter(
+                f"{type(one).__module__}.{type(one).__qualname__}"
+                for one in gc.garbage
+                if type(one).__module__.startswith(OURS) or type(one).__name__ in OURS
+            )
+        finally:
+            gc.set_debug(0)
+            gc.garbage.clear()
+            gc.enable()
+        assert not kinds
