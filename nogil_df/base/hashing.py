@@ -16,7 +16,7 @@ from collections.abc import Callable
 
 from xxhash import xxh3_64_intdigest
 
-__all__ = ["SLOTS", "hash_key", "hash_key_by_tag", "hash_tag", "lock_tag", "shard_of", "slot_of"]
+__all__ = ["SLOTS", "hash_key", "hash_key_by_tag", "hash_tag", "lock_tag", "probe", "shard_of", "slot_of"]
 
 SLOTS = 16384
 """Slots of a Redis cluster."""
@@ -72,6 +72,7 @@ def lock_tag(prefix: bytes, delimiter: bytes, skipped: int) -> Callable[[bytes],
                 return key
         return key[start + 1 : end]
 
+    tag_of.rule = b"%b %b %d" % (prefix, delimiter, skipped)  # type: ignore[attr-defined]
     return tag_of
 
 
@@ -97,7 +98,18 @@ def hash_key_by_tag(shards: int, tag_of: Callable[[bytes], bytes] = hash_tag) ->
             upper -= shards
         return upper << 32 | h & 0xFFFFFFFF
 
+    hash_tagged.rule = b"tags " + getattr(tag_of, "rule", b"")  # type: ignore[attr-defined]
     return hash_tagged
+
+
+def probe(hasher: Callable[[bytes], int], key: bytes) -> int:
+    """A number that is the same where keys are divided among shards in the same way, as `hash_key(key)` is.
+
+    Rules of tags count as well, whatever ``key`` is; `hash_key_by_tag` leaves its rule on what it makes.
+    """
+    h = hasher(key)
+    rule: bytes = getattr(hasher, "rule", b"")
+    return h ^ xxh3_64_intdigest(rule) if rule else h
 
 
 def shard_of(h: int, shards: int) -> int:

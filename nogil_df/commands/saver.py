@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any, Final
 from nogil_df.base import log
 from nogil_df.base.cron import Cron
 from nogil_df.base.errors import ReplyError
+from nogil_df.base.hashing import probe
 from nogil_df.commands.context import Context, Outside, Steps, answer
 from nogil_df.rdb import forms
 from nogil_df.shard.field_deadlines import holds_deadlines
@@ -202,7 +203,7 @@ class Saver:
             started=self.state.clock.monotonic(),
             channels=[Channel(bell) for _ in range(count)],
             bell=bell,
-            probe=self.proactor.shard.hash_key(native.PROBE),
+            probe=probe(self.proactor.shard.hash_key, native.PROBE),
         )
         status.save = save
         log.notice(f"Saving the data set to {place.path}")

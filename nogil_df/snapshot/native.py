@@ -59,7 +59,7 @@ class Head:
     Attributes:
         set_id: of the set it belongs to.
         shard, shards: which it is of how many.
-        probe: the hash of `PROBE`.
+        probe: what `hashing.probe` makes of `PROBE`.
     """
 
     set_id: bytes

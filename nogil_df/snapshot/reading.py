@@ -15,6 +15,7 @@ import threading
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final
 
+from nogil_df.base.hashing import probe
 from nogil_df.base.rdb_strings import RdbError
 from nogil_df.snapshot import native
 from nogil_df.snapshot.names import NATIVE, Place
@@ -237,7 +238,7 @@ class Loading:
             if head.set_id != set_id:
                 raise RdbError("it belongs to another snapshot")
             # Divided as these shards are: each of its blobs goes to one shard as it is.
-            direct = head.shards == self.count and head.probe == self.hash_key(native.PROBE)
+            direct = head.shards == self.count and head.probe == probe(self.hash_key, native.PROBE)
             records = RecordScanner(self.hash_key, self.count, give)
             frames = native.FrameReader()
             while data := source.read(max(PIECE, frames.waiting)):

@@ -50,7 +50,7 @@ class Save:
         sizes: at the cut: database -> (keys, those that expire).
         libraries: codes of functions, at the cut.
         dirty: changes of all shards until the cut.
-        probe: the hash of `native.PROBE` on these shards.
+        probe: what `hashing.probe` makes of `native.PROBE` on these shards.
         used: bytes of memory in use at the cut.
         error: why it failed; "" if it did not.
         written: bytes written so far.

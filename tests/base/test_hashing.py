@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from nogil_df.base.hashing import hash_key, hash_key_by_tag, hash_tag, lock_tag, shard_of, slot_of
+from nogil_df.base.hashing import hash_key, hash_key_by_tag, hash_tag, lock_tag, probe, shard_of, slot_of
 
 
 @pytest.mark.parametrize(
@@ -91,3 +91,11 @@ def test_tags_between_other_delimiters(
     prefix: bytes, delimiter: bytes, skipped: int, key: bytes, tag: bytes
 ) -> None:
     assert lock_tag(prefix, delimiter, skipped)(key) == tag
+
+
+def test_a_probe_tells_rules_of_tags_apart() -> None:
+    rules = [(b"", b"", 0), (b"", b":", 0), (b"bull", b":", 0), (b"", b":", 1), (b"", b"", 1)]
+    hashers = [hash_key, *(hash_key_by_tag(3, lock_tag(*rule)) for rule in rules)]
+    assert len({probe(hasher, b"x") for hasher in hashers}) == len(hashers)
+    assert probe(hash_key, b"x") == hash_key(b"x")
+    assert probe(hash_key_by_tag(3), b"x") == probe(hash_key_by_tag(3), b"x")

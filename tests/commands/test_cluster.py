@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from nogil_df import Server
 from nogil_df.base.flags import FlagError, Options
 from nogil_df.base.hashing import slot_of
 from nogil_df.runtime import hash_function
 from tests.commands.console import Console
-from tests.resp import Reply
+from tests.resp import Connection, Reply
 
 NODE = "1" * 40
 """The id of the simulated server."""
@@ -199,3 +201,18 @@ def test_scripts_and_functions_that_do_not_want_a_cluster(cluster: Console) -> N
     cluster.run(b"FUNCTION", b"LOAD", library + b"flags={'no-cluster'}}")
     assert cluster.value("FCALL f 0") == refusal
     assert Console().run(b"EVAL", b"#!lua flags=no-cluster\nreturn 1", b"0") == Reply(":", 1)
+
+
+def test_a_snapshot_is_divided_anew_where_tags_begin_to_count(tmp_path: Path) -> None:
+    """Saved without tags by as many shards as load it with them; and back again."""
+    names = [b"{tag}%d" % number for number in range(200)]
+    flags: dict[str, Any] = {"threads": 3, "dir": tmp_path}
+    with Server(**flags) as server, Connection(server.host, server.port) as client:
+        client.execute("MSET", *(word for name in names for word in (name, b"v")))
+        threads = server.threads
+    for more in ({"cluster_mode": "emulated"}, {"lock_on_hashtags": True, "locktag_delimiter": "g"}, {}):
+        with Server(**flags, **more) as server, Connection(server.host, server.port) as client:
+            assert server.threads == threads
+            assert client.execute("MGET", *names) == Reply("*", (Reply("$", b"v"),) * len(names))
+            assert client.execute("DEBUG", "VERIFY") == Reply("+", b"OK")
+            client.execute("SET", "changed", str(more))
