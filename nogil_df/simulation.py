@@ -29,7 +29,6 @@ from nogil_df.runtime import Thread, make_threads
 from nogil_df.snapshot.reading import LoadError, Loading
 from nogil_df.snapshot.status import Persistence
 from nogil_df.snapshot.writing import Save, write
-from nogil_df.vll.transaction import serve_peers
 
 
 class SimulatedClient:
@@ -98,6 +97,9 @@ class SimulatedClient:
 
     def watch_for_end(self) -> None:
         """See `Transport`: `close` tells the session at once."""
+
+    def login_changed(self) -> None:
+        """See `Transport`: nothing is parsed here."""
 
     def check(self, now: float) -> None:
         """See `Transport`."""
@@ -225,8 +227,8 @@ class Simulation:
         actors = [thread.proactor for thread in self.threads if thread.proactor.inbox]
         assert actors, f"seed {self.seed}: a thread waits for an answer that nobody will give"
         proactor = self.random.choice(actors)
-        if proactor.waits_for is not None:
-            serve_peers(proactor)
+        if proactor.may_handle is not None:
+            proactor.serve_peers()
         else:
             proactor.drain(1)
         proactor.finish_turn()

@@ -407,10 +407,7 @@ def _leave_lines(context: Context, waiter: Waiter, places: _Places) -> None:
     proactor = context.proactor
     for shard, entries in places.items():
         message = (stop_waiting, waiter, [key for _, key, _ in entries])
-        if shard == proactor.index:
-            stop_waiting(proactor, message)
-        else:
-            proactor.post(shard, message)
+        proactor.send(shard, message)
 
 
 _Places = dict[int, list[tuple[int, bytes, int]]]

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from nogil_df.base import log
 from nogil_df.base.errors import ReplyError
+from nogil_df.vll.handlers import refuse_work
 
 if TYPE_CHECKING:
     from nogil_df.commands.threadstate import ThreadState
@@ -91,6 +92,8 @@ class Watchdog:
                 return False
             slow = self._begin()
         slow.wrote = wrote
+        # What was on its way here when the others did not know yet.
+        refuse_work(state.proactor, _refusal(slow))
         loop = state.extra["loop"] if "loop" in state.extra else None
         if loop is not None:
             loop.serve_while_busy()
@@ -125,10 +128,7 @@ def _kind(slow: SlowScript) -> str:
 def _tell_all(state: ThreadState, message: Message) -> None:
     proactor = state.proactor
     for thread in range(proactor.count):
-        if thread == proactor.index:
-            message[0](proactor, message)
-        else:
-            proactor.notify(thread, message)
+        proactor.tell(thread, message)
     if proactor.has_notices:
         proactor.hand_over_notices()
 
@@ -161,7 +161,11 @@ def refuse_if_busy(state: ThreadState, name: str, flags: frozenset[str], args: l
         if b"NOSAVE" in [word.upper() for word in args[1:]]:
             slow.forced = slow.kill = True
             return
-    raise ReplyError("BUSY_FUNCTION" if slow.is_function else "BUSY_SCRIPT")
+    raise _refusal(slow)
+
+
+def _refusal(slow: SlowScript) -> ReplyError:
+    return ReplyError("BUSY_FUNCTION" if slow.is_function else "BUSY_SCRIPT")
 
 
 def kill(state: ThreadState, *, is_function: bool) -> None:
@@ -174,7 +178,7 @@ def kill(state: ThreadState, *, is_function: bool) -> None:
         raise ReplyError("NOTBUSY")
     slow: SlowScript = state.extra[BUSY]
     if slow.is_function != is_function:
-        raise ReplyError("BUSY_FUNCTION" if slow.is_function else "BUSY_SCRIPT")
+        raise _refusal(slow)
     if slow.wrote:
         raise ReplyError("UNKILLABLE")
     slow.kill = True

@@ -40,8 +40,7 @@ def log_in(session: Session, word: bytes, user: bytes, password: bytes) -> None:
         log_failed_login(session, word, user)
         raise ReplyError("WRONGPASS")
     session.account = account
-    session.authenticated = True
-    session.refresh_special()
+    session.set_authenticated(True)
 
 
 def is_plain(text: bytes) -> bool:
@@ -154,8 +153,7 @@ def cmd_reset(context: Context, args: Args) -> Steps:
         session.reply_mode = REPLY_ON
         session.unmute()
     session.account = state.users.default
-    session.authenticated = session.account.enabled and session.account.no_password
-    session.refresh_special()
+    session.set_authenticated(session.account.enabled and session.account.no_password)
     return Simple(b"RESET")
 
 

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 from nogil_df.base.errors import ReplyError
 from nogil_df.shard.eviction import UNCHANGED
 from nogil_df.shard.memory import own
+from nogil_df.vll.engine import call, deliver
 from nogil_df.vll.part import Work
 
 if TYPE_CHECKING:
@@ -151,7 +152,7 @@ class Context:
         tracking = session.tracking
         if tracking is None or not tracking.no_loop:
             return works
-        return {shard: (as_writer, (self.session.id, work)) for shard, work in works.items()}
+        return signed_works(self.session.id, works)
 
     def at(self, key: bytes, op: Callable[..., Any], payload: Any, *, last: bool = False) -> Steps:
         """Run ``op(db, payload, h)`` on the shard of ``key``. Returns its result."""
@@ -283,14 +284,19 @@ def run_as_one_hop(context: Context, args: list[bytes]) -> Steps:
     return (yield from context.at(args[1], command.op, payload, last=True))  # type: ignore[arg-type]
 
 
+def signed_works(client: int, works: dict[int, Work]) -> dict[int, Work]:
+    """A hop's works, marked as those of a client that is not to be told of its own writes. O(shards)."""
+    return {shard: (as_writer, (client, work)) for shard, work in works.items()}
+
+
 def as_writer(shard: Shard, argument: tuple[int, Work]) -> Any:
     """A hop's work for a client that is not to be told of its own writes: it leaves its id on them."""
     client, (function, inner) = argument
-    shard.writer = client
+    outer, shard.writer = shard.writer, client
     try:
         return function(shard, inner)
     finally:
-        shard.writer = 0
+        shard.writer = outer
 
 
 def untouched(shard: Shard, work: Work) -> Any:
@@ -317,10 +323,48 @@ def _run_each(shard: Shard, argument: tuple[int, Callable[..., Any], int, list[A
     return [op(db, own(payload), h) for payload, h in pairs]
 
 
+def ask_all_now(proactor: Proactor, request: Everywhere) -> list[Any]:
+    """`Context.everywhere` for code that can't be suspended: the thread waits on the spot for the answers.
+
+    Meanwhile it answers such questions of others, or two that ask each other would wait for ever; nothing
+    else, for it may be in the middle of work on its shard that holds no intents. O(threads).
+    """
+    if proactor.count == 1:
+        return [request.function(proactor, request.argument)]
+    question = Question(proactor.count)
+    proactor.broadcast((collect, proactor.index, question, request.function, request.argument))
+    proactor.wait_on_spot(question.is_answered, question.may_handle)
+    for answer in question.answers:
+        if answer.__class__ is ReplyError:
+            raise answer
+    return question.answers
+
+
+class Question:
+    """What all threads are asked, by one that waits for it on the spot."""
+
+    __slots__ = ("answers", "missing")
+
+    def __init__(self, threads: int) -> None:
+        self.answers: list[Any] = [None] * threads
+        self.missing = threads
+
+    def on_answer(self, thread: int, answer: Any) -> None:
+        """A thread answers."""
+        self.answers[thread] = answer
+        self.missing -= 1
+
+    def is_answered(self) -> bool:
+        """Whether all have answered."""
+        return not self.missing
+
+    def may_handle(self, message: Message) -> bool:
+        """Whether the thread that waits handles a message now."""
+        return message[0] is collect or (message[0] is deliver and message[1] is self)
+
+
 def collect(proactor: Proactor, message: Message) -> None:
     """Message handler on every thread: run an `Everywhere` request and send the answer back."""
-    from nogil_df.vll.engine import call, deliver
-
     _, origin, token, function, argument = message
     result = call((_swap_arguments, (function, argument, proactor)), proactor.shard)
     proactor.outboxes[origin].append((deliver, token, proactor.index, result))

@@ -305,7 +305,7 @@ def run_function(
         ReplyError: the function ended in an error.
     """
     scripting = Scripting.of(state)
-    db, protocol, user, reader = client
+    db, protocol, user, reader, writer = client
     function, _, args, end = plan
     depth = scripting.depth
     session = scripting.session(db)
@@ -315,14 +315,17 @@ def run_function(
     run = runs[depth]
     run.restart(locked, not function.writes, tx, function.name)
     run.command = args
-    run.act_for(user, reader)
+    run.act_for(user, reader, writer)
     run.mind_memory(b"allow-oom" in function.flags)
     scripting.depth = depth + 1
+    shard = state.proactor.shard
+    outer, shard.writer = shard.writer, writer
     try:
         return scripting.lua().call(function.callback, run, protocol, args[3:end], args[end:])
     except ScriptFailure as failure:
         raise failed(failure, function.name) from None
     finally:
+        shard.writer = outer
         scripting.depth = depth
         run.end()
 

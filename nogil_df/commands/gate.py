@@ -64,6 +64,10 @@ def run_carefully(dispatcher: Dispatcher, session: Session) -> None:
     """Run the command at ``session.position`` after looking at it; answers whatever is wrong with it."""
     if session.queue is not None and _queue_plainly(dispatcher, session):
         return
+    proactor = dispatcher.proactor
+    if proactor.mail:
+        # Who listens hears what was published before this command was sent before its reply.
+        proactor.read_mail()
     args = session.batch[session.position]
     _begin_reply(session)
     try:
@@ -151,8 +155,7 @@ def _check_login(session: Session, command: Command) -> None:
     if not (default.no_password and default.enabled):
         raise ReplyError("NOAUTH")
     # The password has been taken away since this client came.
-    session.authenticated = True
-    session.refresh_special()
+    session.set_authenticated(True)
 
 
 def _check_data(dispatcher: Dispatcher, session: Session, command: Command) -> None:

@@ -70,10 +70,7 @@ class Monitors:
             b" ".join(map(quoted, without_secrets(args))),
         )
         for thread in self.threads:
-            if thread == self.proactor.index:
-                self.show(line)
-            else:
-                self.proactor.notify(thread, (show_line, line))
+            self.proactor.tell(thread, (show_line, line))
 
     def show(self, line: bytes) -> None:
         """Pass a line on to this thread's monitors. O(monitors)."""

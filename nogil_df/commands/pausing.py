@@ -80,6 +80,7 @@ class Pausing:
         """Keep a session from running on until `end`."""
         session.busy = True
         self.parked[session] = None
+        session.transport.watch_for_end()
 
     def forget(self, session: Session) -> None:
         """A client is gone."""

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from nogil_df.base.errors import ReplyError
 from nogil_df.commands.access import CHANNEL, COMMAND, KEY, denial, log_denial
 from nogil_df.commands.busy import Watchdog
-from nogil_df.commands.context import Alone, Context, Everywhere, Outside
+from nogil_df.commands.context import Alone, Context, Everywhere, Outside, ask_all_now, signed_works
 from nogil_df.commands.spec import KEYS, LOCAL, NOTHING, SINGLE, Command
 from nogil_df.commands.tracking import note_read
 from nogil_df.scripting.runtime import WAITING
@@ -57,6 +57,7 @@ class ScriptCall:
 
     Attributes:
         reader: the client that tracks what the script reads, None if none does.
+        writer: the client, if it is not to be told of what the script writes; else 0.
         wrote: a command that may write was called.
         short: memory was short when it began, which concerns it.
         suspends: it may be suspended while it waits for another shard: see `call`.
@@ -73,6 +74,7 @@ class ScriptCall:
         "_restricted",
         "_special",
         "reader",
+        "writer",
         "watchdog",
         "is_function",
         "locked",
@@ -120,11 +122,12 @@ class ScriptCall:
         self._restricted = False
         self._special = False
         self.reader: Client | None = None
+        self.writer = 0
         self.plain = False
         self.suspends = False
         self.steps: Steps | None = None
         self.pending: Command | None = None
-        self.act_for(user, None)
+        self.act_for(user, None, 0)
 
     def restart(
         self,
@@ -144,10 +147,14 @@ class ScriptCall:
         self._restricted = False
         self._special = False
         self.reader = None
+        self.writer = 0
         self.plain = not self.state.dispatcher.gated
 
-    def act_for(self, user: bytes, reader: Client | None) -> None:
+    def act_for(self, user: bytes, reader: Client | None, writer: int) -> None:
         """Run commands as far as this user may; a client that tracks is told of changes of what they read.
+
+        Args:
+            reader, writer: see the class.
 
         Raises:
             ReplyError: there is no such user any more.
@@ -161,6 +168,7 @@ class ScriptCall:
         self.session.account = account
         self._restricted = not account.is_unrestricted
         self.reader = reader
+        self.writer = writer
         self._special = self._restricted or reader is not None
         self.plain = (
             not (self._special or self.state.dispatcher.gated)
@@ -252,7 +260,8 @@ class ScriptCall:
     def wait_for(self, command: Command, payload: Any, h: int) -> Any:
         """Begin to wait for a command on the key of another shard. Returns WAITING."""
         self.pending = command
-        self.steps = _one_hop((h >> 32) % self._count, (_run_at, (command.op, self.session.db, payload, h)))
+        work = (_run_at, (command.op, self.session.db, payload, h))
+        self.steps = self._signed_steps(_one_hop((h >> 32) % self._count, work))
         return WAITING
 
     def elsewhere(self, command: Command, payload: Any, h: int) -> Any:
@@ -279,7 +288,7 @@ class ScriptCall:
         context.tx = self.tx
         steps = command.run(context, args)  # type: ignore[misc]
         if self.suspends:
-            self.pending, self.steps = command, steps
+            self.pending, self.steps = command, self._signed_steps(steps)
             return WAITING
         value: Any = None
         try:
@@ -306,11 +315,15 @@ class ScriptCall:
         return self._hop(request[0])
 
     def _everywhere(self, request: Everywhere) -> list[Any]:
-        if self._count > 1:
-            raise ReplyError("NOT_FROM_SCRIPT")
-        return [request.function(self.state.proactor, request.argument)]
+        return ask_all_now(self.state.proactor, request)
+
+    def _signed_steps(self, steps: Steps) -> Steps:
+        """The steps of a command, their hops marked as this client's if it is not to be told of them."""
+        return _signed(steps, self.writer) if self.writer else steps
 
     def _hop(self, works: dict[int, Any]) -> dict[int, Any]:
+        if self.writer:
+            works = signed_works(self.writer, works)
         me = self._me
         if len(works) == 1 and me in works:
             return {me: call(works[me], self.state.proactor.shard)}
@@ -367,6 +380,18 @@ def _subcommand(command: Command, args: list[bytes]) -> Command:
     if not child.least <= len(args) <= child.most:
         raise ReplyError("SCRIPT_ARITY")
     return child
+
+
+def _signed(steps: Steps, writer: int) -> Steps:
+    value: Any = None
+    try:
+        while True:
+            request = steps.send(value)
+            if request.__class__ is tuple:
+                request = signed_works(writer, request[0]), request[1]
+            value = yield request
+    except StopIteration as stop:
+        return stop.value
 
 
 def _one_hop(shard: int, work: Work) -> Steps:

@@ -55,8 +55,9 @@ if TYPE_CHECKING:
     from nogil_df.vll.transaction import Transaction
 
 Args = list[bytes]
-Client = tuple[int, int, bytes, tuple[int, int] | None]
-"""Database, protocol, user's name, and under whom keys are noted that it reads; see `client_of`."""
+Client = tuple[int, int, bytes, tuple[int, int] | None, int]
+"""Database, protocol, user's name, under whom keys are noted that it reads, who is not to be told of what it
+writes; see `client_of`."""
 
 
 class Scripting:
@@ -121,6 +122,7 @@ class Scripting:
         tx: Transaction | None,
         user: bytes,
         reader: tuple[int, int] | None,
+        writer: int,
     ) -> ScriptCall:
         """What the calls of a script that begins now go to; the caller takes 1 from ``depth`` at its end."""
         depth = self.depth
@@ -130,7 +132,7 @@ class Scripting:
         run.session.db = db
         run.session.proto = 2
         run.restart(locked, read_only, tx, name)
-        run.act_for(user, reader)
+        run.act_for(user, reader, writer)
         self.depth = depth + 1
         return run
 
@@ -165,10 +167,13 @@ class Scripting:
         outer, outer_protocol = runtime.running, runtime.protocol
         runtime.running, runtime.protocol = run, run.session.proto
         self.depth += 1
+        shard = self.state.proactor.shard
+        outer_writer, shard.writer = shard.writer, run.writer
         try:
             return function(*args)
         finally:
             self.depth -= 1
+            shard.writer = outer_writer
             runtime.running, runtime.protocol = outer, outer_protocol
 
     def compiled(self, script: Script) -> Any:
@@ -371,8 +376,12 @@ def cmd_eval(context: Context, args: Args) -> Steps:
 
 
 def client_of(session: Session) -> Client:
-    """What a script has to know of its client: database, protocol, user's name, who tracks what it reads."""
-    return session.db, session.proto, session.account.name, reader_of(session)
+    """What a script has to know of its client: database, protocol, user's name, who tracks what it reads, and
+    who, that is 0 for nobody, is not to be told of what it writes.
+    """
+    tracking = session.tracking
+    writer = session.id if tracking is not None and tracking.no_loop else 0
+    return session.db, session.proto, session.account.name, reader_of(session), writer
 
 
 def op_run(shard: Shard, argument: tuple[ThreadState, Plan, Client, set[int] | None]) -> Any:
@@ -412,15 +421,18 @@ def run_script(
         ReplyError: the script ended in an error.
     """
     scripting = Scripting.of(state)
-    db, protocol, user, reader = client
-    run = scripting.begin(plan.script.sha, db, locked, not plan.writes, tx, user, reader)
+    db, protocol, user, reader, writer = client
+    run = scripting.begin(plan.script.sha, db, locked, not plan.writes, tx, user, reader, writer)
     run.mind_memory(plan.script.header.allows_oom)
+    shard = state.proactor.shard
+    outer, shard.writer = shard.writer, writer
     try:
         function = plan.script.function or scripting.compiled(plan.script)
         return scripting.lua().run(function, run, protocol, plan.keys, plan.arguments)
     except ScriptFailure as failure:
         raise failed(failure, plan.script.sha) from None
     finally:
+        shard.writer = outer
         scripting.depth -= 1
         run.end()
 
@@ -437,13 +449,13 @@ def run_suspending(context: Context, plan: Plan, client: Client, locked: set[int
     runtime = scripting.lua()
     function = plan.script.function or scripting.compiled(plan.script)
     assert context.tx is not None
-    db, protocol, user, reader = client
+    db, protocol, user, reader, writer = client
     run = scripting.borrow()
     try:
         run.session.db = db
         run.session.proto = 2
         run.restart(locked, not plan.writes, context.tx, plan.script.sha)
-        run.act_for(user, reader)
+        run.act_for(user, reader, writer)
         run.mind_memory(plan.script.header.allows_oom)
         number = scripting.next_number()
         result = scripting.go(run, runtime.begin, number, function, protocol, len(plan.keys), *values)

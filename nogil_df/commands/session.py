@@ -42,6 +42,9 @@ class Transport(Protocol):
     def watch_for_end(self) -> None:
         """The command in flight may take for ever (it blocks): notice when the client goes away meanwhile."""
 
+    def login_changed(self) -> None:
+        """The session is logged in now, or is not any more."""
+
     def check(self, now: float) -> None:
         """The heartbeat: limits that depend on time. ``now`` is monotonic seconds."""
 
@@ -169,8 +172,14 @@ class Session:
             or not self.account.is_unrestricted
             or self.tracking is not None
             or self.no_touch
-            or (self.proto == 2 and self.subscriptions > 0)
+            or self.subscriptions > 0
         )
+
+    def set_authenticated(self, authenticated: bool) -> None:
+        """Log in, or out. O(1)."""
+        self.authenticated = authenticated
+        self.transport.login_changed()
+        self.refresh_special()
 
     @property
     def user(self) -> bytes:

@@ -273,10 +273,7 @@ class ThreadState:
             groups.setdefault((h >> 32) % proactor.count, []).append((db, key, token))
         for shard, entries in groups.items():
             message = (unwatch_keys, entries)
-            if shard == proactor.index:
-                unwatch_keys(proactor, message)
-            else:
-                proactor.post(shard, message)
+            proactor.send(shard, message)
 
     # Errors, the slow log, the latency monitor.
 
@@ -485,6 +482,9 @@ class _Gone:
 
     def watch_for_end(self) -> None:
         """It has ended."""
+
+    def login_changed(self) -> None:
+        """Nothing more will be read."""
 
     def check(self, now: float) -> None:
         """Nothing to check."""

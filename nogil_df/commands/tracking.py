@@ -144,10 +144,7 @@ def note_read(proactor: Proactor, reader: Client, command: Command, args: Args) 
     for key in _keys_of(command, args):
         shard = (hash_key(key) >> 32) % proactor.count
         message = (note_keys, reader, [key])
-        if shard == proactor.index:
-            note_keys(proactor, message)
-        else:
-            proactor.notify(shard, message)
+        proactor.tell(shard, message)
 
 
 def note_keys(proactor: Proactor, message: Message) -> None:
@@ -169,10 +166,7 @@ def _send(
     client = (proactor.index, session.id)
     for shard, keys in groups.items():
         message = (handler, client, keys)
-        if shard == proactor.index:
-            handler(proactor, message)
-        else:
-            proactor.post(shard, message)
+        proactor.send(shard, message)
 
 
 # Invalidations.
@@ -187,10 +181,7 @@ def spread_invalidation(
         threads.setdefault(thread, []).append(client)
     for thread, ids in threads.items():
         message = (invalidate, ids, key, writer)
-        if thread == proactor.index:
-            invalidate(proactor, message)
-        else:
-            proactor.notify(thread, message)
+        proactor.tell(thread, message)
 
 
 def invalidate(proactor: Proactor, message: Message) -> None:
@@ -230,10 +221,7 @@ def _tell(session: Session, keys: list[bytes] | None) -> None:
     thread, target = tracking.redirect
     proactor = session.dispatcher.proactor
     message = (redirected, target, keys, (proactor.index, session.id))
-    if thread == proactor.index:
-        redirected(proactor, message)
-    else:
-        proactor.notify(thread, message)
+    proactor.tell(thread, message)
 
 
 def redirected(proactor: Proactor, message: Message) -> None:
@@ -242,10 +230,7 @@ def redirected(proactor: Proactor, message: Message) -> None:
     session = proactor.service.sessions.get(target)
     if session is None:
         back = (redirection_broken, origin[1])
-        if origin[0] == proactor.index:
-            redirection_broken(proactor, back)
-        else:
-            proactor.notify(origin[0], back)
+        proactor.tell(origin[0], back)
     elif session.proto == 3:
         session.push(Push([b"invalidate", keys]))
     elif CHANNEL in session.subscribed[0]:

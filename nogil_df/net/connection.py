@@ -288,7 +288,8 @@ class Connection:
             if self.queued:
                 # What was read before comes first; that is in this very turn.
                 return
-            if self.session.blocked is not None and not self.paused:
+            session = self.session
+            if not self.paused and (session.blocked is not None or session in self.state.pausing.parked):
                 self._read_ahead()
                 return
             if self.session.busy or self.paused:
@@ -298,6 +299,10 @@ class Connection:
         elif not mask & WRITE:
             # Neither readable nor writable: hang-up or error while nothing was being read.
             self.drop()
+
+    def login_changed(self) -> None:
+        """See `Transport`: strangers have narrower limits."""
+        self.parser.authenticated = self.session.authenticated
 
     def watch_for_end(self) -> None:
         """See `Transport`."""
@@ -348,7 +353,6 @@ class Connection:
             session.batch = batch
             session.position = 0
             self.execute(session)
-            self.parser.authenticated = session.authenticated
         if not session.busy:
             self.ready()
 

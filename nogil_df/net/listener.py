@@ -167,10 +167,7 @@ class Listener:
         session_id = state.server.next_session_id()
         state.server.connections_given[thread] += 1
         message = (adopt, sock.detach(), session_id, self.unix_path, self.role)
-        if thread == proactor.index:
-            adopt(proactor, message)
-        else:
-            proactor.post(thread, message)
+        proactor.send(thread, message)
 
     def _load(self, thread: int) -> tuple[int, int]:
         """Connections of a thread; the one after the last that got one wins a tie."""

@@ -30,6 +30,7 @@ from typing import TYPE_CHECKING, Any
 
 from nogil_df.base.crash import log_crash
 from nogil_df.base.errors import ReplyError
+from nogil_df.vll.handlers import shard_side
 from nogil_df.vll.part import Part
 
 if TYPE_CHECKING:
@@ -309,6 +310,7 @@ def wait(shard: Shard, argument: tuple[Waiter, list[tuple[int, bytes, int]]]) ->
 # Message handlers on the shard's thread ...
 
 
+@shard_side
 def stop_waiting(proactor: Proactor, message: Message) -> None:
     """``(stop_waiting, waiter, keys)``: leave the lines of these keys."""
     _, waiter, keys = message
@@ -317,6 +319,7 @@ def stop_waiting(proactor: Proactor, message: Message) -> None:
         db.stop_waiting(key, waiter)
 
 
+@shard_side
 def rejoin(proactor: Proactor, message: Message) -> None:
     """``(rejoin, waiter, key, part)``: a claim is given back; the waiter is first in line again.
 

@@ -21,6 +21,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from nogil_df.vll.engine import call, deliver
+from nogil_df.vll.handlers import begins_work
 from nogil_df.vll.part import Part
 from nogil_df.vll.squash import run_batch, run_items
 
@@ -73,6 +74,7 @@ def _run(shard: Shard, argument: Columns, one_by_one: Callable[..., list[Any]]) 
     return tuple(results), shard.stopwatch() - started
 
 
+@begins_work(lambda message: (message[3][0], message[1]))
 def run_columns_alone(proactor: Proactor, message: Message) -> None:
     """Message handler on the owner's thread: commands that all live here; no transaction needed.
 

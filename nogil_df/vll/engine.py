@@ -43,6 +43,7 @@ from typing import TYPE_CHECKING, Any
 from nogil_df.base.crash import log_crash
 from nogil_df.base.errors import ReplyError
 from nogil_df.vll.blocking import Blocking
+from nogil_df.vll.handlers import begins_work
 from nogil_df.vll.locks import IntentLocks
 from nogil_df.vll.part import GLOBAL_EXCLUSIVE, NOT_GLOBAL, Part, Work, conflict
 from nogil_df.vll.txqueue import TxQueue
@@ -294,6 +295,7 @@ def call(work: Work, shard: Any) -> Any:
         return log_crash(work[0].__qualname__, sys.exc_info())
 
 
+@begins_work(lambda message: (message[1].origin, message[1].token))
 def run_part(proactor: Proactor, message: tuple[Any, ...]) -> None:
     """Message handler on a shard's thread: a transaction of this shard alone, of one hop.
 

@@ -69,7 +69,7 @@ class Proactor:
         "sleeping",
         "wake",
         "doze",
-        "waits_for",
+        "may_handle",
         "put_off",
         "batch",
         "tx_clock",
@@ -96,8 +96,8 @@ class Proactor:
         self.wake: Callable[[], None] = _no_wake
         # Returns when the inbox may hold something; the loop's, or the simulation's.
         self.doze: Callable[[], None] = _no_wake
-        # The transaction this thread waits for on the spot, and messages that wait for the end of that.
-        self.waits_for: Any = None
+        # While this thread waits on the spot: which messages it handles, and those that wait for the end.
+        self.may_handle: Callable[[Message], bool] | None = None
         self.put_off: list[Message] = []
         # What is left of the batch that is being handled.
         self.batch: Iterator[Message] = iter(())
@@ -118,6 +118,13 @@ class Proactor:
         """Send ``message`` to the thread ``dest`` (also to oneself) at the end of this turn. O(1)."""
         self.outboxes[dest].append(message)
 
+    def send(self, dest: int, message: Message) -> None:
+        """Have the thread ``dest`` handle ``message``: at once if that is this one, else as `post` does."""
+        if dest == self.index:
+            message[0](self, message)
+        else:
+            self.outboxes[dest].append(message)
+
     def broadcast(self, message: Message) -> None:
         """Send ``message`` to every thread, this one included. O(threads)."""
         for outbox in self.outboxes:
@@ -127,6 +134,13 @@ class Proactor:
         """Send ``message`` to the thread ``dest`` ahead of everything that leaves this thread later. O(1)."""
         self.notices[dest].append(message)
         self.has_notices = True
+
+    def tell(self, dest: int, message: Message) -> None:
+        """Have the thread ``dest`` handle ``message``: at once if that is this one, else as a notice."""
+        if dest == self.index:
+            message[0](self, message)
+        else:
+            self.notify(dest, message)
 
     def hand_over_notices(self) -> None:
         """To be called while ``has_notices``, before a reply is sent. O(threads)."""
@@ -197,6 +211,45 @@ class Proactor:
                 message[0](self, message)
         self.messages_handled += handled
         return handled
+
+    def wait_on_spot(self, is_over: Callable[[], bool], may_handle: Callable[[Message], bool]) -> None:
+        """Wait for messages in the middle of something that can't be suspended; sockets have to wait.
+
+        Args:
+            is_over: whether it has all come that is waited for.
+            may_handle: which messages are handled meanwhile; all others are after that, in their order.
+        """
+        outer, self.may_handle = self.may_handle, may_handle
+        put_off, self.put_off = self.put_off, []
+        rest = list(self.batch)
+        if rest:
+            # We were called by a message; those that came with it come before all others.
+            self.inbox.appendleft(rest)
+        while not is_over():
+            if self.shard.outgoing:
+                # What the writes that we serve have to tell is on its way before their answers are.
+                self.service.publish_events()
+            self.finish_turn()
+            if self.inbox:
+                self.serve_peers()
+            else:
+                self.doze()
+        self.may_handle = outer
+        if self.put_off:
+            self.inbox.appendleft(self.put_off)
+        self.put_off = put_off
+
+    def serve_peers(self) -> None:
+        """Handle one batch of the inbox while this thread waits on the spot."""
+        may_handle = self.may_handle
+        assert may_handle is not None
+        # Kept like that of `drain`: a handler that waits on the spot itself goes on with them.
+        self.batch = rest = iter(self.inbox.popleft())
+        for message in rest:
+            if may_handle(message):
+                message[0](self, message)
+            else:
+                self.put_off.append(message)
 
     def tick(self) -> None:
         """Read the clock once for the whole turn: expiry and time-outs of a turn see one time."""

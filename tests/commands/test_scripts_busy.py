@@ -76,3 +76,30 @@ def test_a_script_that_wrote_is_not_killed(server: NogilServer, clients: list[Co
     others[2].send("SHUTDOWN", "NOSAVE")
     assert others[2].receive() == EOF_REPLY
     assert server.wait() == 0
+
+
+@pytest.mark.parametrize("threads", [2, 3])
+def test_a_command_on_its_way_to_the_shard_of_a_slow_script_is_told_so(threads: int) -> None:
+    """Sent before anybody knew that the script is slow, by clients of every thread."""
+    limit = "2000"
+    with NogilServer("--lua-time-limit", limit, threads=threads) as server, server.connect() as runner:
+        clients = [server.connect() for _ in range(6)]
+        runner.send("EVAL", "while true do redis.call('get', KEYS[1]) end", 1, "k")
+        waiting = 0
+        for client in clients:
+            try:
+                while True:
+                    client.send("GET", "k")
+                    client.receive(timeout=0.1)
+            except TimeoutError:
+                waiting += 1
+        assert waiting == len(clients), "the script runs, and nobody is refused yet"
+        for client in clients:
+            assert client.receive().value.startswith(b"BUSY")
+        assert clients[0].execute("SCRIPT", "KILL").value == b"OK"
+        assert b"killed" in runner.receive().value
+        for client in clients:
+            while is_busy(client):
+                pass
+            assert client.execute("GET", "k").value is None
+            client.close()

@@ -84,3 +84,39 @@ def test_another_clients_script_is_not_noted_for_this_one(reader: Console) -> No
     writer(f'EVAL "{READS}" 0')
     writer("SET a 2")
     assert told(reader) == []
+
+
+@pytest.mark.parametrize("shards", [1, 3])
+def test_no_loop_spares_what_own_scripts_write_and_nothing_else(shards: int) -> None:
+    """Shipped to a shard, suspended, locking everything on the coordinator, by EXEC, by a function."""
+    write = "for i = 1, #KEYS do redis.call('SET', KEYS[i], 1) end"
+    library = b"#!lua name=l\nredis.register_function('write', function(keys) for i = 1, #keys do "
+    library += b"redis.call('SET', keys[i], 1) end end)"
+    keys = "a b c d e"
+    for seed in range(10):
+        console = Console(shards=shards, protocol=3, seed=seed)
+        writer = console.another()
+        assert writer.run(b"FUNCTION", b"LOAD", library).value == b"l"
+        console("CLIENT TRACKING ON NOLOOP")
+        for line in (
+            f'EVAL "{write}" 5 {keys}',
+            "EVAL \"redis.call('SET', KEYS[1], 1) redis.call('SET', KEYS[2], 2)\" 2 a b",
+            "EVAL \"local k = 'a' redis.call('SET', k, 1) redis.call('MSET', 'b', 1, 'c', 2, 'd', 3)\" 0",
+            f'EVAL "{write}" 1 a',
+            f"FCALL write 5 {keys}",
+            "FCALL write 1 b",
+        ):
+            console(f"MGET {keys}")
+            console(line)
+            assert told(console) == [], f"seed {seed}: {line}"
+            console(f"MGET {keys}")
+            for queued in ("MULTI", line, "EXEC"):
+                console(queued)
+            assert told(console) == [], f"seed {seed}: {line} in EXEC"
+        console(f"MGET {keys}")
+        console.client.send([b"EVAL", write.encode(), b"2", b"a", b"b"])
+        writer.client.send([b"MSET", b"c", b"theirs", b"d", b"theirs"])
+        console.simulation.run()
+        pushes = [reply.value[1].value[0].value for reply in console.replies() if reply.kind == ">"]
+        assert sorted(pushes) == [b"c", b"d"], f"seed {seed}"
+        assert all(thread.proactor.shard.writer == 0 for thread in console.simulation.threads)
