@@ -164,6 +164,13 @@ CATALOGUE: Final[dict[str, str]] = {
     "BUSY_FUNCTION": (
         "BUSY Redis is busy running a script. You can only call FUNCTION KILL or SHUTDOWN NOSAVE."
     ),
+    "REPLICAOF_PORT": "ERR Invalid master port",
+    "NO_REPLICATION": "ERR this server cannot {0}: replication is not supported",
+    "FAILOVER_NOT_UNDER_WAY": "ERR No failover in progress.",
+    "FAILOVER_TIMEOUT": "ERR FAILOVER timeout must be greater than 0",
+    "FAILOVER_NO_REPLICAS": "ERR FAILOVER requires connected replicas.",
+    "REPLCONF_OPTION": "ERR Unrecognized REPLCONF option: {0}",
+    "REPLCONF_FILTER": "ERR Unsupported rdb-filter-only option: {0}",
     "MIGRATE_KEYS": ("ERR When using MIGRATE KEYS option, the key argument must be set to the empty string"),
     "MIGRATE_CONNECT": "IOERR error or timeout connecting to the client",
     "MIGRATE_IO": "IOERR error or timeout {0} to target instance",

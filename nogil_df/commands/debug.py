@@ -353,6 +353,61 @@ def _with_prelude(word: bytes, proto: int) -> Any:
     return text if proto == 2 else Raw(b"%b$%d\r\n%b\r\n" % (prelude, len(text), text))
 
 
+def cmd_table_statistics(context: Context, args: Args) -> Steps:
+    """HTSTATS dbid: how full the tables of a database are.
+
+    Raises:
+        ReplyError.
+    """
+    index = parse_int(args[2])
+    if index is None:
+        raise ReplyError("NOT_INTEGER")
+    if not 0 <= index < len(context.proactor.shard.dbs):
+        raise ReplyError("ERR", "Out of range database")
+    found = yield from context.all_shards(op_table_statistics, index, last=True)
+    lines = [f"[Table of shard {shard}]\n{text}" for shard, text in enumerate(found)]
+    return Verbatim(b"txt", "".join(lines).encode())
+
+
+def op_table_statistics(shard: Shard, index: int) -> str:
+    """On every shard: keys, keys with a deadline, bytes of a database's table. O(1)."""
+    table = shard.dbs[index].table
+    return f" keys: {len(table)}\n expiring: {table.expiring}\n table bytes: {table.memory_usage()}\n"
+
+
+def cmd_listpack(context: Context, args: Args) -> Steps:
+    """LISTPACK key: whether the value is one that Redis would keep as a listpack; it is not shown."""
+    name = yield from context.at(args[2], op_encoding, args[2], last=True)
+    if name != b"listpack":
+        raise ReplyError("ERR", "Not a listpack encoded object.")
+    return Simple(b"Listpack structure printed on stdout")
+
+
+def cmd_quicklist(context: Context, args: Args) -> Steps:
+    """QUICKLIST key [0|1]: the same of a quicklist."""
+    name = yield from context.at(args[2], op_encoding, args[2], last=True)
+    if name != b"quicklist":
+        raise ReplyError("ERR", "Not a quicklist encoded object.")
+    return Simple(b"Quicklist structure printed on stdout")
+
+
+def op_encoding(db: Keyspace, key: bytes, h: int) -> bytes:
+    """The encoding of a value. O(1).
+
+    Raises:
+        ReplyError NO_SUCH_KEY.
+    """
+    value = db.table.look(key, h)
+    if value is None:
+        raise ReplyError("NO_SUCH_KEY")
+    return encoding(value, db.shard.limits)
+
+
+def run_accepted(context: Context, args: Args) -> Constant:
+    """What tests of Redis set, and there is nothing here that it would change: +OK."""
+    return OK
+
+
 def run_help(context: Context, args: Args) -> list[Simple]:
     """HELP."""
     lines = ["DEBUG <subcommand> [<arg> [value] [opt] ...]. Subcommands are:"]
@@ -378,6 +433,18 @@ SUBCOMMANDS = (
         ALL,
     ),
     Subcommand("ERROR", "text", "Answers with an error of that text.", 1, 1, run_error),
+    Subcommand(
+        "HTSTATS",
+        "dbid",
+        "Tells how full the tables of a database are.",
+        1,
+        1,
+        cmd_table_statistics,
+        EVERYTHING,
+    ),
+    Subcommand(
+        "LISTPACK", "key", "Whether Redis would keep a value as a listpack.", 1, 1, cmd_listpack, FIRST
+    ),
     Subcommand("LOG", "message", "Writes a message to the server's log.", 1, 1, run_log),
     Subcommand("OBJECT", "key", "Tells how a value is stored.", 1, 1, cmd_object, FIRST),
     Subcommand(
@@ -387,6 +454,21 @@ SUBCOMMANDS = (
         1,
         MANY,
         cmd_populate,
+    ),
+    Subcommand("DICT-RESIZING", "<0|1>", "Accepted for tests of Redis.", 1, 1, run_accepted),
+    Subcommand("PAUSE-CRON", "<0|1>", "Accepted for tests of Redis.", 1, 1, run_accepted),
+    Subcommand(
+        "REPLICATE", "what ...", "Accepted for tests of Redis: there are no replicas.", 1, MANY, run_accepted
+    ),
+    Subcommand("REPLYBUFFER", "what value", "Accepted for tests of Redis.", 2, 2, run_accepted),
+    Subcommand(
+        "QUICKLIST",
+        "key [0|1]",
+        "Whether Redis would keep a value as a quicklist.",
+        1,
+        2,
+        cmd_quicklist,
+        FIRST,
     ),
     Subcommand("PROTOCOL", "type", "Answers with a value of that type of the protocol.", 1, 1, run_protocol),
     Subcommand(

@@ -31,6 +31,7 @@ CAPABILITIES: frozenset[str] = frozenset(
         "geo",
         "acl",
         "tracking",
+        "replication",
     }
 )
 

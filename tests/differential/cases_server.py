@@ -480,3 +480,86 @@ BOOK.add(
         },
     )
 )
+
+BOOK.add(
+    singles(
+        "replication and modules",
+        [
+            "REPLICAOF NO ONE",
+            "replicaof no one",
+            "SLAVEOF NO ONE",
+            "REPLICAOF NO TWO",
+            "REPLICAOF host x",
+            "REPLICAOF host -1",
+            "REPLICAOF host 65536",
+            "REPLICAOF 1 2 3",
+            "REPLICAOF",
+            "ROLE",
+            "ROLE x",
+            "FAILOVER",
+            "FAILOVER ABORT",
+            "FAILOVER TO h 1",
+            "FAILOVER TIMEOUT 5",
+            "FAILOVER TIMEOUT 0",
+            "FAILOVER TIMEOUT x",
+            "FAILOVER TO h",
+            "FAILOVER TO h x",
+            "FAILOVER TO h 1 FORCE",
+            "FAILOVER TO h 1 TIMEOUT 5 FORCE",
+            "FAILOVER FORCE",
+            "FAILOVER ABORT TIMEOUT 5",
+            "FAILOVER BOGUS",
+            "REPLCONF",
+            "REPLCONF x",
+            "REPLCONF listening-port 5",
+            "REPLCONF LISTENING-PORT x",
+            "REPLCONF ip-address 1.2.3.4",
+            "REPLCONF capa eof capa psync2",
+            "REPLCONF rdb-only 1",
+            "REPLCONF rdb-only x",
+            "REPLCONF rdb-filter-only functions",
+            "REPLCONF rdb-filter-only bogus",
+            "REPLCONF bogus 1",
+            "PSYNC",
+            "PSYNC a",
+            "SYNC x",
+            fields("INFO replication"),
+            "MODULE",
+            "MODULE LIST",
+            "MODULE LIST x",
+            "MODULE LOAD",
+            "MODULE LOAD /x",
+            "MODULE LOADEX /x",
+            "MODULE UNLOAD",
+            "MODULE UNLOAD x",
+            "MODULE BOGUS",
+        ],
+        multi=False,
+    )
+)
+
+BOOK.add(
+    table(
+        "debug for tests of Redis",
+        {
+            "listpack": [
+                "ZADD z 1 a",
+                "DEBUG LISTPACK z",
+                "DEBUG LISTPACK none",
+                "SET s v",
+                "DEBUG LISTPACK s",
+            ],
+            "quicklist": ["DEBUG QUICKLIST none", "SET s v", "DEBUG QUICKLIST s"],
+            "accepted": [
+                "DEBUG PAUSE-CRON 0",
+                "DEBUG REPLICATE replica set a b",
+                "DEBUG REPLYBUFFER RESIZING 1",
+                "DEBUG QUICKLIST-PACKED-THRESHOLD 200b",
+                "DEBUG QUICKLIST-PACKED-THRESHOLD 0",
+                "DEBUG SET-ACTIVE-EXPIRE 1",
+                "DEBUG CHANGE-REPL-ID",
+            ],
+            "hash tables": [kinds("DEBUG HTSTATS 0"), "DEBUG HTSTATS x", "DEBUG HTSTATS 99"],
+        },
+    )
+)
