@@ -31,6 +31,7 @@ TITLES = {
     "set": "Sets",
     "hash": "Hashes",
     "sorted-set": "Sorted sets",
+    "module": "Vector sets",
     "generic": "Keys",
     "transactions": "Transactions",
     "pubsub": "Publish and subscribe",

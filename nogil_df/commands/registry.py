@@ -61,6 +61,7 @@ from nogil_df.commands import (
     strings_numeric,
     throttle,
     transactions,
+    vectors,
 )
 from nogil_df.commands.spec import Row
 
@@ -95,6 +96,7 @@ FAMILIES = (
     streams_claim,
     streams_info,
     geo,
+    vectors,
     generic,
     dump,
     migrate,

@@ -18,6 +18,7 @@ from nogil_df.base.rdb_strings import RdbError, Reader
 from nogil_df.rdb import forms
 from nogil_df.rdb.listpack import integer, unpack
 from nogil_df.rdb.streams import read_stream
+from nogil_df.rdb.vectors import NUMBER, read_vectors
 from nogil_df.rdb.ziplist import unpack_intset, unpack_ziplist, unpack_zipmap
 from nogil_df.shard.hashes import HashValue
 from nogil_df.shard.lists import ListValue
@@ -267,6 +268,15 @@ def _read_stream(reader: Reader, form: int, limits: EncodingLimits) -> Any:
     return read_stream(reader, versions[form], limits)
 
 
+def _read_module(reader: Reader, form: int, limits: EncodingLimits) -> Any:
+    """A vector set of ours; other values of modules are refused."""
+    start = reader.at
+    if form == forms.MODULE_2 and reader.length() == NUMBER:
+        return read_vectors(reader)
+    reader.at = start
+    return _refuse_module(reader, form, limits)
+
+
 def _refuse_module(reader: Reader, form: int, limits: EncodingLimits) -> Any:
     """The name of a module's type is nine characters of 6 bits each, above 10 bits of its version."""
     number = reader.length()
@@ -299,5 +309,5 @@ READERS: Final[dict[int, Read]] = {
     forms.STREAM_2: _read_stream,
     forms.STREAM_3: _read_stream,
     forms.MODULE_1: _refuse_module,
-    forms.MODULE_2: _refuse_module,
+    forms.MODULE_2: _read_module,
 }

@@ -24,6 +24,7 @@ from nogil_df.base.rdb_strings import RdbError, write_length
 from nogil_df.rdb import forms
 from nogil_df.rdb.listpack import Packer, pack
 from nogil_df.rdb.streams import write_stream
+from nogil_df.rdb.vectors import write_vectors
 from nogil_df.rdb.ziplist import pack_intset
 from nogil_df.shard.hashes import HASHTABLE, HashValue
 from nogil_df.shard.lists import NODE_BYTES, SAFE_BYTES, ListValue
@@ -31,6 +32,7 @@ from nogil_df.shard.sets import INTSET, SetValue
 from nogil_df.shard.sets import LISTPACK as SET_IN_LISTPACK
 from nogil_df.shard.sorted_sets import LISTPACK, SortedSetValue
 from nogil_df.shard.streams import StreamValue
+from nogil_df.shard.vectors import VectorSetValue
 
 if TYPE_CHECKING:
     from nogil_df.shard.limits import EncodingLimits
@@ -241,10 +243,16 @@ def _write_stream(writer: Writer, value: StreamValue, limits: EncodingLimits, ve
     return forms.STREAM_3 if version >= forms.STREAMS_3_SINCE else forms.STREAM_2
 
 
+def _write_vectors(writer: Writer, value: VectorSetValue, limits: EncodingLimits, version: int) -> int:
+    write_vectors(writer, value)
+    return forms.MODULE_2
+
+
 _WRITERS: Final[dict[type, Callable[[Writer, Any, EncodingLimits, int], int]]] = {
     ListValue: _write_list,
     SetValue: _write_set,
     HashValue: _write_hash,
     SortedSetValue: _write_sorted_set,
     StreamValue: _write_stream,
+    VectorSetValue: _write_vectors,
 }
