@@ -27,6 +27,8 @@ REQUESTS = 10_000
 ROUNDS = 2
 STEP = 1000
 MARK = b"end-of-replies"
+UNSAVED = OURS + " --dbfilename ''"
+"""Nothing is saved at the end, nor loaded at the start."""
 
 Args = tuple[bytes, ...]
 
@@ -112,7 +114,7 @@ def sorted_table() -> str:
     lines.append("|---|" + "--:|" * len(SIZES))
     figures: dict[str, list[str]] = {name: [] for name in SORTED}
     for size in SIZES:
-        with Server("ours", OURS, 1) as ours, Server("redis", REDIS, 0) as redis:
+        with Server("ours", UNSAVED, 1) as ours, Server("redis", REDIS, 0) as redis:
             clients = Client(ours.port), Client(redis.port)
             for client in clients:
                 fill(client, b"ZADD", b"z", scored(size))
@@ -166,7 +168,7 @@ def big_table() -> str:
     from time import perf_counter
 
     lines = ["| Command | ours, ms | redis-server, ms |", "|---|--:|--:|"]
-    with Server("ours", OURS, 1) as ours, Server("redis", REDIS, 0) as redis:
+    with Server("ours", UNSAVED, 1) as ours, Server("redis", REDIS, 0) as redis:
         clients = Client(ours.port), Client(redis.port)
         for client in clients:
             prepare_big(client)
