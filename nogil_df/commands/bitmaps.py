@@ -326,14 +326,10 @@ def settle(shard: Shard, argument: tuple[Place, int, int]) -> None:
         if length <= EMBEDDED_LIMIT:
             # Redis never reports "int" or "embstr" for what BITOP made.
             result = bytearray(result)
-        old = db.put(own(key), h, result)
+        db.put(own(key), h, result)
         db.changed(key, events.STRING, b"set")
-    else:
-        old = db.erase(key, h)
-        if old is not None:
-            db.changed(key, events.GENERIC, b"del")
-    if old is not None:
-        shard.dispose(old)
+    elif db.drop(key, h):
+        db.changed(key, events.GENERIC, b"del")
 
 
 TABLE: tuple[Row, ...] = (

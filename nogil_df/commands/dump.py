@@ -120,15 +120,13 @@ def op_restore(db: Keyspace, request: Request, h: int) -> bool:
         value = load(payload, db.shard.limits)
     except RdbError:
         raise ReplyError("BAD_FORMAT") from None
-    old = db.erase(key, h)
-    if old is not None:
-        db.shard.dispose(old)
+    existed = db.drop(key, h)
     now = db.shard.tick.ms
     if deadline and not absolute:
         deadline += now
     # A ttl that does not fit 64 bits lies in the past, as it does in Redis, where the sum wraps round.
     if deadline and (deadline <= now or deadline > INT64_MAX):
-        if old is not None:
+        if existed:
             db.changed(key, events.GENERIC, b"del")
         return True
     db.put(key, h, value, deadline)

@@ -44,11 +44,8 @@ def cmd_only_key(session: Session, args: Args) -> bytes:
 
 def op_delete(db: Keyspace, key: bytes, h: int) -> int:
     """Erase a key; 1 if it was there. O(1): a big value is freed in slices later on."""
-    value = db.erase(key, h)
-    if value is None:
+    if not db.drop(key, h):
         return 0
-    if value.__class__ is not bytes:
-        db.shard.dispose(value)
     db.changed(key, events.GENERIC, b"del")
     return 1
 
@@ -179,7 +176,7 @@ def rename_here(shard: Shard, argument: tuple[Place, Place, bool]) -> int:
     deadline = db.deadline(source, h)
     db.erase(source, h)
     # Not overwritten: for listeners a key ends here and another one begins.
-    db.erase(target, to)
+    db.drop(target, to)
     db.put(own(target), to, value, deadline)
     db.changed(source, events.GENERIC, b"rename_from")
     if db.observed:
@@ -193,8 +190,19 @@ def copy_here(shard: Shard, argument: tuple[Place, Place, bool]) -> int:
     record = read(shard, source)
     if record is None or (not replace and is_there(shard, target)):
         return 0
-    settle(shard, (target, record, b"copy_to"))
+    _place_copy(shard, target, *record)
     return 1
+
+
+def _place_copy(shard: Shard, target: Place, value: Any, deadline: int) -> None:
+    """Place a copy that this thread has made. O(1)."""
+    index, key, h = target
+    db = shard.dbs[index]
+    if value.__class__ is bytes:
+        value = own(value)
+    db.drop(key, h)
+    db.put(own(key), h, value, deadline)
+    db.changed(key, events.GENERIC, b"copy_to")
 
 
 def lift(shard: Shard, place: Place) -> tuple[Any, int] | None:
@@ -233,7 +241,7 @@ def settle(shard: Shard, argument: tuple[Place, tuple[Any, int], bytes]) -> None
     """Place a record that comes from elsewhere."""
     (index, key, h), (value, deadline), event = argument
     db = shard.dbs[index]
-    db.erase(key, h)
+    db.drop(key, h)
     db.put(own(key), h, copy_of(value), deadline)
     if event == b"copy_to":
         db.changed(key, events.GENERIC, event)

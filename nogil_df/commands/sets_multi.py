@@ -290,14 +290,10 @@ def settle(shard: Shard, target: Place, operation: str, members: set[bytes]) -> 
     index, key, h = target
     db = shard.dbs[index]
     if members:
-        old = db.put(own(key), h, SetValue.of(members, shard.limits))
+        db.put(own(key), h, SetValue.of(members, shard.limits))
         db.changed(key, events.SET, b"%bstore" % operation.encode())
-    else:
-        old = db.erase(key, h)
-        if old is not None:
-            db.changed(key, events.GENERIC, b"del")
-    if old is not None:
-        shard.dispose(old)
+    elif db.drop(key, h):
+        db.changed(key, events.GENERIC, b"del")
 
 
 def _algebra(name: str, run: object, summary: str, complexity: str) -> Row:

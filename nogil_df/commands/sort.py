@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
 from nogil_df.base import keyspace_events as events
@@ -226,9 +227,9 @@ def _within_limit(elements: list[bytes], request: Request) -> list[bytes]:
 
 
 def _in_order(context: Context, elements: list[bytes], request: Request) -> Steps:
-    weights: Sequence[bytes | None] = elements
-    if request.by is not None:
-        weights = yield from _look_up(context, elements, [request.by])
+    if request.by is None:
+        return _in_own_order(elements, request)
+    weights: Sequence[bytes | None] = yield from _look_up(context, elements, [request.by])
     # Equal weights are told apart by the elements, so that the order is always the same.
     if request.alpha:
         ranks: list[Any] = [
@@ -239,6 +240,32 @@ def _in_order(context: Context, elements: list[bytes], request: Request) -> Step
         ranks = list(zip(map(_number, weights), elements, strict=True))
     order = sorted(range(len(elements)), key=ranks.__getitem__, reverse=request.descending)
     return list(map(elements.__getitem__, order))
+
+
+def _in_own_order(elements: list[bytes], request: Request) -> list[bytes]:
+    """Elements sorted by themselves: by their bytes, or by the numbers that they are. O(n log n)."""
+    ordered = sorted(elements, reverse=request.descending)
+    if request.alpha:
+        return ordered
+    pairs = list(zip(_numbers(ordered), ordered, strict=True))
+    # Stable in both directions, so equal numbers keep the order of their bytes.
+    pairs.sort(key=_FIRST, reverse=request.descending)
+    return [element for _, element in pairs]
+
+
+def _numbers(elements: list[bytes]) -> list[float]:
+    """The numbers that elements are; in one go where all are plain decimals. O(bytes)."""
+    if _PLAIN.issuperset(b"".join(elements)):
+        try:
+            return list(map(float, elements))
+        except ValueError:
+            pass
+    return list(map(_number, elements))
+
+
+_FIRST = itemgetter(0)
+_PLAIN = frozenset(b"0123456789.-")
+"""What Python and C read alike; there is more that only one of them takes for a number."""
 
 
 def _number(weight: bytes | None) -> float:
@@ -328,7 +355,7 @@ def op_look_up(db: Keyspace, payload: tuple[bytes, bytes], h: int) -> bytes | No
 def op_store(db: Keyspace, payload: tuple[bytes, list[bytes]], h: int) -> None:
     """Put the result in the place of whatever the target holds. O(elements)."""
     target, elements = payload
-    existed = db.erase(target, h) is not None
+    existed = db.drop(target, h)
     if not elements:
         if existed:
             db.changed(target, events.GENERIC, b"del")

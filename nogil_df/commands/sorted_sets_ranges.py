@@ -28,6 +28,9 @@ Args = list[bytes]
 Place = tuple[int, bytes, int]
 """Where a sorted set is on its shard: database, key, hash of the key."""
 
+MOST_PASSED: Final = 10_000
+"""Members that LIMIT passes over one bucket after the other; for more, ranks find the place at once."""
+
 ANY: Final = ""
 RANK: Final = "rank"
 SCORE: Final = "score"
@@ -169,6 +172,10 @@ def bounded(value: SortedSetValue, by: str, bounds: Any) -> tuple[int, int]:
 
 def read_range(value: SortedSetValue, wanted: Range) -> Any:
     """The members, or `Rows` of members and scores. O(log n + members)."""
+    if wanted.by is SCORE and 0 <= wanted.offset <= MOST_PASSED:
+        limit = wanted.limit if wanted.limit >= 0 else len(value)
+        members, scores = value.between(wanted.bounds, wanted.offset, limit, reverse=wanted.reverse)
+        return Rows(list(zip(members, scores, strict=True))) if wanted.with_scores else members
     start, stop = ranks(value, wanted)
     members = value.order.span(start, stop)
     if wanted.reverse:
@@ -326,14 +333,10 @@ def settle(shard: Shard, target: Place, event: bytes, scores: dict[bytes, float]
     index, key, h = target
     db = shard.dbs[index]
     if scores:
-        old = db.put(own(key), h, SortedSetValue.of(scores, shard.limits))
+        db.put(own(key), h, SortedSetValue.of(scores, shard.limits))
         db.changed(key, events.ZSET, event)
-    else:
-        old = db.erase(key, h)
-        if old is not None:
-            db.changed(key, events.GENERIC, b"del")
-    if old is not None:
-        shard.dispose(old)
+    elif db.drop(key, h):
+        db.changed(key, events.GENERIC, b"del")
 
 
 _RANGE = "O(log(N)+M) where N is the size of the sorted set and M is the number of members answered"

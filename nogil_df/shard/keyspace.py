@@ -134,6 +134,9 @@ class Keyspace:
                 self.shard.notify(events.NEW, b"new", key, self.index)
         else:
             self.used += value_size(value) - value_size(old)
+            if old.__class__ is not bytes and old is not value:
+                # Overwritten: a big one is freed in slices.
+                self.shard.dispose(old)
         if value.__class__ is HashValue and value.deadlines is not None:
             self.field_expiry.note(self, key, value.deadlines, moved=True)
 
@@ -143,6 +146,15 @@ class Keyspace:
         if value is not None:
             self.used -= record_size(key, value)
         return value
+
+    def drop(self, key: bytes, h: int) -> bool:
+        """Remove a key for good; False if it is not there. O(1): a big value is freed in slices later on."""
+        value = self.erase(key, h)
+        if value is None:
+            return False
+        if value.__class__ is not bytes:
+            self.shard.dispose(value)
+        return True
 
     def evict(self, key: bytes, h: int) -> None:
         """Take a record out to make room. O(1), apart from freeing a big value."""

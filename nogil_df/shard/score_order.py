@@ -73,6 +73,18 @@ class ScoreOrder:
         order._note_ends()
         return order
 
+    def copy(self) -> tuple[ScoreOrder, dict[bytes, float]]:
+        """A copy whose members and scores this thread made, and the scores by member. O(n)."""
+        copied = ScoreOrder()
+        copied.members = [[b"%b" % member for member in bucket] for bucket in self.members]
+        copied.scores = [[score * 1.0 for score in bucket] for bucket in self.scores]
+        if len(copied.members) > 1:
+            copied._note_ends()
+        scores: dict[bytes, float] = {}
+        for members, values in zip(copied.members, copied.scores, strict=True):
+            scores.update(zip(members, values, strict=True))
+        return copied, scores
+
     def _note_ends(self) -> None:
         self.last_members = [bucket[-1] for bucket in self.members]
         self.last_scores = [bucket[-1] for bucket in self.scores]
@@ -354,6 +366,55 @@ class ScoreOrder:
         if stop <= len(first):
             return first[start:stop]
         return self._span(self.members, start, stop)
+
+    def seek(self, score: float, *, after: bool) -> tuple[int, int]:
+        """Where the first entry is whose score is at least this one, or more: bucket, place. O(log n).
+
+        Behind the last entry it is (the number of buckets, 0), or the length of the only bucket.
+        """
+        find = bisect_right if after else bisect_left
+        if len(self.scores) == 1:
+            return 0, find(self.scores[0], score)
+        at = find(self.last_scores, score)
+        return (at, find(self.scores[at], score)) if at < len(self.scores) else (at, 0)
+
+    def between(
+        self, begin: tuple[int, int], end: tuple[int, int], offset: int, limit: int, *, reverse: bool
+    ) -> tuple[Members, Scores]:
+        """Entries from one place up to another one, no rank needed. O(entries + entries passed over / 256).
+
+        Args:
+            begin, end: bucket and place, as of `seek`.
+            offset, limit: entries to pass over, and the most wanted; counted from the end if ``reverse``.
+
+        Returns:
+            Members and their scores, highest first if ``reverse``.
+        """
+        members: Members = []
+        scores: Scores = []
+        last = min(end[0], len(self.members) - 1)
+        for at in range(last, begin[0] - 1, -1) if reverse else range(begin[0], last + 1):
+            bucket = self.members[at]
+            low = begin[1] if at == begin[0] else 0
+            high = end[1] if at == end[0] else len(bucket)
+            if offset >= high - low:
+                offset -= max(high - low, 0)
+                continue
+            if reverse:
+                high -= offset
+                low = max(low, high - limit)
+                members += bucket[low:high][::-1]
+                scores += self.scores[at][low:high][::-1]
+            else:
+                low += offset
+                high = min(high, low + limit)
+                members += bucket[low:high]
+                scores += self.scores[at][low:high]
+            offset = 0
+            limit -= high - low
+            if not limit:
+                break
+        return members, scores
 
     def scores_of(self, start: int, stop: int) -> Scores:
         """The scores of the same. O(log n + members)."""

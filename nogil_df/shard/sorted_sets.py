@@ -216,6 +216,19 @@ class SortedSetValue:
             stop = order.up_to(high)
         return start, max(start, stop)
 
+    def between(
+        self, bounds: ScoreBounds, offset: int, limit: int, *, reverse: bool
+    ) -> tuple[Members, Scores]:
+        """The members whose score is within bounds, and their scores: see `ScoreOrder.between`."""
+        low, high, above, below = bounds
+        order = self.order
+        begin = order.seek(low, after=above) if above or low != LOWEST else (0, 0)
+        if below or high != HIGHEST:
+            end = order.seek(high, after=not below)
+        else:
+            end = len(order.members) - 1, len(order.members[-1])
+        return order.between(begin, end, offset, limit, reverse=reverse)
+
     def by_member(self, bounds: MemberBounds) -> tuple[int, int]:
         """The range of members within bounds.
 
@@ -270,8 +283,7 @@ class SortedSetValue:
     def copy(self) -> SortedSetValue:
         """A copy that shares nothing with this one. O(n)."""
         copied = SortedSetValue.__new__(SortedSetValue)
-        copied.scores = own_scores(self.scores)
-        copied.order = ScoreOrder.of(copied.scores)
+        copied.order, copied.scores = self.order.copy()
         copied.encoding = self.encoding
         copied.index = None
         copied.room = 0

@@ -315,3 +315,35 @@ def test_a_flushed_table_is_freed_in_slices(mode: str) -> None:
         slices += 1
     assert slices > 3
     redis.simulation.verify()
+
+
+@pytest.mark.parametrize(
+    "line",
+    ["SET big x", "COPY small big REPLACE", "RENAME small big", "SUNIONSTORE big small", "SORT l STORE big"],
+)
+def test_a_big_value_that_is_overwritten_is_freed_in_slices(line: str) -> None:
+    redis = Console(shards=1)
+    redis("SADD small a b")
+    redis("RPUSH l 2 1")
+    members = [b"member-%d" % number for number in range(30_000)]
+    for begin in range(0, 30_000, 1000):
+        redis.run(b"SADD", b"big", *members[begin : begin + 1000])
+    shard = redis.simulation.threads[0].proactor.shard
+    assert not shard.garbage
+    redis(line)
+    assert [len(value) for value in shard.garbage] == [30_000]
+    while shard.garbage:
+        redis.simulation.advance(1)
+    redis.simulation.verify()
+
+
+def test_sort_by_numbers_and_bytes() -> None:
+    redis = Console()
+    redis("RPUSH l 10 9 9.0 -1.5 .5 1. 1e3 0x10 2")
+    assert redis.value("SORT l") == [b"-1.5", b".5", b"1.", b"2", b"9", b"9.0", b"10", b"0x10", b"1e3"]
+    redis("RPUSH m 10 9 9.0 -1.5 .5 1. 2")
+    assert redis.value("SORT m") == [b"-1.5", b".5", b"1.", b"2", b"9", b"9.0", b"10"]
+    assert redis.value("SORT m DESC") == [b"10", b"9.0", b"9", b"2", b"1.", b".5", b"-1.5"]
+    assert redis.value("SORT m ALPHA DESC LIMIT 0 3") == [b"9.0", b"9", b"2"]
+    redis("RPUSH m 1-1")
+    assert redis("SORT m").value == b"ERR One or more scores can't be converted into double"

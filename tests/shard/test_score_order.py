@@ -136,3 +136,41 @@ def test_buckets_stay_filled() -> None:
             break
     for one, two in pairwise(order.members[:-1]):
         assert len(one) + len(two) > LIMIT // 4
+
+
+@pytest.mark.parametrize("seed", range(12))
+@pytest.mark.parametrize("reverse", [False, True])
+def test_what_lies_between_two_scores(bucket_size: int, seed: int, reverse: bool) -> None:
+    """`seek` and `between` find what a sorted list of pairs has."""
+    source = random.Random(seed)
+    size = source.choice([1, 5, 300, 2000])
+    scores = {b"m%d" % n: float(source.randrange(size // 3 + 1)) for n in range(size)}
+    order = ScoreOrder.of(scores)
+    model = sorted((score, member) for member, score in scores.items())
+    for _ in range(20):
+        low, high = float(source.randrange(size + 1)), float(source.randrange(size + 1))
+        above, below = source.random() < 0.5, source.random() < 0.5
+        offset, limit = source.choice([0, 1, 300]), source.choice([1, 10, 400, size])
+        expected = [
+            (score, member)
+            for score, member in model
+            if (score > low if above else score >= low) and (score < high if below else score <= high)
+        ]
+        if reverse:
+            expected.reverse()
+        expected = expected[offset : offset + limit]
+        begin, end = order.seek(low, after=above), order.seek(high, after=not below)
+        members, values = order.between(begin, end, offset, limit, reverse=reverse)
+        assert list(zip(values, members, strict=True)) == expected
+
+
+def test_a_copy_is_the_same_and_shares_nothing() -> None:
+    scores = {b"m%d" % n: float(n % 7) for n in range(1000)}
+    order = ScoreOrder.of(scores)
+    copied, found = order.copy()
+    assert found == scores
+    copied.verify()
+    assert copied.span(0, 1000) == order.span(0, 1000)
+    copied.insert(3.5, b"new")
+    assert len(order.span(0, 1000)) == 1000
+    order.verify()
