@@ -12,7 +12,6 @@ An expression is nested closures over the parsed attribute. Whatever goes wrong 
 
 from __future__ import annotations
 
-import json
 import operator
 import re
 from collections.abc import Callable
@@ -70,6 +69,9 @@ def compile_filter(text: str) -> Callable[[bytes], bool]:
     Raises:
         FilterError.
     """
+    # Not needed to start a server.
+    from json import loads
+
     parser = _Parser(text)
     root = parser.expression(0, 0)
     if parser.kind:
@@ -77,7 +79,7 @@ def compile_filter(text: str) -> Callable[[bytes], bool]:
 
     def wanted(attribute: bytes) -> bool:
         try:
-            members = json.loads(attribute)
+            members = loads(attribute)
             return isinstance(members, dict) and bool(root(members))
         except (_Missing, ValueError, ArithmeticError, TypeError, RecursionError):
             return False
