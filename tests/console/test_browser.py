@@ -94,6 +94,18 @@ def test_the_plots_are_drawn_and_move(page: Browser) -> None:
     page.wait_for("/^[0-9.]+k?.s$/.test(document.querySelector('.tile .value').textContent)")
 
 
+def test_a_reload_keeps_the_plots(page: Browser) -> None:
+    page.wait_for(DRAWN)
+    loaded = page.run("performance.timeOrigin")
+    page.run("location.reload()")
+    page.wait_for(
+        f"performance.timeOrigin != {loaded} && document.getElementById('state')?.dataset.state == 'live'"
+    )
+    kept = page.run("JSON.parse(sessionStorage.getItem('points')).points.length")
+    assert kept >= 2
+    page.wait_for(DRAWN)
+
+
 def test_pause_holds_the_plots(page: Browser) -> None:
     page.run("document.getElementById('pause').click()")
     page.wait_for("document.getElementById('state').textContent == 'paused'")

@@ -529,6 +529,15 @@ part("pause").addEventListener("click", () => {
 part("span").addEventListener("change", () => localStorage.setItem("span", part("span").value));
 
 window.addEventListener("hashchange", choose);
+window.addEventListener("pagehide", () => {
+  try {
+    sessionStorage.setItem("points", samples.kept());
+  } catch {
+    // More than a browser keeps: then there is nothing after a reload.
+    sessionStorage.removeItem("points");
+  }
+});
+samples.restore(sessionStorage.getItem("points"));
 setTheme(THEMES.includes(localStorage.getItem("theme")) ? localStorage.getItem("theme") : "auto");
 if (localStorage.getItem("span")) part("span").value = localStorage.getItem("span");
 choose();

@@ -109,11 +109,13 @@ export class Samples {
   constructor() {
     this.points = [];
     this.tellings = [];
+    this.earlier = null;
   }
 
   /** Take what the server told. */
   take(telling) {
     const before = this.tellings.at(-1);
+    if (!before) this.goOn(telling);
     if (before && before.info.Server.run_id !== telling.info.Server.run_id) {
       this.points = [];
       this.tellings = [];
@@ -124,6 +126,29 @@ export class Samples {
     }
     this.tellings.push(telling);
     while (this.tellings.length > RECENT + 1) this.tellings.shift();
+  }
+
+  /** What is worth keeping over a reload of the page, as a text. */
+  kept() {
+    return this.now ? JSON.stringify({ run: this.now.info.Server.run_id, points: this.points }) : "";
+  }
+
+  /** Take back what was kept; it counts if the first telling is of the same server, and soon after. */
+  restore(text) {
+    try {
+      this.earlier = JSON.parse(text);
+    } catch {
+      this.earlier = null;
+    }
+  }
+
+  /** The points of before the reload, and a gap. */
+  goOn(telling) {
+    const { run, points } = this.earlier || {};
+    this.earlier = null;
+    const last = points?.at(-1);
+    if (!last || run !== telling.info.Server.run_id || telling.time - last.t > KEPT) return;
+    this.points = [...points, { t: last.t + 0.001, threads: [] }];
   }
 
   /** The last telling. */
