@@ -238,7 +238,8 @@ class Server:
         if not running.port:
             return f"unix://{login}{quote(running.options.unixsocket)}?db=0"
         host = f"[{self.host}]" if ":" in self.host else self.host
-        return f"redis://{login}{host}:{running.port}/0"
+        scheme = "rediss" if self._options.tls else "redis"
+        return f"{scheme}://{login}{host}:{running.port}/0"
 
     # --- clients ---
 
@@ -264,6 +265,9 @@ class Server:
             if running.port
             else {"unix_socket_path": running.options.unixsocket}
         )
+        if self._options.tls and running.port:
+            # The server's own certificate is all there is to trust, whatever names it is made out to.
+            place |= {"ssl": True, "ssl_ca_certs": self._options.tls_cert_file, "ssl_check_hostname": False}
         return place | ({"password": self.password} if self.password else {})
 
     # --- questions from inside ---

@@ -18,6 +18,7 @@ import pytest
 from nogil_df import FlagError, Server, StartError
 from nogil_df.base import compiled
 from nogil_df.base.interpreter import is_free_threaded
+from tests.net.certificates import Authority
 from tests.resp import Connection, Reply
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -188,6 +189,21 @@ def test_it_is_asked_from_inside_whatever_clients_may_do() -> None:
         assert server.stats()["total_connections_received"] == 1
     with pytest.raises(RuntimeError, match="not running"):
         server.stats()
+
+
+def test_its_client_speaks_tls_where_the_server_does(tmp_path: Path) -> None:
+    """In a process of its own, as redis-py may turn the GIL on."""
+    pair = Authority(tmp_path).issue("server")
+    code = (
+        "from nogil_df import Server\n"
+        f"files = dict(tls_cert_file={str(pair.cert)!r}, tls_key_file={str(pair.key)!r})\n"
+        "with Server(tls=True, **files) as server:\n"
+        "    client = server.client()\n"
+        "    print(client.ping(), server.url.partition(':')[0])\n"
+        "    client.close()\n"
+    )
+    ran = python(code, "-W", "ignore", PYTHON_GIL="0") if is_free_threaded() else python(code)
+    assert ran.stdout.split() == ["True", "rediss"], ran.stderr
 
 
 def test_a_directory_that_is_not_there_is_an_error(tmp_path: Path) -> None:
