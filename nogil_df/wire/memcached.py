@@ -324,6 +324,9 @@ class MemcachedParser:
 
     def _take_login(self, words: list[bytes], out: list[list[bytes]]) -> None:
         """Before the login only ``set <any> 0 0 <length>`` means anything: its data are user and password."""
+        if words[0] == b"quit":
+            out.append(words)
+            return
         length = parse_uint(words[4], 31) if len(words) >= 5 and words[0] == b"set" else None
         if length is None or length > UNAUTHENTICATED_DATA:
             out.append([REFUSE, b"CLIENT_ERROR unauthenticated"])
