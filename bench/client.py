@@ -6,6 +6,7 @@
     exec        MULTI, ten SETs of random keys, EXEC, in one write; one such unit is a request
     publish     PUBLISH to a channel that one more connection listens to
     get, set    pipelines of D commands on random keys; each command is a request
+    memcached-get, memcached-set        the same in Memcached's protocol
 
 A connection sends its next unit when the last one is answered, so it has at most D commands on the way.
 Units are made ahead, and their replies are counted in bytes, which are known as all keys exist: the client
@@ -59,10 +60,25 @@ def publish(rng: random.Random) -> bytes:
     return packed(b"PUBLISH", CHANNEL, b"message")
 
 
+def memcached_get(rng: random.Random) -> bytes:
+    """Memcached's get of a random key."""
+    return b"get key:%012d\r\n" % rng.randrange(KEYSPACE)
+
+
+def memcached_set(rng: random.Random) -> bytes:
+    """Memcached's set of a random key."""
+    return b"set key:%012d 0 0 %d\r\n%b\r\n" % (rng.randrange(KEYSPACE), VALUE_BYTES, b"x" * VALUE_BYTES)
+
+
 TESTS: dict[str, tuple[Callable[[random.Random], bytes], int]] = {
     "get": (get, len(b"$%d\r\n" % VALUE_BYTES) + VALUE_BYTES + 2),
     "set": (set_, OK),
     "publish": (publish, len(b":1\r\n")),
+    "memcached-get": (
+        memcached_get,
+        len(b"VALUE key:%012d 0 %d\r\n" % (0, VALUE_BYTES)) + VALUE_BYTES + len(b"\r\nEND\r\n"),
+    ),
+    "memcached-set": (memcached_set, len(b"STORED\r\n")),
     "exec": (
         transaction,
         OK + SETS_A_TRANSACTION * QUEUED + len(b"*%d\r\n" % SETS_A_TRANSACTION) + SETS_A_TRANSACTION * OK,

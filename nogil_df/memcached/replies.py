@@ -71,7 +71,8 @@ class MemcachedEncoder:
     def stored(self, value: int, proto: int, out: list[bytes]) -> None:
         """Of set, add, replace, append, prepend."""
         self.counters["cmd_set"] += 1
-        self._status(value, out)
+        if value < SILENT:
+            out.append(LINES[value])
 
     def swapped(self, value: int, proto: int, out: list[bytes]) -> None:
         """Of cas."""

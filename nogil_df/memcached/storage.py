@@ -101,9 +101,12 @@ def is_string(value: Any) -> bool:
 # Storing.
 
 
-def cmd_store(session: Session, args: Args) -> tuple[StorePayload, int]:
+def cmd_store(session: Session, args: Args) -> Any:
     """``name key data flags exptime cas noreply``; the parser has checked the numbers."""
     name, key, data, flags, expires, cas, quiet = args
+    if name == b"set" and flags == b"0" and expires == b"0" and not quiet:
+        # What is nothing but a value goes through as it came.
+        return args
     payload = (
         key,
         data,
@@ -116,9 +119,17 @@ def cmd_store(session: Session, args: Args) -> tuple[StorePayload, int]:
     return payload, SILENT if quiet else 0
 
 
-def op_store(db: Keyspace, payload: tuple[StorePayload, int], h: int) -> int:
+def op_store(db: Keyspace, payload: Any, h: int) -> int:
     """Store as the mode says. O(1), prepend O(length). The status."""
-    return put_by_mode(db, payload[0], h) + payload[1]
+    if payload.__class__ is list:
+        key = payload[1]
+        db.put(key, h, payload[2])
+        db.shard.dirty += 1
+        if db.observed:
+            db.tell(key, events.STRING, b"set")
+        return STORED
+    store, silent = payload
+    return put_by_mode(db, store, h) + int(silent)
 
 
 def put_by_mode(db: Keyspace, payload: StorePayload, h: int) -> int:

@@ -2,9 +2,9 @@
 
 A connection calls ``recv``, ``send`` and ``sendmsg`` and knows no more of it; whether it holds a plain socket
 or this was decided when it was made, so plain connections pay nothing. The library works on two buffers in
-memory and never sees the socket (`ssl.MemoryBIO`), because that way a request costs one ``recv`` and one
-``send``, as without TLS: on a socket OpenSSL reads the five bytes of a record's head by themselves, which is
-a system call more for every request (measured: 20 % of the CPU time of a request).
+memory and never sees the socket (`ssl.MemoryBIO`): one ``recv`` takes whatever has come, many records at a
+time, where on a socket OpenSSL reads the head and the body of each record by a call of its own. For single
+small requests that makes no difference (measured: 9.2 to 10.7 us of CPU time each, on a socket 8.5 to 12.0).
 
 What may not happen right now raises BlockingIOError, as on any socket that doesn't block. A ``send`` that the
 kernel took only in part is one of OpenSSL's kind: nothing of it counts as sent, its ciphertext is kept, and

@@ -224,6 +224,15 @@ class MemcachedParser:
             out.append([TOO_LARGE, command[1], command[0], quiet])
             self._skip = length + 2
             return
+        begin = self._pos
+        end = begin + length
+        buf = self._buf
+        if buf[end : end + 2] == b"\r\n":
+            # All of it is here, as it mostly is.
+            command[2] = buf[begin:end]
+            out.append(command)
+            self._pos = self._scanned = end + 2
+            return
         self._command = command
         self._missing = length + 2
         self._held = 0
