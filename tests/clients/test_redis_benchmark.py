@@ -46,3 +46,29 @@ def test_its_report_can_read_the_configuration(server: NogilServer) -> None:
     assert re.search(r"host configuration \"save\":", report)
     assert re.search(r"host configuration \"appendonly\": no", report)
     assert "throughput summary" in report
+
+
+EVERYTHING = TESTS | {
+    "LPUSH",
+    "RPUSH",
+    "LPOP",
+    "RPOP",
+    "SADD",
+    "HSET",
+    "SPOP",
+    "ZADD",
+    "ZPOPMIN",
+    "LPUSH (needed to benchmark LRANGE)",
+    "LRANGE_100 (first 100 elements)",
+    "LRANGE_300 (first 300 elements)",
+    "LRANGE_500 (first 500 elements)",
+    "LRANGE_600 (first 600 elements)",
+}
+
+
+def test_what_it_tests_by_default_runs_through(server: NogilServer) -> None:
+    output = run("redis-benchmark", server, "-n", "300", "-c", "10", "-P", "4", "--csv")
+    rows = re.findall(r'^"([^"]+)","([0-9.]+)"', output, re.MULTILINE)
+    assert {name for name, _ in rows} == EVERYTHING
+    assert "WARN" not in output.upper()
+    assert "ERR" not in output.upper()

@@ -276,7 +276,7 @@ def test_a_cut_gets_the_list_as_it_was(op: object, args: object) -> None:
     h = shard.hash_key(b"k")
     lists.op_rpush(db, [b"RPUSH", b"k", b"a", b"b", b"c"], h)
     handed: list[list[bytes]] = []
-    db.table.cut(1, lambda records: handed.extend(list(value.items) for _, value, _ in records))
+    db.table.cut(1, lambda records: handed.extend(list(value.items) for _, value, *_ in records))
     op(db, args, h)  # type: ignore[operator]
     assert handed == [[b"a", b"b", b"c"]]
     shard.verify()

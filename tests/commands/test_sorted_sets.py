@@ -292,7 +292,7 @@ def test_a_cut_gets_the_sorted_set_as_it_was(op: object, args: object) -> None:
     h = shard.hash_key(b"k")
     sorted_sets.op_zadd(db, [b"ZADD", b"k", b"1", b"a", b"2", b"b", b"3", b"c"], h)
     handed: list[dict[bytes, float]] = []
-    db.table.cut(1, lambda records: handed.extend(dict(value.scores) for _, value, _ in records))
+    db.table.cut(1, lambda records: handed.extend(dict(value.scores) for _, value, *_ in records))
     op(db, args, h)  # type: ignore[operator]
     assert handed == [{b"a": 1.0, b"b": 2.0, b"c": 3.0}]
     shard.verify()

@@ -416,7 +416,7 @@ def test_a_cut_gets_the_stream_as_it_was(op: object, args: object) -> None:
         1,
         lambda records: handed.extend(
             (list(value), {name: len(group.consumers) for name, group in value.groups.items()})
-            for _, value, _ in records
+            for _, value, *_ in records
         ),
     )
     op(db, args, h)  # type: ignore[operator]
