@@ -195,7 +195,10 @@ class Saver:
             place=place,
             name=name,
             style=Style(
-                forms.WIDELY_READ, self._may_compress_strings(place.kind), ages_of(config.maxmemory_policy)
+                forms.WIDELY_READ,
+                self._may_compress_strings(place.kind),
+                ages_of(config.maxmemory_policy),
+                client_flags=place.kind == NATIVE,
             ),
             codec=self._codec() if place.kind == NATIVE else native.Codec(native.PLAIN, None),
             checksum=config.rdbchecksum,

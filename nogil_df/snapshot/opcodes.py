@@ -11,6 +11,8 @@ CHECKSUM: Final = 8
 CHECKSUMS_SINCE: Final = 5
 """Version from which a checksum ends the file; 0 stands for none."""
 
+CLIENT_FLAGS: Final = 243
+"""Flags that a Memcached client gave a string; Redis has none, so only native files hold them."""
 SLOT: Final = 244
 """Sizes of a slot of a cluster: slot, keys, keys that expire."""
 FUNCTION: Final = 245

@@ -210,7 +210,7 @@ class RecordScanner:
         """
         start = at
         form = data[at]
-        while form >= opcodes.IDLE:
+        while form >= opcodes.CLIENT_FLAGS:
             if form == opcodes.DATABASE:
                 index, at = _length(data, at + 1)
                 if at > len(data):
@@ -221,7 +221,7 @@ class RecordScanner:
                 at += 9
             elif form == opcodes.DEADLINE:
                 at += 5
-            elif form == opcodes.IDLE:
+            elif form in (opcodes.IDLE, opcodes.CLIENT_FLAGS):
                 at = _length(data, at + 1)[1]
             elif form == opcodes.FREQUENCY:
                 at += 2
@@ -360,7 +360,7 @@ class RdbScanner:
 
     def _step(self, data: bytes, at: int) -> int:
         code = data[at]
-        if code < opcodes.SLOT:
+        if code < opcodes.CLIENT_FLAGS:
             return self._records.step(data, at)
         if code == opcodes.DATABASE:
             index, behind = _length(data, at + 1)

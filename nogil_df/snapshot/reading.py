@@ -32,6 +32,10 @@ PIECE: Final = 1 << 20
 MOST: Final = 32
 """Messages on their way to shards."""
 
+TOLERANCE: Final = 1.05
+"""A data set may be that much greater than `maxmemory` where nothing is evicted: what was there before the
+restart must not keep the server from starting for a few bytes of another sum."""
+
 NAP: Final = 0.01
 """Seconds that a reader sleeps at a stretch while the shards are behind."""
 
@@ -291,3 +295,7 @@ def load_here(proactor: Any, message: tuple[Any, ...]) -> None:
     """Message handler on a shard's thread: ``(load_here, loading, blob)``."""
     _, loading, blob = message
     loading.take(proactor.shard, blob)
+    guard = proactor.service.memory
+    guard.look()
+    if guard.short and guard.total > guard.deny_from * TOLERANCE:
+        loading.fail(f"it needs more than maxmemory ({guard.limit} bytes), and nothing may be evicted")

@@ -23,6 +23,7 @@ from nogil_df.rdb.reader import read_object
 from nogil_df.rdb.writer import Writer, needed_version, write_object
 from nogil_df.shard.ages import OLDEST, level_of, seconds
 from nogil_df.shard.dash_segment import AgedRecord
+from nogil_df.shard.flagged import Flagged, flags_of
 from nogil_df.shard.hashes import HashValue
 from nogil_df.shard.lists import ListValue
 from nogil_df.shard.sets import SetValue
@@ -39,11 +40,14 @@ BIG: Final = 2048
 LONG: Final = 64 << 10
 """Bytes from which a string is not copied, and not compressed."""
 
+MOST_FLAGS: Final = (1 << 32) - 1
+
 NO_AGES, IDLE_TIMES, FREQUENCIES = range(3)
 """What is written of how much a record is used."""
 
 _DEADLINE: Final = bytes((opcodes.DEADLINE_MS,))
 _IDLE: Final = bytes((opcodes.IDLE,))
+_FLAGS: Final = bytes((opcodes.CLIENT_FLAGS,))
 _DATABASE: Final = bytes((opcodes.DATABASE,))
 _DOUBLE: Final = Struct("<d").pack
 _TIME_SIZE: Final = 8
@@ -57,14 +61,18 @@ class Style:
         version: of the RDB format.
         compress: let strings that shrink by it be compressed.
         ages: NO_AGES, IDLE_TIMES or FREQUENCIES.
+        client_flags: write what Memcached's clients gave with a string; only this server reads that.
     """
 
-    __slots__ = ("ages", "compress", "version")
+    __slots__ = ("ages", "client_flags", "compress", "version")
 
-    def __init__(self, version: int, compress: bool, ages: int = NO_AGES) -> None:
+    def __init__(
+        self, version: int, compress: bool, ages: int = NO_AGES, *, client_flags: bool = False
+    ) -> None:
         self.version = version
         self.compress = compress
         self.ages = ages
+        self.client_flags = client_flags
 
 
 def ages_of(policy: str) -> int:
@@ -82,20 +90,22 @@ def write_database(index: int) -> bytes:
 
 def write_head(out: bytearray, record: AgedRecord, style: Style) -> None:
     """What stands before form and key of a record: deadline and age. O(1)."""
-    _, _, deadline, age = record
+    _, value, deadline, age = record
     if deadline:
         out += _DEADLINE + deadline.to_bytes(_TIME_SIZE, "little")
     if style.ages == IDLE_TIMES:
         out += _IDLE + write_length(seconds(age))
     elif style.ages == FREQUENCIES:
         out += bytes((opcodes.FREQUENCY, OLDEST - age))
+    if style.client_flags and flags_of(value):
+        out += _FLAGS + write_length(flags_of(value))
 
 
 def write_record(out: bytearray, record: AgedRecord, limits: EncodingLimits, style: Style) -> None:
     """Append a record whose value is not big, as a whole. O(bytes)."""
     key, deadline = record[0], record[2]
     value: Any = record[1]
-    if deadline or style.ages:
+    if deadline or style.ages or value.__class__ is Flagged:
         write_head(out, record, style)
     at = len(out)
     out.append(forms.STRING)
@@ -111,7 +121,7 @@ def write_record(out: bytearray, record: AgedRecord, limits: EncodingLimits, sty
 def is_big(value: Any) -> bool:
     """Whether a value is to be written in slices. O(1)."""
     kind = value.__class__
-    if kind is bytes or kind is bytearray:
+    if kind is bytes or isinstance(value, bytearray):
         return len(value) >= LONG
     return kind in _SLICERS and len(value) > BIG
 
@@ -130,7 +140,7 @@ def slices(value: Any) -> Iterator[bytes | bytearray]:
     """
     if value.__class__ is bytes:
         return iter((write_length(len(value)), value))
-    if value.__class__ is bytearray:
+    if isinstance(value, bytearray):
         return iter((write_length(len(value)), bytes(value)))
     if _has_deadlines(value):
         return _hash_with_deadlines(value)
@@ -244,11 +254,11 @@ def load_blob(shard: Shard, blob: bytes, loaded: Loaded, *, override: bool, use_
     hash_key = shard.hash_key
     now = shard.tick.ms
     db = shard.dbs[0]
-    deadline = 0
+    deadline = flags = 0
     age = -1
     while reader.at < end:
         form = reader.byte()
-        if form >= opcodes.SLOT:
+        if form >= opcodes.CLIENT_FLAGS:
             if form == opcodes.DATABASE:
                 db = shard.dbs[_database(reader.length(), len(shard.dbs))]
             elif form == opcodes.DEADLINE_MS:
@@ -258,6 +268,8 @@ def load_blob(shard: Shard, blob: bytes, loaded: Loaded, *, override: bool, use_
             elif form == opcodes.IDLE:
                 idle = reader.length()
                 age = level_of(idle) if use_ages == IDLE_TIMES else age
+            elif form == opcodes.CLIENT_FLAGS:
+                flags = reader.length()
             elif form == opcodes.FREQUENCY:
                 frequency = reader.byte()
                 age = OLDEST - frequency if use_ages == FREQUENCIES else age
@@ -266,6 +278,8 @@ def load_blob(shard: Shard, blob: bytes, loaded: Loaded, *, override: bool, use_
             continue
         key = reader.string()
         value = read_object(reader, form, limits)
+        if flags and form == forms.STRING:
+            value = Flagged(value, flags & MOST_FLAGS)
         if deadline and deadline < now:
             loaded.expired += 1
         else:
@@ -277,7 +291,7 @@ def load_blob(shard: Shard, blob: bytes, loaded: Loaded, *, override: bool, use_
             if age >= 0:
                 db.table.set_age(key, h, age)
             loaded.keys += 1
-        deadline = 0
+        deadline = flags = 0
         age = -1
 
 

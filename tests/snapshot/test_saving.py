@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from nogil_df.base.flags import FlagError, Options
+from nogil_df.shard.flagged import Flagged, flags_of
 from nogil_df.simulation import Simulation
 from nogil_df.snapshot.names import NATIVE, RDB, Place, find_youngest, place_for
 from nogil_df.snapshot.status import Persistence
@@ -316,6 +317,43 @@ def test_functions_are_in_it(console: Console) -> None:
     console("DFLY LOAD dump.rdb")
     for thread in range(3):
         assert console.another(thread)("FCALL f 0").value == 42
+
+
+def test_memory_that_does_not_suffice(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    console = Console(options=Options(dir=str(tmp_path), dbfilename="dump"))
+    for at in range(3_000):
+        console.client.send([b"SET", b"k%d" % at, b"v" * 1_000])
+    console.simulation.run()
+    console.replies()
+    assert console("SAVE").value == b"OK"
+    small = Console(options=Options(dir=str(tmp_path), dbfilename="dump", maxmemory="2mb"))
+    assert small("DFLY LOAD dump-summary.dfs").kind == "-"
+    assert "it needs more than maxmemory" in capsys.readouterr().err
+    cache = Console(options=Options(dir=str(tmp_path), dbfilename="dump", maxmemory="2mb", cache_mode=True))
+    assert cache("DFLY LOAD dump-summary.dfs").value == b"OK"
+    tick(cache, 3)
+    assert 300 < cache("DBSIZE").value < 2_500
+    cache.simulation.verify()
+
+
+def test_flags_of_memcached_clients_are_in_native_snapshots(tmp_path: Path) -> None:
+    console = Console(shards=2, options=Options(dir=str(tmp_path), dbfilename="dump"))
+    console("SET a plain EX 1000")
+    console("SET b other")
+    for thread in console.simulation.threads:
+        shard = thread.proactor.shard
+        for key, value, deadline in list(shard.dbs[0].table.items()):
+            shard.dbs[0].put(key, shard.hash_key(key), Flagged(value, 77), deadline)
+    assert console("SAVE").value == b"OK"
+    assert console("SAVE RDB").value == b"OK"
+    for shards in (2, 3):
+        loaded = Console(shards=shards, options=Options(dir=str(tmp_path), dbfilename="dump"))
+        assert loaded("DFLY LOAD dump-summary.dfs").value == b"OK"
+        assert flags_of(loaded.stored(b"a")) == 77
+        assert loaded("GET b").value == b"other"
+        assert loaded("DFLY LOAD dump.rdb").value == b"OK"
+        assert flags_of(loaded.stored(b"a")) == 0
+        assert loaded("GET a").value == b"plain"
 
 
 def test_names(tmp_path: Path) -> None:
