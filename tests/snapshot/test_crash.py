@@ -1,7 +1,8 @@
 """Whatever moment the process dies at, and whatever the disk does: the last good snapshot is there.
 
-The first test kills a process that does nothing but save, hundreds of times, at moments that a seed spreads
-over a save; the second kills whole servers, fewer of them. `stress/crashes.py` does that at length.
+The first test kills a process that does nothing but save, at moments that a seed spreads over a save;
+another one kills whole servers. SNAPSHOT_KILLS and SNAPSHOT_SERVER_KILLS in the environment say how often;
+150 of the first take some minutes.
 """
 
 from __future__ import annotations
