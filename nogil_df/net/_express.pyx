@@ -43,6 +43,7 @@ from cpython.list cimport PyList_GET_ITEM, PyList_GET_SIZE, PyList_New, PyList_S
 from cpython.long cimport PyLong_CheckExact, PyLong_FromLongLong, PyLong_FromUnsignedLongLong
 from cpython.object cimport PyObject
 from cpython.ref cimport Py_DECREF, Py_INCREF
+from cpython.tuple cimport PyTuple_New, PyTuple_SET_ITEM
 from libc.errno cimport EINTR, errno
 from libc.stdint cimport int64_t, uint32_t, uint64_t
 from libc.stdlib cimport free, malloc, realloc
@@ -134,9 +135,14 @@ cdef enum:
     RUN = 256               # commands that go to the dispatcher in one turn, as in `nogil_df.net.connection`
     SAMPLED = 15            # one send, and one pipeline, of so many and one is timed, as in `nogil_df.net.connection`
     LARGE_OUTPUT = 1048576  # bytes of the buffer of replies that are given back after use
+    MOST_EQUAL = 512        # equal commands that go by columns at once
+    FEW_EQUAL = 4           # from which on that is worth its tuples
+    MOST_SHARDS = 64
     HISTOGRAM = 64
 
 assert BUCKETS == HISTOGRAM
+
+NO_KEYS = frozenset()
 
 # What runs without a call of Python.
 cdef enum:
@@ -165,6 +171,12 @@ cdef Py_ssize_t offset_of(type owner, str name) except -1:
 
 cdef inline bint is_true(object owner, Py_ssize_t offset) noexcept:
     return DF_SLOT(<PyObject *>owner, offset) == Py_True
+
+
+cdef inline int put_item(tuple into, Py_ssize_t at, object value) except -1:
+    Py_INCREF(value)
+    PyTuple_SET_ITEM(into, at, value)
+    return 0
 
 
 cdef inline object slot(object owner, Py_ssize_t offset):
@@ -722,6 +734,7 @@ cdef inline int place(uint64_t low, uint64_t high) noexcept:
 
 
 cdef class Batch
+cdef class Columns
 
 
 cdef class EpollPoller:
@@ -1053,21 +1066,249 @@ cdef class Reader:
     cdef int send_off(self, Py_ssize_t pos, Py_ssize_t end) except -1:
         """The first command from `pos` on can't run here and now: make a batch of those that are like it."""
         cdef Express express = self.express
-        cdef Batch batch
+        cdef Batch batch = None
+        cdef Columns columns
+        cdef Py_ssize_t following
         cdef object dispatcher = express.dispatcher
         cdef Py_ssize_t limit = dispatcher.squash_limit
         if dispatcher.movers or dispatcher.squash_from > 1:
             return self.hand_over(pos, end)
-        batch = Batch(self)
-        pos = batch.gather(pos, end, limit)
+        columns = Columns(self)
+        following = columns.gather(pos, end, limit)
+        if following:
+            pos = following
+        else:
+            columns = None
+            batch = Batch(self)
+            pos = batch.gather(pos, end, limit)
         if pos < end:
             self.parser.feed(PyBytes_FromStringAndSize(express.data + pos, end - pos))
             self.connection.more = True
         if PyList_GET_SIZE(slot(express.shard, express.outgoing)):
             express.state.publish_events()
         express.spill(self.session)
-        batch.start()
+        return batch.start() if columns is None else columns.start()
+
+    cdef int finish(self) except -1:
+        """Replies of commands that were in flight are written: send them, and go on."""
+        cdef Express express = self.express
+        cdef object session = self.session, out = session.out
+        if session.special or session.shown is not None or out is not slot(session, express.sink):
+            # Replies may be muted by now, or monitors want to see the commands.
+            out.append(PyBytes_FromStringAndSize(express.out, express.used))
+            express.clear()
+            gate.after_reply(session)
+            self.connection.ready()
+            return 0
+        if is_true(self.parser, express.idle) and not DF_LENGTH(
+            DF_SLOT(<PyObject *>self.connection, express.unsent)
+        ) and not is_true(self.connection, express.paused):
+            return self.reply()
+        if PyList_GET_SIZE(slot(express.shard, express.outgoing)):
+            express.state.publish_events()
+        express.spill(session)
+        self.connection.ready()
         return 0
+
+
+cdef struct Place:
+    Argument key
+    Argument value
+    uint64_t h
+    int owner
+
+
+cdef class Columns:
+    """Equal commands of one connection in flight, by columns, as `nogil_df.commands.bulk.Run` has them.
+
+    Most pipelines are one command many times. Then there is no object for each command, only for each key, hash
+    and value: a tuple of each for every shard, made in one go from where the arguments lie in the buffer.
+    """
+
+    cdef Reader reader
+    cdef Plan plan
+    cdef object tx
+    cdef dict shares
+    cdef int size
+    cdef int64_t began
+    cdef unsigned char owners[MOST_EQUAL]
+
+    def __init__(self, Reader reader):
+        self.reader = reader
+        self.shares = {}
+        self.tx = None
+
+    cdef Py_ssize_t gather(self, Py_ssize_t pos, Py_ssize_t end, Py_ssize_t limit) except -1:
+        """Take the equal commands from `pos` on; where the rest begins, 0 if they are too few to be worth it."""
+        cdef Reader reader = self.reader
+        cdef Express express = reader.express
+        cdef Place places[MOST_EQUAL]
+        cdef int in_shard[MOST_SHARDS]
+        cdef Py_ssize_t following
+        cdef int argc = 0, i, shard, at, size = 0
+        cdef PyObject *found
+        cdef PyObject *first = NULL
+        cdef Plan plan = None
+        cdef tuple hashes, keys, values
+        if express.count > MOST_SHARDS:
+            return 0
+        if limit > MOST_EQUAL:
+            limit = MOST_EQUAL
+        memset(in_shard, 0, sizeof(in_shard))
+        while pos < end and size < limit:
+            following = parse(express.data, pos, end, express.args, &argc)
+            if following <= 0:
+                break
+            found = express.plan_of(express.data + express.args[0].at, express.args[0].size)
+            if found == NULL:
+                break
+            if first == NULL:
+                first = found
+                plan = <Plan>found
+                if plan.many is None:
+                    return 0
+            if found != first or argc != plan.many_with:
+                break
+            pos = following
+            places[size].key = express.args[1]
+            if argc == 3:
+                places[size].value = express.args[2]
+            places[size].h = express.hashed(express.data + express.args[1].at, express.args[1].size)
+            shard = <int>((places[size].h >> 32) % <uint64_t>express.count)
+            places[size].owner = shard
+            self.owners[size] = <unsigned char>shard
+            in_shard[shard] += 1
+            size += 1
+        if size < FEW_EQUAL:
+            return 0
+        self.plan = plan
+        self.size = size
+        for shard in range(express.count):
+            if not in_shard[shard]:
+                continue
+            hashes = PyTuple_New(in_shard[shard])
+            keys = PyTuple_New(in_shard[shard])
+            values = PyTuple_New(in_shard[shard]) if plan.many_with == 3 else None
+            at = 0
+            for i in range(size):
+                if places[i].owner != shard:
+                    continue
+                put_item(hashes, at, PyLong_FromUnsignedLongLong(places[i].h))
+                put_item(keys, at, PyBytes_FromStringAndSize(express.data + places[i].key.at, places[i].key.size))
+                if values is not None:
+                    put_item(
+                        values, at, PyBytes_FromStringAndSize(express.data + places[i].value.at, places[i].value.size)
+                    )
+                at += 1
+            self.shares[shard] = (
+                express.me, reader.session.db, plan.many, plan.op, plan.is_write, hashes, keys, values
+            )
+        return pos
+
+    cdef int start(self) except -1:
+        cdef Reader reader = self.reader
+        cdef Express express = reader.express
+        cdef object dispatcher = express.dispatcher
+        reader.note_run(self.plan, self.size)
+        reader.session.busy = True
+        self.began = df_nanoseconds()
+        dispatcher.squashed_hops += len(self.shares)
+        dispatcher.squashed_commands += self.size
+        if len(self.shares) == 1:
+            for shard, share in self.shares.items():
+                message = (run_columns_alone, self, run_columns_batch, share)
+                if shard == express.me:
+                    run_columns_alone(express.proactor, message)
+                else:
+                    (<list>(<list>express.outboxes)[shard]).append(message)
+            return 0
+        self.tx = Transaction(express.proactor, self)
+        works = {}
+        for shard, share in self.shares.items():
+            held = frozenset(share[5])
+            if self.plan.is_write:
+                self.tx.lock_part(shard, NO_KEYS, held)
+            else:
+                self.tx.lock_part(shard, held, NO_KEYS)
+            works[shard] = (run_columns_batch, share)
+        results = self.tx.hop(works, True)
+        if results is not None:
+            self.finish(results)
+        return 0
+
+    def on_hop(self, results):
+        """The transaction brings the results of all shards."""
+        self.finish(results)
+
+    def on_answer(self, shard, result):
+        """One shard had everything and ran it without a transaction."""
+        self.finish({shard: result})
+
+    cdef list calls(self):
+        """The commands as lists of arguments, in program order: for the slow log."""
+        cdef list found = []
+        cdef int i
+        taken = {shard: 0 for shard in self.shares}
+        for i in range(self.size):
+            shard = self.owners[i]
+            share = self.shares[shard]
+            at = taken[shard]
+            taken[shard] = at + 1
+            args = [self.plan.name.encode(), share[6][at]]
+            if share[7] is not None:
+                args.append(share[7][at])
+            found.append(args)
+        return found
+
+    cdef int finish(self, dict results) except -1:
+        """Write the replies, in program order, and send them."""
+        cdef Reader reader = self.reader
+        cdef Express express = reader.express
+        cdef object session = reader.session, found, value
+        cdef Plan plan = self.plan
+        cdef PyObject *answers[MOST_SHARDS]
+        cdef int at[MOST_SHARDS]
+        cdef list kept = []
+        cdef int i, owner, proto
+        cdef int64_t total = 0, share
+        tx = self.tx
+        if tx is not None:
+            # The two refer to each other, and nothing collects cycles here.
+            self.tx = None
+            tx.release()
+        session.busy = False
+        if session.closed:
+            return 0
+        memset(at, 0, sizeof(at))
+        for shard, found in results.items():
+            if type(found) is tuple:
+                values, taken = found
+                total += taken
+            else:
+                # A shard whose work broke as a whole answers one error for all.
+                values = (found,) * self.size
+            kept.append(values)
+            answers[<int>shard] = <PyObject *>values
+        express.note_pipeline(self.size, self.began)
+        express.squashed_ns += total
+        share = total // self.size
+        express.count_calls(plan, self.size, share * self.size)
+        slow_ns = slot(express.state, express.slow_ns)
+        if share >= slow_ns:
+            for args in self.calls():
+                express.state.note_slow(session, plan.command, args, share)
+        proto = session.proto
+        for i in range(self.size):
+            owner = self.owners[i]
+            value = (<tuple>answers[owner])[at[owner]]
+            at[owner] += 1
+            if type(value) is ReplyError:
+                plan.command.failed += 1
+                express.state.count_error(value)
+                express.emit_any(express.dispatcher.encoder.encode, value, proto)
+            else:
+                express.emit(session, plan, value, proto)
+        return reader.finish()
 
 
 cdef class Batch:
@@ -1259,7 +1500,6 @@ cdef class Batch:
             for plan, args in zip(self.plans, self.calls):
                 express.state.note_slow(session, plan.command, args, share)
         proto = session.proto
-        out = session.out
         for i in range(size):
             plan = self.plans[i]
             owner = self.owners[i]
@@ -1272,19 +1512,4 @@ cdef class Batch:
                 express.emit_any(express.dispatcher.encoder.encode, value, proto)
             else:
                 express.emit(session, plan, value, proto)
-        if session.special or session.shown is not None or out is not slot(session, express.sink):
-            # Replies may be muted by now, or monitors want to see the commands.
-            out.append(PyBytes_FromStringAndSize(express.out, express.used))
-            express.clear()
-            gate.after_reply(session)
-            reader.connection.ready()
-            return 0
-        if is_true(reader.parser, express.idle) and not DF_LENGTH(
-            DF_SLOT(<PyObject *>reader.connection, express.unsent)
-        ) and not is_true(reader.connection, express.paused):
-            return reader.reply()
-        if PyList_GET_SIZE(slot(express.shard, express.outgoing)):
-            express.state.publish_events()
-        express.spill(session)
-        reader.connection.ready()
-        return 0
+        return reader.finish()
