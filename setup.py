@@ -53,7 +53,11 @@ DIRECTIVES = {
 def sources() -> list[Path]:
     """The file of every module to compile."""
     listed = [PACKAGE.joinpath(*name.split(".")).with_suffix(".py") for name in AS_THEY_ARE]
-    return sorted([*PACKAGE.rglob("*.pyx"), *listed])
+    twins = set(PACKAGE.rglob("*.pyx"))
+    if not sys.platform.startswith("linux"):
+        # It is made of epoll.
+        twins.discard(PACKAGE / "net" / "_express.pyx")
+    return sorted([*twins, *listed])
 
 
 def module_of(path: Path) -> str:

@@ -67,3 +67,53 @@ def test_the_reason_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("NOGIL_DF_PURE")
     monkeypatch.setattr(compiled, "MANIFEST", str(ROOT / "absent"))
     assert "not built" in compiled.why_not()
+
+
+CONVERSATION = """
+import socket
+from nogil_df import Server
+from nogil_df.base import compiled
+
+def packed(*words):
+    words = [str(word).encode() for word in words]
+    return b"*%d\\r\\n" % len(words) + b"".join(b"$%d\\r\\n%b\\r\\n" % (len(word), word) for word in words)
+
+commands = [packed("SET", f"key:{n}", "v" * n) for n in range(60)]
+commands += [packed("GET", f"key:{n}") for n in range(70)]
+for n in range(40):
+    commands += [packed("INCR", f"counter:{n % 7}"), packed("lpush", "list", n), packed("GET", f"key:{n}")]
+    commands += [packed("SET", f"key:{n}", n, "NX"), packed("INCR", "list"), packed("MGET", "key:1", "key:2")]
+commands += [packed("LRANGE", "list", 0, -1), packed("NOSUCH"), packed("GET"), packed("MULTI")]
+commands += [packed("GET", "key:1"), packed("INCR", "counter:1"), packed("EXEC"), b"PING\\r\\n", packed("ECHO", "the end")]
+with Server(threads=2) as server:
+    replies = []
+    for cut in (0, 1, 7, 4096):
+        client = socket.create_connection(("127.0.0.1", server.port))
+        client.settimeout(20)
+        client.sendall(packed("FLUSHALL"))
+        stream = b"".join(commands)
+        for begin in range(0, len(stream), cut or len(stream)):
+            client.sendall(stream[begin : begin + (cut or len(stream))])
+        heard = b""
+        while not heard.endswith(b"the end\\r\\n"):
+            heard += client.recv(65536)
+        replies.append(heard)
+        client.close()
+    assert len(set(replies)) == 1
+    print(bool(compiled.in_use()), hash(replies[0]))
+"""
+
+
+def test_both_forms_answer_the_same() -> None:
+    """Pipelines over two shards, cut anywhere, errors and transactions among them."""
+    heard = {}
+    for pure in ("", "1"):
+        environment = {**os.environ, "NOGIL_DF_PURE": pure, "PYTHONHASHSEED": "1"}
+        command = [sys.executable, "-c", CONVERSATION]
+        ran = subprocess.run(
+            command, env=environment, cwd=ROOT.parent, check=True, capture_output=True, text=True
+        )
+        used, digest = ran.stdout.split()
+        assert used == str(not pure and (ROOT / "compiled.txt").exists())
+        heard[pure] = digest
+    assert heard[""] == heard["1"]
