@@ -48,6 +48,10 @@ def _main(argv: Sequence[str], *, may_replace: bool) -> int:
         _check_directory(options)
         if may_replace:
             _replace_process()
+            # The process is ours alone: only then may something be settled for all of it.
+            from nogil_df.shard.table import prepare_process
+
+            prepare_process()
         return _run(_for_interpreter(options))
     except FlagError as error:
         return _fail(str(error))

@@ -18,6 +18,7 @@ from nogil_df.commands.help import help_row
 from nogil_df.commands.spec import NOTHING, Row, container, multi
 from nogil_df.commands.statistics import CLIENTS, Figures, gather
 from nogil_df.shard.memory import record_size
+from nogil_df.shard.table import give_memory_back
 from nogil_df.wire.values import OK, Verbatim
 
 if TYPE_CHECKING:
@@ -209,6 +210,8 @@ def purge(proactor: Proactor, argument: Any) -> None:
     shard = proactor.shard
     while shard.free_garbage(1 << 10):
         pass
+    if shard.index == 0:
+        give_memory_back()
 
 
 def cmd_malloc_stats(context: Context, args: Args) -> Steps:

@@ -149,7 +149,7 @@ class MemoryGuard:
         self.set_short(short or self._is_resident_over)
         room = max(0, self.evict_from - total) // self.state.proactor.count
         shard.look_at = shard.dirty + max(1, room // WRITE_BYTES)
-        shard.ceiling = shard.dbs[0].used + max(1, room // 2)
+        shard.ceiling = shard.dbs[0].stored() + max(1, room // 2)
 
     @property
     def _is_resident_over(self) -> bool:

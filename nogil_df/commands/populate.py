@@ -16,7 +16,9 @@ from typing import TYPE_CHECKING
 
 from nogil_df.base.errors import ReplyError
 from nogil_df.base.hashing import SLOTS, hash_tag, slot_of
+from nogil_df.base.hashing import hash_key as plain_hash_key
 from nogil_df.base.numbers import parse_int
+from nogil_df.shard.table import fill_numbered
 
 if TYPE_CHECKING:
     from nogil_df.commands.context import Context, Steps
@@ -31,6 +33,13 @@ SLICE = 4_000
 """Work of one slice: a key of another shard costs 1 (about 0.25 us), one made here MAKING more."""
 
 MAKING = 6
+
+COMPILED = 10
+"""Work that the compiled table does in the same time."""
+
+LONGEST_PREFIX = 200
+BIGGEST = 16_000
+"""Bytes of a prefix and of a value up to which the compiled table makes the keys by itself."""
 
 RANDOM_SIZE = 16
 """Bytes of a random value, if no size is given."""
@@ -59,6 +68,12 @@ class Population:
     random: bool
     expire: tuple[int, int] | None
     slots: tuple[int, int] | None
+
+    @property
+    def plain(self) -> bool:
+        """Whether keys and values are numbered texts that the compiled table can make."""
+        special = self.random or self.expire is not None or self.slots is not None
+        return not special and self.size <= BIGGEST and len(self.prefix) <= LONGEST_PREFIX
 
     def slot_matches(self, key: bytes) -> bool:
         """Whether a key lies in the wanted slots. O(len(key))."""
@@ -176,6 +191,24 @@ def fill(
     number, made = position
     db = shard.dbs[population.database]
     hash_key = shard.hash_key
+    if (
+        fill_numbered is not None
+        and hash_key is plain_hash_key
+        and population.plain
+        and not (db.observed or (locks is not None and locks.table))
+    ):
+        reached, records = fill_numbered(
+            db.table,
+            population.prefix,
+            number,
+            population.count - made,
+            population.size,
+            shard.index,
+            shard.count,
+            budget * COMPILED,
+        )
+        shard.dirty += records
+        return reached, made + reached - number
     prefix = population.prefix
     while made < population.count and budget > 0:
         key = b"%b:%d" % (prefix, number)

@@ -132,7 +132,7 @@ class Loop:
         if now >= state.timers.first:
             state.timers.run_due(now)
         shard = proactor.shard
-        if shard.dirty >= shard.look_at or shard.dbs[0].used >= shard.ceiling:
+        if shard.dirty >= shard.look_at or shard.dbs[0].stored() >= shard.ceiling:
             state.memory.look()
         if shard.outgoing:
             state.publish_events()

@@ -63,12 +63,14 @@ from nogil_df.shard._segment cimport (
     free_segment,
     drop_ghosts,
     free_slot,
+    give_back,
     head_size,
     heap_overhead,
     lay_ghost,
     load_integer,
     load_object,
     need_ghosts,
+    no_huge_pages,
     new_segment,
     number_value,
     parse_integer,
@@ -91,7 +93,7 @@ from nogil_df.shard._segment cimport (
 from nogil_df.base.hashing import hash_key as python_xxh3
 from nogil_df.shard.ages import moved, seconds, translation
 
-__all__ = ["DashTable", "get_many", "put_many", "revise_many"]
+__all__ = ["DashTable", "fill_numbered", "get_many", "put_many", "revise_many"]
 
 cdef enum:
     PREFIX_BITS = 42
@@ -101,6 +103,7 @@ cdef enum:
     ENTRIES_PER_SEGMENT = 16
     SKIP_FACTOR = 64
     TABLE_OVERHEAD = 800  # of the object itself
+    MANY = 200  # segments, some MB, from which on it is worth asking malloc for what they leave behind
 
 cdef uint64_t PREFIXES = <uint64_t> 1 << PREFIX_BITS
 
@@ -494,11 +497,12 @@ cdef class DashTable:
         return self.segments * SEGMENT_SLOTS
 
     def memory_usage(self):
-        """Bytes that the table takes, keys and strings included. O(1)."""
+        """Bytes that the table takes, keys and strings included; without garbage, as that gives way to new records and
+        whoever takes records out must see the figure fall. O(1)."""
         if not self.count:
             return 0
         return (
-            self.totals.allocated + self.totals.live + self.totals.garbage + self.totals.outside
+            self.totals.allocated + self.totals.live + self.totals.outside
             + (sizeof(Segment *) << self.bits) + TABLE_OVERHEAD
         )
 
@@ -531,8 +535,11 @@ cdef class DashTable:
             empty_segment(segment, &self.totals, True)
             freed += 1
         if not self.count:
+            many = self.segments > MANY
             self.end()
             self.begin()
+            if many:
+                give_back()
         return freed
 
     def items(self):
@@ -1419,6 +1426,72 @@ cdef class SegmentView:
 
 
 # -- many records ----------------------------------------------------------------------------------------------
+
+
+def prepare_process():
+    """Keep the system from making huge pages of heaps that are meant to have pages nobody has touched. O(1)."""
+    no_huge_pages()
+
+
+def give_memory_back():
+    """Return to the system what malloc has to spare. O(free blocks), with malloc locked."""
+    give_back()
+
+
+def fill_numbered(
+    DashTable table not None, bytes prefix not None, uint64_t number, uint64_t left, Py_ssize_t size,
+    uint64_t shard, uint64_t shards, int64_t budget,
+):
+    """Make keys `prefix:N` with values `value:N` for DEBUG POPULATE, as `nogil_df.commands.populate` describes.
+
+    Of the numbers from `number` on, `left` at most, those whose keys belong to the shard get a record, unless they
+    have one. A value is cut or filled up with zeros to `size` bytes, if that is not 0. Only for tables whose hash is
+    XXH3, and sizes below 16 KB. O(budget).
+
+    Returns:
+        The number to go on with, and how many records were made. Work beyond the budget is not begun: a key costs 1,
+        about 25 ns, making it 8 more.
+    """
+    cdef Py_ssize_t start = PyBytes_GET_SIZE(prefix) + 1
+    cdef Py_ssize_t length, digits_size
+    cdef char scratch[24]
+    cdef char *digits
+    cdef char *key
+    cdef char *text
+    cdef uint64_t h
+    cdef int64_t made = 0
+    cdef Value value
+    if not table.plain_hash or not 0 <= size < OUTSIDE or start + 20 > LONGEST:
+        raise ValueError("not these keys")
+    key = <char *> malloc(start + 24)
+    text = <char *> calloc(max(size, 32), 1)
+    try:
+        if key is NULL or text is NULL:
+            raise MemoryError
+        memcpy(key, PyBytes_AS_STRING(prefix), start - 1)
+        key[start - 1] = c':'
+        memcpy(text, b"value:", 6)
+        while left and budget > 0:
+            digits = format_integer(<int64_t> number, scratch, &digits_size)
+            memcpy(key + start, digits, digits_size)
+            length = start + digits_size
+            h = xxh3(key, length)
+            budget -= 1
+            if (h >> 32) % shards == shard:
+                if table.live(table.segment_of(h), key, length, h) < 0:
+                    if size:
+                        memset(text + 6, 0, max(size, 32) - 6)
+                    memcpy(text + 6, digits, digits_size)
+                    string_value(&value, text, size or 6 + digits_size)
+                    table.insert(key, length, h, &value, 0)
+                    made += 1
+                    budget -= 8 + (size >> 6)
+            number += 1
+            left -= 1
+        return number, made
+    finally:
+        free(key)
+        free(text)
 
 
 def get_many(DashTable table not None, keys, hashes):

@@ -19,7 +19,8 @@
 #
 # New records go to the end. A value that is replaced stays in its place if the new one is not longer; otherwise the
 # record moves to the end. What is left behind is counted in `garbage`, and taken out by copying all live records to
-# a new heap, slot by slot, once it is a quarter: at most 840 records of 32 KB, mostly 20 KB at all.
+# a new heap, slot by slot, once it is an eighth of the heap, or a quarter of a big one: at most 840 records of 32 KB,
+# mostly 20 KB at all.
 #
 # Memory comes from malloc, not from the interpreter's allocator: only the thread that owns the table ever allocates
 # or frees it, and nothing of it is an object. A heap is made as big as it will be when the segment is full, since
@@ -52,7 +53,9 @@ cdef extern from *:
     #include <stdint.h>
     #include <stdlib.h>
     #if defined(__linux__)
+    #include <malloc.h>
     #include <sys/mman.h>
+    #include <sys/prctl.h>
     #endif
 
     /* Give the whole pages inside a block back to the system, then the block to malloc. */
@@ -65,8 +68,26 @@ cdef extern from *:
     #endif
         free(block);
     }
+
+    /* Have malloc give back what it has to spare. */
+    static void df_give_back(void) {
+    #if defined(__GLIBC__)
+        (void)malloc_trim(0);
+    #endif
+    }
+
+    /* Keep huge pages off this process, where they are made unasked: a heap would take all that it may grow to. */
+    static int df_no_huge_pages(void) {
+    #if defined(__linux__) && defined(PR_SET_THP_DISABLE)
+        return prctl(PR_SET_THP_DISABLE, 1, 0, 0, 0);
+    #else
+        return 0;
+    #endif
+    }
     #endif
     """
+    void give_back "df_give_back" () noexcept
+    int no_huge_pages "df_no_huge_pages" () noexcept
     void release "df_release" (void *block, size_t size) noexcept
 
 cdef enum:
@@ -86,6 +107,7 @@ cdef enum:
     SLOT_BYTES = 6
     TELLING = 64  # records from which on their average size tells how much a full segment will hold
     SMALL_HEAP = 512  # bytes below which garbage is left alone
+    BIG_HEAP = 1 << 18  # bytes from which it may be a quarter, not an eighth
 
 cdef enum:
     # Flags of a record.
@@ -106,15 +128,16 @@ cdef struct Totals:
     int64_t outside  # bytes of keys and strings kept as objects
 
 cdef struct Segment:
+    # What every access needs lies in the first 64 bytes.
     uint32_t *places  # of the records in the heap; the block that also holds fingerprints and ages
     uint8_t *fingerprints
     uint8_t *ages
-    uint8_t *ghosts  # STASH_START fingerprints of keys that were evicted lately, or NULL
     char *heap
     uint32_t slots  # 0 until the first record, then SEGMENT_SLOTS and more
     uint32_t count
     uint32_t used  # bytes of the heap
     uint32_t capacity
+    uint8_t *ghosts  # STASH_START fingerprints of keys that were evicted lately, or NULL
     uint32_t garbage
     uint32_t expiring  # records with a deadline
     uint32_t objects  # references in the heap
@@ -535,7 +558,7 @@ cdef inline int tidy(Segment *segment, Totals *totals, bint give_back) except -1
             drop_heap(segment, totals, give_back)
         totals.garbage -= segment.garbage
         segment.used = segment.garbage = 0
-    elif segment.garbage > SMALL_HEAP and segment.garbage > segment.used >> 2:
+    elif segment.garbage > SMALL_HEAP and segment.garbage > segment.used >> (3 if segment.used < BIG_HEAP else 2):
         compact(segment, 0, totals, give_back)
     return 0
 

@@ -68,6 +68,10 @@ class Keyspace:
     def __len__(self) -> int:
         return len(self.table)
 
+    def stored(self) -> int:
+        """Bytes of keys and values, whoever counts them. O(1)."""
+        return self.used + self.table.payload()
+
     def find(self, key: bytes, h: int) -> Any:
         """Read a key as a command that serves a client does: counts a hit or a miss. O(1).
 

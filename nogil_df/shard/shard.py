@@ -163,7 +163,7 @@ class Shard:
     @property
     def needs_look(self) -> bool:
         """Whether it is time to look at memory, see `look_at`. (The loop has this inlined.) O(1)."""
-        return self.dirty >= self.look_at or self.dbs[0].used >= self.ceiling
+        return self.dirty >= self.look_at or self.dbs[0].stored() >= self.ceiling
 
     def notify(self, kind: int, event: bytes, key: bytes, db: int) -> None:
         """Leave a keyspace event for the layer above. O(1)."""

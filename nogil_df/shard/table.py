@@ -12,13 +12,27 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from nogil_df.shard.dash import DashTable
     from nogil_df.shard.dash_many import get_many, put_many, revise_many
 
     PACKED: bool
+    fill_numbered: Callable[[DashTable, bytes, int, int, int, int, int, int], tuple[int, int]] | None
+
+    def prepare_process() -> None: ...
+    def give_memory_back() -> None: ...
 else:
     try:
-        from nogil_df.shard._dash import DashTable, get_many, put_many, revise_many
+        from nogil_df.shard._dash import (
+            DashTable,
+            fill_numbered,
+            get_many,
+            give_memory_back,
+            prepare_process,
+            put_many,
+            revise_many,
+        )
 
         PACKED = True
     except ImportError:
@@ -26,5 +40,20 @@ else:
         from nogil_df.shard.dash_many import get_many, put_many, revise_many
 
         PACKED = False
+        fill_numbered = None
 
-__all__ = ["PACKED", "DashTable", "get_many", "put_many", "revise_many"]
+        def prepare_process():
+            """Nothing: memory is the interpreter's."""
+
+        give_memory_back = prepare_process
+
+__all__ = [
+    "PACKED",
+    "DashTable",
+    "fill_numbered",
+    "get_many",
+    "give_memory_back",
+    "prepare_process",
+    "put_many",
+    "revise_many",
+]
