@@ -13,7 +13,8 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
-from nogil_df.shard.table import get_many, put_many, revise_many
+from nogil_df.base.hashing import hash_key
+from nogil_df.shard.table import fill_numbered, get_many, put_many, revise_many
 from tests.shard.dash_support import HASHES, TABLES, Tick, key_of
 
 LENGTHS = (0, 1, 7, 16, 20, 254, 255, 256, 257, 1_000, 16_383, 16_384, 40_000)
@@ -228,6 +229,38 @@ class Both(RuleBasedStateMachine):
         expected, found = ({key: record for key, *record in table.items()} for table in self.tables)
         assert found == expected
         assert sorted(map(repr, self.expired[0])) == sorted(map(repr, self.expired[1]))
+
+
+def test_every_length_of_key_hashes_as_in_python() -> None:
+    """The compiled table hashes short keys by itself; `verify` compares."""
+    for kind in TABLES:
+        table = TABLES[kind](Tick())
+        for size in range(300):
+            key = bytes(number * 7 + size & 255 for number in range(size))
+            table.put(key, hash_key(key), 1)
+        table.verify()
+
+
+def test_numbered_keys_are_those_that_python_makes() -> None:
+    """What DEBUG POPULATE leaves to the compiled table, in slices; keys that are there stay."""
+    if fill_numbered is None:
+        assert set(TABLES) == {"reference"}
+        return
+    for size in (0, 3, 16, 300):
+        table = TABLES["compiled"](Tick())
+        table.put(b"key:7", hash_key(b"key:7"), b"mine")
+        number = made = 0
+        while number < 2_000:
+            number, more = fill_numbered(table, b"key", number, 2_000 - number, size, 1, 2, 100)
+            made += more
+        expected = {b"key:7": b"mine"}
+        for number in range(2_000):
+            if (hash_key(key_of(number)) >> 32) % 2 == 1:
+                text = b"value:%d" % number
+                expected.setdefault(key_of(number), text[:size].ljust(size, b"\0") if size else text)
+        assert {key: value for key, value, _ in table.items()} == expected
+        assert made == len(expected) - 1
+        table.verify()
 
 
 if "compiled" in TABLES:
