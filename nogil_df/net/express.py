@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from nogil_df.net.connection import Connection
-from nogil_df.net.poller import Poller, make_poller
+from nogil_df.net.poller import Poller, is_portable, make_poller
 from nogil_df.wire.request import RequestParser
 
 if TYPE_CHECKING:
@@ -33,6 +33,8 @@ def make_express(dispatcher: Dispatcher, loop: Loop) -> Express | None:
 
 def make_quickest_poller() -> Poller:
     """The compiled poller, else the best of this platform."""
+    if is_portable():
+        return make_poller()
     try:
         from nogil_df.net._express import EpollPoller
     except ImportError:
