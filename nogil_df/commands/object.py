@@ -2,7 +2,7 @@
 
 Encodings and reference counts are those that Redis would report for the same value. Idle times and
 frequencies come from the table, in which every record has a byte for what the eviction policy wants to know
-(`nogil_df.shard.eviction`): an age, Redis's counter under an LFU policy, or, in cache mode, up to three uses.
+(`nogil_df.shard.eviction`): an age, Redis's counter under an LFU policy, or, in cache mode, up to seven uses.
 """
 
 from __future__ import annotations
@@ -71,7 +71,7 @@ def op_idle(db: Keyspace, key: bytes, h: int) -> int | None:
 
 
 def op_frequency(db: Keyspace, key: bytes, h: int) -> int | None:
-    """Redis's counter of uses, as of now; in cache mode 0 to 3. O(1)."""
+    """Redis's counter of uses, as of now; in cache mode 0 to 7. O(1)."""
     level = db.table.age(key, h)
     if level < 0:
         return None

@@ -16,8 +16,8 @@ draws for each eviction, and looking at 840 bytes in one go costs less than five
 ``random``  any.
 ``ttl``     those that expire first.
 ``cache``   cache mode, after S3-FIFO (Yang et al., SOSP 2023): two queues, of which the order is kept in the
-            byte: bit 7 probation, bits 5 and 6 uses, the others the number of visits since it entered its
-            queue. New records are on probation, which holds a tenth of the segment: used less than twice
+            byte: bit 7 probation, three bits of uses, four of visits since it entered its queue. New
+            records are on probation, which holds a twentieth of the segment: used less than twice
             there, they go; else they move over. The oldest of the others go as well, unless they were used:
             then they stay, with one use less. A key that went not long ago has left a ghost, its fingerprint,
             in its bucket; when it comes back it needs no probation.
@@ -50,15 +50,17 @@ SHARE_PER_SAMPLE: Final = 4
 """One record in four times `maxmemory-samples` goes at each visit: one in 20 by default. The worst twentieth
 of a segment are all worse than the median of what "the worst of five drawn at random" gives."""
 
-CACHE_SHARE: Final = 25
-"""In cache mode one in 25 goes, so that 32 visits, what the byte can count, are more than a whole
-turnover."""
+CACHE_SHARE: Final = 50
+"""In cache mode one record in 50 goes at each visit."""
 
 PROBATION: Final = 128
-USE: Final = 32
-OLDEST_VISIT: Final = 31
-PROBATION_SHARE: Final = 10
-"""One record in ten is on probation."""
+USE: Final = 16
+USES: Final = 7 * USE
+OLDEST_VISIT: Final = 15
+PASSES: Final = 4
+"""Passes of the hand that make a record in the main queue one visit older: 15 of that outlast a turnover."""
+PROBATION_SHARE: Final = 20
+"""One record in twenty is on probation."""
 PROVEN: Final = 2 * USE
 """Uses from which a record on probation moves over."""
 
@@ -66,20 +68,24 @@ type Slots = list[int]
 
 
 def _uses_of_cache() -> bytes:
-    return bytes(level + USE if level & (3 * USE) < 3 * USE else level for level in range(256))
+    return bytes(level + USE if level & USES < USES else level for level in range(256))
 
 
-def _older_in_cache() -> bytes:
-    return bytes(level + 1 if level & OLDEST_VISIT < OLDEST_VISIT else level for level in range(256))
+def _older_in_cache(least: int) -> bytes:
+    """What a visit makes of the levels from ``least`` on; the others stay."""
+    return bytes(
+        level + 1 if level >= least and level & OLDEST_VISIT < OLDEST_VISIT else level for level in range(256)
+    )
 
 
 CACHE_USES: Final = _uses_of_cache()
-CACHE_OLDER: Final = _older_in_cache()
+ALL_OLDER: Final = _older_in_cache(0)
+PROBATION_OLDER: Final = _older_in_cache(PROBATION)
 IN_MAIN: Final = bytes(range(128))
-PROBATION_ORDER: Final = bytes(
-    PROBATION | uses << 5 | visit for visit in range(31, -1, -1) for uses in range(4)
+MAIN_ORDER: Final = bytes(
+    uses | visit for visit in range(OLDEST_VISIT, -1, -1) for uses in range(0, 128, USE)
 )
-MAIN_ORDER: Final = bytes(uses << 5 | visit for visit in range(31, -1, -1) for uses in range(4))
+PROBATION_ORDER: Final = bytes(PROBATION | level for level in MAIN_ORDER)
 """Levels of each queue, the oldest first."""
 
 UNCHANGED: Final = bytes(range(256))
@@ -169,43 +175,44 @@ def soonest_to_expire(segment: SegmentView, slots: Slots, most: int) -> Slots:
     return sorted(slots, key=segment.deadline)[:most]
 
 
-def worth_least_to_cache(segment: SegmentView, slots: Slots, most: int) -> Slots:
-    """A visit in cache mode: records move between the queues, the others grow older. O(slots)."""
+def worth_least_to_cache(segment: SegmentView, most: int, older: bytes) -> Slots:
+    """A visit in cache mode: records move between the queues, and all become ``older``. O(slots)."""
     ages, fingerprints = segment.ages, segment.fingerprints
     levels = bytes(compress(ages, fingerprints))
     on_probation = len(levels.translate(None, IN_MAIN))
     keep = len(levels) // PROBATION_SHARE
-    probation, main = _in_order(segment, PROBATION_ORDER), _in_order(segment, MAIN_ORDER)
-    going: Slots = []
-    looks = 4 * len(levels) + most
+    probation = _in_order(ages, fingerprints, PROBATION_ORDER)
+    main = _in_order(ages, fingerprints, MAIN_ORDER)
+    going: dict[int, None] = {}
+    # Each look takes a use from a record, or a record off.
+    looks = 8 * len(levels) + most
     while len(going) < most and looks > 0:
         looks -= 1
         slot = next(probation, -1) if on_probation > keep else -1
         if slot >= 0:
             on_probation -= 1
-            if ages[slot] & 3 * USE >= PROVEN:
+            if ages[slot] & USES >= PROVEN:
                 ages[slot] = 0
             else:
-                going.append(slot)
+                going[slot] = None
             continue
         slot = next(main, -1)
         if slot < 0:
             if on_probation <= 0:
                 break
             keep = 0
-            main = _in_order(segment, MAIN_ORDER)
+            main = _in_order(ages, fingerprints, MAIN_ORDER)
         elif ages[slot] >= USE:
-            ages[slot] = (ages[slot] & 3 * USE) - USE
+            ages[slot] = (ages[slot] & USES) - USE
         else:
-            going.append(slot)
-    ages[:] = ages.translate(CACHE_OLDER)
+            going[slot] = None
+    ages[:] = ages.translate(older)
     segment.ages = ages
-    return going
+    return list(going)
 
 
-def _in_order(segment: SegmentView, order: bytes) -> Iterator[int]:
+def _in_order(ages: bytearray, fingerprints: bytearray, order: bytes) -> Iterator[int]:
     """The slots on these levels, level by level, with those that come to a later level meanwhile."""
-    ages, fingerprints = segment.ages, segment.fingerprints
     find = ages.find
     for level in order:
         slot = find(level)
@@ -226,7 +233,18 @@ class Evictor:
     The hand, ``_db`` and ``_position``, goes through all segments of all databases.
     """
 
-    __slots__ = ("_aging", "_choose", "_db", "_fresh", "_position", "_share", "pending", "policy", "shard")
+    __slots__ = (
+        "_aging",
+        "_choose",
+        "_db",
+        "_fresh",
+        "_passes",
+        "_position",
+        "_share",
+        "pending",
+        "policy",
+        "shard",
+    )
 
     def __init__(self, shard: Shard) -> None:
         self.shard = shard
@@ -237,6 +255,7 @@ class Evictor:
         self._aging: Callable[[int, int], bytes] = translation
         self._db = 0
         self._position = 0
+        self._passes = 0
         self._share = CACHE_SHARE
 
     def follow(self, name: str, samples: int, log_factor: int, decay_time: int) -> None:
@@ -256,7 +275,7 @@ class Evictor:
             "lfu": least_frequently_used,
             "ttl": soonest_to_expire,
             "random": self._any,
-            CACHE: worth_least_to_cache,
+            CACHE: self._for_cache,
         }.get(kind, least_recently_used)
         self._fresh = {"lfu": LFU_INITIAL, CACHE: PROBATION}.get(kind, 0)
         self._aging = {"lfu": decay(decay_time), CACHE: unchanging}.get(kind, translation)
@@ -332,6 +351,7 @@ class Evictor:
                         return True
             self._db = (self._db + 1) % len(dbs)
             self._position = 0
+            self._passes += self._db == 0
             if self.pending:
                 return True
         return False
@@ -346,6 +366,10 @@ class Evictor:
                 segment.remember(slot, hash_key(key(slot)))
         db = self._db
         self.pending = [(db, key(slot), ages[slot]) for slot in reversed(chosen)]
+
+    def _for_cache(self, segment: SegmentView, slots: Slots, most: int) -> Slots:
+        older = PROBATION_OLDER if self._passes % PASSES else ALL_OLDER
+        return worth_least_to_cache(segment, most, older)
 
     def _any(self, segment: SegmentView, slots: Slots, most: int) -> Slots:
         return self.shard.random.sample(slots, most)
