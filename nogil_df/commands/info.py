@@ -22,7 +22,7 @@ from nogil_df.base.machine import resident, system_memory
 from nogil_df.base.version import REDIS_VERSION
 from nogil_df.commands.cluster import is_cluster
 from nogil_df.commands.spec import NOTHING, Row, multi
-from nogil_df.commands.statistics import CLIENTS, COMMANDS, KEYSPACE, Figures, gather, percentile
+from nogil_df.commands.statistics import CLIENTS, COMMANDS, KEYSPACE, TYPES, Figures, gather, percentile
 from nogil_df.commands.subscriptions import CHANNEL, PATTERN, SHARD_CHANNEL
 from nogil_df.wire.values import Verbatim
 
@@ -189,7 +189,8 @@ def memory(report: Report) -> Lines:
     yield "lazyfree_pending_objects", figures["pending_free"]
     yield "lazyfreed_objects", figures["discarded"] - figures["pending_free"]
     yield "object_used_memory", dataset
-    yield "type_used_memory_string", dataset
+    for name in TYPES:
+        yield f"type_used_memory_{name}", int(figures[f"bytes_{name}"])
     yield "table_used_memory", figures["used"] - dataset
     yield "num_buckets_slots", figures["capacity"]
     yield "num_entries", figures["keys"]

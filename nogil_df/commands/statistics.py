@@ -22,6 +22,8 @@ from nogil_df.commands.client_list import CLIENT_BYTES
 from nogil_df.commands.functions import counts as function_counts
 from nogil_df.commands.scripting import Scripting
 from nogil_df.commands.spec import BUCKETS, Command
+from nogil_df.shard.memory import record_size
+from nogil_df.shard.values import type_name
 
 if TYPE_CHECKING:
     from nogil_df.commands.threadstate import ThreadState
@@ -30,6 +32,13 @@ if TYPE_CHECKING:
 
 CLIENTS, COMMANDS, KEYSPACE = "clients", "commands", "keyspace"
 """What `gather` may be asked for beside the counters."""
+
+TYPES = ("string", "list", "set", "zset", "hash", "stream")
+"""Names of the types, as TYPE answers them."""
+
+TYPE_SAMPLE = 1000
+"""Records of a database that the shares of the types in its memory are estimated from: up to so many they are
+exact. 0.3 ms."""
 
 TTL_SAMPLE = 512
 """Records of a database that its average time to live is estimated from."""
@@ -155,6 +164,7 @@ def gather(proactor: Proactor, wanted: frozenset[str]) -> ThreadFigures:
     greatest = {"input_buffer": 0, "output_buffer": 0, "tx_queue_longest": proactor.engine.queue.longest}
     if CLIENTS in wanted:
         _look_at_clients(state, counts, greatest)
+        counts.update(_bytes_by_type(proactor))
     figures = ThreadFigures(counts, greatest, dict(state.errors), list(state.pipeline_latencies))
     if COMMANDS in wanted:
         figures.commands = dict(_commands(state))
@@ -303,6 +313,22 @@ def _commands(state: ThreadState) -> Iterator[tuple[str, CommandFigures]]:
                     command.calls, command.nanoseconds, command.rejected, command.failed, histogram
                 ),
             )
+
+
+def _bytes_by_type(proactor: Proactor) -> dict[str, float]:
+    """How the bytes of keys and values are divided among types, see TYPE_SAMPLE."""
+    found = dict.fromkeys((f"bytes_{name}" for name in TYPES), 0.0)
+    for db in proactor.shard.dbs:
+        if not len(db):
+            continue
+        sizes: Counter[str] = Counter()
+        # Records lie in the order of their hashes, so the first ones are as good a sample as any.
+        for key, value, _ in islice(db.table.items(), TYPE_SAMPLE):
+            sizes[type_name(value).decode()] += record_size(key, value)
+        total = sum(sizes.values())
+        for name, size in sizes.items():
+            found[f"bytes_{name}"] += db.used * size / total
+    return found
 
 
 def _database(db: Keyspace, now: int) -> DatabaseFigures:

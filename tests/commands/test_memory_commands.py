@@ -129,3 +129,21 @@ def test_doctor(redis: Console) -> None:
     assert "Clients: their buffers" in diagnose(
         1000 * MEGABYTE, 1000 * MEGABYTE, 1100 * MEGABYTE, 900 * MEGABYTE, 10
     )
+
+
+def test_memory_by_type_adds_up_to_that_of_all_values() -> None:
+    redis = Console()
+    redis("SET s " + "x" * 1000)
+    redis("RPUSH l " + "y" * 500)
+    redis("SADD e a b c")
+    redis("ZADD z 1 a")
+    redis("HSET h f " + "v" * 2000)
+    redis("XADD x * f v")
+    text = redis.value("INFO memory").decode()
+    figures = dict(line.split(":", 1) for line in text.splitlines() if ":" in line)
+    sizes = {
+        name: int(figures[f"type_used_memory_{name}"]) for name in "string list set zset hash stream".split()
+    }
+    assert all(sizes.values())
+    assert sizes["hash"] > sizes["string"] > sizes["list"]
+    assert abs(sum(sizes.values()) - int(figures["object_used_memory"])) <= len(sizes)
