@@ -325,7 +325,9 @@ def _bytes_by_type(proactor: Proactor) -> dict[str, float]:
         # Records lie in the order of their hashes, so the first ones are as good a sample as any.
         for key, value, _ in islice(db.table.items(), TYPE_SAMPLE):
             sizes[type_name(value).decode()] += record_size(key, value)
-        total = sum(sizes.values())
+        # What a packed table holds itself, all keys among it, counts as strings.
+        found["bytes_string"] += db.table.payload()
+        total = sum(sizes.values()) or 1
         for name, size in sizes.items():
             found[f"bytes_{name}"] += db.used * size / total
     return found
