@@ -21,7 +21,7 @@ from nogil_df.base.rdb_strings import RdbError, Reader, write_length
 from nogil_df.rdb import forms
 from nogil_df.rdb.reader import read_object
 from nogil_df.rdb.writer import Writer, needed_version, write_object
-from nogil_df.shard.ages import OLDEST, level_of, seconds
+from nogil_df.shard.ages import level_of, seconds
 from nogil_df.shard.dash_segment import AgedRecord
 from nogil_df.shard.flagged import Flagged, flags_of
 from nogil_df.shard.hashes import HashValue
@@ -96,7 +96,7 @@ def write_head(out: bytearray, record: AgedRecord, style: Style) -> None:
     if style.ages == IDLE_TIMES:
         out += _IDLE + write_length(seconds(age))
     elif style.ages == FREQUENCIES:
-        out += bytes((opcodes.FREQUENCY, OLDEST - age))
+        out += bytes((opcodes.FREQUENCY, age))
     if style.client_flags and flags_of(value):
         out += _FLAGS + write_length(flags_of(value))
 
@@ -272,7 +272,7 @@ def load_blob(shard: Shard, blob: bytes, loaded: Loaded, *, override: bool, use_
                 flags = reader.length()
             elif form == opcodes.FREQUENCY:
                 frequency = reader.byte()
-                age = OLDEST - frequency if use_ages == FREQUENCIES else age
+                age = frequency if use_ages == FREQUENCIES else age
             else:
                 raise RdbError(f"opcode {form} among records")
             continue

@@ -127,6 +127,8 @@ def test_idle_times_and_frequencies_go_both_ways(directory: Path, policy: str) -
         with ours.connect() as connection:
             if policy.endswith("lru"):
                 assert 900 <= connection.execute("OBJECT", "IDLETIME", "b").value <= 1100
+            else:
+                assert 60 <= connection.execute("OBJECT", "FREQ", "b").value <= 77
             assert connection.execute("GET", "b").value == b"1"
         save(ours)
     opcode = opcodes.IDLE if policy.endswith("lru") else opcodes.FREQUENCY
