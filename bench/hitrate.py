@@ -109,11 +109,14 @@ def main() -> None:
     parser.add_argument("--requests", type=int, default=500_000)
     parser.add_argument("--capacity", type=int, default=5_000, help="records that fit")
     parser.add_argument("--peers", default="", help="an interpreter that has libcachesim")
+    parser.add_argument("--only", default="", help="mixes whose names contain this")
     options = parser.parse_args()
     names = POLICIES if options.peers else ()
     print("| |", " | ".join(("cache mode", *names)), "|")
     print("|---" * (len(names) + 2) + "|")
     for name, requests in traces(options.keys, options.requests, options.capacity):
+        if options.only not in name:
+            continue
         rates = peers_rates(options.peers, requests, options.capacity) if options.peers else {}
         shown = [own_rate(requests, options.capacity), *(rates[peer] for peer in names)]
         print(f"| {name} |", " | ".join(f"{100 * rate:.1f}" for rate in shown), "|", flush=True)

@@ -1,5 +1,7 @@
 """Memory stays flat over cycles of filling and flushing, with clients on other threads than the owners.
 
+So it does where keys are overwritten with other sizes, where they expire, and where they are evicted.
+
 Two thirds of what each client sends belongs to shards of other threads, by every way there is: pipelines that
 are squashed, multi-key commands, transactions, APPEND; and by DEL and FLUSHALL it all goes again. Whatever a
 cycle leaves behind, on any of these ways, adds up over the cycles.
@@ -12,7 +14,8 @@ objects that are stored with those that were sent.
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 
 import psutil
 import pytest
@@ -87,3 +90,139 @@ def test_resident_memory_is_flat_over_fill_and_flush(server: NogilServer) -> Non
     assert grown < GROWTH, [size >> 20 for size in sizes]
     for connection in connections:
         connection.close()
+
+
+# Cycles after which there is as much as before: whatever they leave behind adds up.
+
+CYCLE_WARM_UP = 10
+CYCLE_COUNT = 24
+CYCLE_KEYS = 3_000
+"""Of each client in each cycle."""
+CYCLE_GROWTH = 8 << 20
+"""Bytes that the greatest size may grow by from the first quarter of the cycles to the last: 0.4 MB a cycle,
+of which each writes 4 to 30 MB."""
+SIZES = (20, 2_000, 90, 700, 11, 300, 30_000, 64, 1_200)
+"""Of values: small ones, large ones, and one that lies outside the heap of a segment."""
+
+
+def overwrite(client: int, cycle: int) -> list[list[tuple[bytes, ...]]]:
+    """The same keys in each cycle, each of another size than before."""
+    sizes = [SIZES[(number + cycle) % len(SIZES)] for number in range(CYCLE_KEYS)]
+    sets = [(b"SET", b"%d:%d" % (client, number), b"v" * size) for number, size in enumerate(sizes)]
+    kinds = [
+        (b"DEL", b"list:%d" % client, b"hash:%d" % client),
+        (b"RPUSH", b"list:%d" % client, *[b"v" * (20 + cycle % 7)] * 500),
+        (b"HSET", b"hash:%d" % client, *[b"%d" % number for number in range(200)]),
+        (b"SET", b"list:%d" % client, b"no list any more"),
+    ]
+    return [*(sets[at : at + 250] for at in range(0, CYCLE_KEYS, 250)), kinds]
+
+
+def short_lived(client: int, cycle: int) -> list[list[tuple[bytes, ...]]]:
+    """New keys that expire within 40 ms, a hash with fields that do, and keys that are given a time later."""
+    stem = b"%d:%d:" % (client, cycle)
+    sets = [
+        (b"SET", stem + b"%d" % number, VALUE, b"PX", b"%d" % (1 + number % 40))
+        for number in range(CYCLE_KEYS)
+    ]
+    later = [
+        command
+        for number in range(200)
+        for command in (
+            (b"RPUSH", stem + b"list:%d" % number, *[VALUE] * 5),
+            (b"PEXPIRE", stem + b"list:%d" % number, b"20"),
+        )
+    ]
+    return [*(sets[at : at + 250] for at in range(0, CYCLE_KEYS, 250)), later]
+
+
+def evicted(client: int, cycle: int) -> list[list[tuple[bytes, ...]]]:
+    """New keys, of which about four cycles' fit."""
+    stem = b"%d:%d:" % (client, cycle)
+    sets = [(b"SET", stem + b"%d" % number, b"v" * SIZES[number % 6]) for number in range(CYCLE_KEYS)]
+    return [sets[at : at + 250] for at in range(0, CYCLE_KEYS, 250)]
+
+
+def sizes_over_cycles(
+    server: NogilServer,
+    cycle_of: Callable[[int, int], list[list[tuple[bytes, ...]]]],
+    settle: Callable[[Connection], None],
+) -> list[int]:
+    """Resident memory after each cycle that follows the warm-up: all clients at once, then ``settle``."""
+    process = psutil.Process(server.pid)
+    connections = [server.connect() for _ in range(CLIENTS)]
+    sizes = []
+    for cycle in range(CYCLE_WARM_UP + CYCLE_COUNT):
+        clients = [
+            threading.Thread(target=fill, args=(connection, cycle_of(client, cycle)))
+            for client, connection in enumerate(connections)
+        ]
+        for client in clients:
+            client.start()
+        for client in clients:
+            client.join()
+        settle(connections[0])
+        sizes.append(process.memory_info().rss)
+    for connection in connections:
+        connection.close()
+    return sizes[CYCLE_WARM_UP:]
+
+
+def assert_flat(sizes: list[int]) -> None:
+    """The greatest of the last quarter is that of the first."""
+    quarter = len(sizes) // 4
+    grown = max(sizes[-quarter:]) - max(sizes[:quarter])
+    assert grown < CYCLE_GROWTH, [size >> 20 for size in sizes]
+
+
+def count(connection: Connection, section: bytes, name: bytes) -> int:
+    """A number of INFO."""
+    text = connection.execute("INFO", section).value
+    assert isinstance(text, bytes)
+    return int(text.split(name + b":")[1].split(b"\r")[0])
+
+
+def test_resident_memory_is_flat_over_values_of_changing_sizes(server: NogilServer) -> None:
+    """Garbage of the segments' heaps, and what lies outside them, is given back."""
+
+    def settle(connection: Connection) -> None:
+        assert connection.execute("DBSIZE").value == CLIENTS * (CYCLE_KEYS + 2)
+
+    # As many cycles as there are sizes come back to the same bytes.
+    assert_flat(sizes_over_cycles(server, overwrite, settle))
+
+
+def test_resident_memory_is_flat_over_expiry(server: NogilServer) -> None:
+    """Nobody asks for the keys again: active expiry finds them all."""
+
+    def settle(connection: Connection) -> None:
+        deadline = time.monotonic() + 30
+        while connection.execute("DBSIZE").value != 0:
+            assert time.monotonic() < deadline, "expired keys are not collected"
+
+    assert_flat(sizes_over_cycles(server, short_lived, settle))
+    with server.connect() as connection:
+        cycles = CYCLE_WARM_UP + CYCLE_COUNT
+        assert count(connection, b"stats", b"expired_keys") == CLIENTS * (CYCLE_KEYS + 200) * cycles
+
+
+@pytest.mark.parametrize(
+    "flags",
+    [("--maxmemory-policy", "allkeys-lru"), ("--maxmemory-policy", "allkeys-lfu"), ("--cache_mode",)],
+    ids=["lru", "lfu", "cache"],
+)
+def test_resident_memory_is_flat_over_eviction(flags: tuple[str, ...]) -> None:
+    """Full from the end of the warm-up on; each cycle takes out as much as it brings."""
+    limit = 20 << 20
+
+    def settle(connection: Connection) -> None:
+        # What the last turn brought may go in the next one.
+        assert count(connection, b"memory", b"used_memory") < limit * 1.05
+
+    with NogilServer("--maxmemory", str(limit), *flags, threads=THREADS) as server:
+        assert isinstance(server, NogilServer)
+        assert_flat(sizes_over_cycles(server, evicted, settle))
+        with server.connect() as connection:
+            written = CLIENTS * CYCLE_KEYS * (CYCLE_WARM_UP + CYCLE_COUNT)
+            assert count(connection, b"stats", b"evicted_keys") > written // 2
+            assert count(connection, b"stats", b"total_error_replies") == 0

@@ -44,6 +44,10 @@ LEAST_SLACK: Final = 1024
 VISITS: Final = 64
 """Segments that one look visits to evict, at 20 to 50 us each; it goes on in the next turn."""
 
+RESIDENT_FLOOR: Final = 32 << 20
+"""What a process may grow by whatever its limit is: code loaded late, stacks and arenas of threads,
+buffers. Without it a limit of 20 MB was refused for what is not data."""
+
 MANY_CLIENTS: Final = 500
 """Clients up to which buffers are added up in every heartbeat; above that once a second."""
 
@@ -102,7 +106,8 @@ class MemoryGuard:
         limit = config.maxmemory or int(machine.usable_memory() * AUTOMATIC)
         self.limit = limit
         self.deny_from = int(limit * config.oom_deny_ratio)
-        self.resident_limit = int(limit * config.rss_oom_deny_ratio)
+        ratio = config.rss_oom_deny_ratio
+        self.resident_limit = int(limit * ratio) + RESIDENT_FLOOR if ratio else 0
         policy = CACHE if config.cache_mode else config.maxmemory_policy
         self.evict_from = limit
         if config.cache_mode and config.enable_heartbeat_eviction:

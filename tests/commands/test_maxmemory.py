@@ -143,10 +143,10 @@ class TestRefusal:
 
     def test_resident_memory_counts_too(self) -> None:
         redis = limited("10mb")
-        redis.simulation.resident = 12 << 20
+        redis.simulation.resident = 44 << 20
         redis.simulation.advance(1100)
         assert redis("SET a 1") == OK
-        redis.simulation.resident = 13 << 20
+        redis.simulation.resident = 45 << 20
         redis.simulation.advance(1100)
         assert redis("SET a 1") == OOM
         assert redis("CONFIG SET rss_oom_deny_ratio 0") == OK
