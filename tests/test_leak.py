@@ -13,9 +13,9 @@ objects that are stored with those that were sent.
 
 from __future__ import annotations
 
-import threading
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 
 import psutil
 import pytest
@@ -64,6 +64,13 @@ def fill(connection: Connection, pipelines: list[list[tuple[bytes, ...]]]) -> No
             assert reply.kind != "-", reply
 
 
+def fill_all(connections: list[Connection], work: list[list[list[tuple[bytes, ...]]]]) -> None:
+    """Run all clients' cycles at once. Raises what one of them raised."""
+    with ThreadPoolExecutor(len(connections)) as pool:
+        for done in [pool.submit(fill, *one) for one in zip(connections, work, strict=True)]:
+            done.result()
+
+
 def test_resident_memory_is_flat_over_fill_and_flush(server: NogilServer) -> None:
     """The greatest size of the last cycles is that of the first ones after a warm-up."""
     process = psutil.Process(server.pid)
@@ -71,14 +78,7 @@ def test_resident_memory_is_flat_over_fill_and_flush(server: NogilServer) -> Non
     work = [commands(client) for client in range(CLIENTS)]
     sizes = []
     for _ in range(WARM_UP + CYCLES):
-        clients = [
-            threading.Thread(target=fill, args=(connection, pipelines))
-            for connection, pipelines in zip(connections, work, strict=True)
-        ]
-        for client in clients:
-            client.start()
-        for client in clients:
-            client.join()
+        fill_all(connections, work)
         sizes.append(process.memory_info().rss)
         assert connections[0].execute("DBSIZE").value == CLIENTS * (KEYS - 700)
         connections[0].execute("FLUSHALL")
@@ -153,14 +153,7 @@ def sizes_over_cycles(
     connections = [server.connect() for _ in range(CLIENTS)]
     sizes = []
     for cycle in range(CYCLE_WARM_UP + CYCLE_COUNT):
-        clients = [
-            threading.Thread(target=fill, args=(connection, cycle_of(client, cycle)))
-            for client, connection in enumerate(connections)
-        ]
-        for client in clients:
-            client.start()
-        for client in clients:
-            client.join()
+        fill_all(connections, [cycle_of(client, cycle) for client in range(CLIENTS)])
         settle(connections[0])
         sizes.append(process.memory_info().rss)
     for connection in connections:

@@ -11,8 +11,11 @@ What is counted is what INFO calls used_memory: the shards' own account and the 
 Redis. Resident memory is looked at beside it, in the heartbeat: fragmentation and what no account knows of
 count for the kernel that kills, too.
 
-Over the limit a thread evicts from its own shard. If the policy finds nothing there (or is `noeviction`),
-``short`` is true: the dispatcher is ``gated``, and the gate refuses what Redis refuses (`refuse`).
+Over the limit those threads evict, each from its own shard, that hold more than their equal part of the
+limit. A thread that holds less goes on, and asks them to if they do not do so anyway: or the one that looks
+most often would evict what the others bring, and its keys would live shorter than theirs. If the policy
+finds nothing on any shard (or is `noeviction`), ``short`` is true: the dispatcher is ``gated``, and the
+gate refuses what Redis refuses (`refuse`).
 
 With `maxmemory 0` the limit is AUTOMATIC of what the machine, or the container, has.
 """
@@ -44,6 +47,10 @@ LEAST_SLACK: Final = 1024
 VISITS: Final = 64
 """Segments that one look visits to evict, at 20 to 50 us each; it goes on in the next turn."""
 
+TOLERATED: Final = 4
+"""Times the slack, so 0.4 % of the limit, that threads with less than their part wait for the others to evict
+what these brought themselves, before they are asked."""
+
 RESIDENT_FLOOR: Final = 32 << 20
 """What a process may grow by whatever its limit is: code loaded late, stacks and arenas of threads,
 buffers. Without it a limit of 20 MB was refused for what is not data."""
@@ -61,7 +68,8 @@ class MemoryGuard:
     Attributes:
         limit: bytes; 0 if there is none (a machine that does not tell how much memory it has).
         held: bytes that this thread holds, as of its last look; read by the other threads.
-        short: no room, and nothing to evict.
+        exhausted: over the limit, and nothing to evict here; read by the other threads.
+        short: no room, and nothing to evict anywhere.
         client_bytes: of this thread's clients, buffers included, as of the last heartbeat.
         looks, visits_ns: how often it looked, and how long it evicted, nanoseconds.
         evicted_clients: disconnected because of `maxmemory-clients`.
@@ -73,6 +81,7 @@ class MemoryGuard:
         "deny_from",
         "evict_from",
         "evicted_clients",
+        "exhausted",
         "held",
         "limit",
         "looks",
@@ -90,6 +99,7 @@ class MemoryGuard:
         self.limit = 0
         self.deny_from = self.evict_from = self.resident_limit = self.slack = 0
         self.held = 0
+        self.exhausted = False
         self.short = False
         self.client_bytes = 0
         self.looks = 0
@@ -131,11 +141,8 @@ class MemoryGuard:
                 found += peer.service.memory.held
         return found
 
-    def look(self, *, asked: bool = False) -> None:
+    def look(self) -> None:
         """Find out how much room there is, make some if there is none, and say when to look again.
-
-        Args:
-            asked: by another thread that is over the limit and has nothing to evict itself.
 
         O(databases + threads), and what is evicted.
         """
@@ -146,11 +153,12 @@ class MemoryGuard:
             shard.look_at = shard.ceiling = 1 << 62
             return
         total = self.total
-        if total > self.evict_from and shard.evictor.policy.kind:
-            total = self._evict(total, asked)
-            short = total > self.deny_from and not self.state.has_more_work
-        else:
-            short = total > self.deny_from
+        short = total > self.deny_from
+        if total <= self.evict_from:
+            self.exhausted = False
+        elif shard.evictor.policy.kind:
+            total = self._evict(total)
+            short = total > self.deny_from and all(guard.exhausted for guard in self._guards())
         self.set_short(short or self._is_resident_over)
         room = max(0, self.evict_from - total) // self.state.proactor.count
         shard.look_at = shard.dirty + max(1, room // WRITE_BYTES)
@@ -161,19 +169,25 @@ class MemoryGuard:
         grown: int = self.resident_now - self.resident_at_start
         return 0 < self.resident_limit < grown
 
-    def _evict(self, total: int, asked: bool) -> int:
-        """Evict from this shard; what all threads hold afterwards."""
-        state = self.state
-        proactor = state.proactor
-        fair = total // proactor.count
-        goal = total - self.evict_from + self.slack
-        if self.held * 2 < fair and not asked and proactor.count > 1:
-            # Others hold most of it: they know better what is worth least.
-            goal = goal * self.held // total
-            self._ask_others()
-        return total - self._free(goal, asked)
+    def _guards(self) -> list[MemoryGuard]:
+        """Those of all threads, this one included."""
+        return [peer.service.memory for peer in self.state.proactor.peers if peer.service is not None]
 
-    def _free(self, goal: int, asked: bool = True) -> int:
+    def _evict(self, total: int) -> int:
+        """Evict from this shard, or let those do it that hold more; what all threads hold afterwards."""
+        count = self.state.proactor.count
+        part = self.evict_from // count
+        over = total - self.evict_from
+        if self.held > part:
+            return total - self._free(min(over, self.held - part) + self.slack // count)
+        fuller = [guard for guard in self._guards() if guard.held > part and not guard.exhausted]
+        if fuller and not self.exhausted:
+            if over > TOLERATED * self.slack:
+                self._ask(fuller)
+            return total
+        return total - self._free(over + self.slack // count)
+
+    def _free(self, goal: int) -> int:
         """Evict so many bytes, if they can be found soon; how many it were."""
         state = self.state
         shard = state.proactor.shard
@@ -182,19 +196,21 @@ class MemoryGuard:
         freed, more = shard.evictor.evict(goal, VISITS, locks.is_wanted if locks.table else None)
         self.visits_ns += state.clock.stopwatch_ns() - started
         self.held -= freed
-        if more and freed < goal:
+        self.exhausted = freed < goal and not more
+        if self.exhausted:
+            self._ask([guard for guard in self._guards() if not guard.exhausted])
+        elif freed < goal:
             state.has_more_work = True
-        elif freed < goal and not asked:
-            self._ask_others()
         if shard.ready:
             shard.blocking.serve(shard.ready)
         return freed
 
-    def _ask_others(self) -> None:
+    def _ask(self, guards: list[MemoryGuard]) -> None:
+        """Let other threads look, too."""
         proactor = self.state.proactor
-        for peer in range(proactor.count):
-            if peer != proactor.index:
-                proactor.post(peer, (look_too, None))
+        for guard in guards:
+            if guard is not self:
+                proactor.post(guard.state.proactor.index, (look_too, None))
 
     def set_short(self, short: bool) -> None:
         """Begin or cease to refuse."""
@@ -203,7 +219,7 @@ class MemoryGuard:
             self.state.refresh_gated()
             if short:
                 # They would find out with their next heartbeat, or write.
-                self._ask_others()
+                self._ask(self._guards())
 
     def refuse(self, session: Session, command: Command) -> None:
         """Called for every command while memory is short. O(databases + threads).
@@ -259,7 +275,7 @@ class MemoryGuard:
             limit = self.limit * -limit // 100
         if not limit:
             return
-        guards = [peer.service.memory for peer in state.proactor.peers if peer.service is not None]
+        guards = self._guards()
         everyone = sum(guard.client_bytes for guard in guards)
         if everyone <= limit:
             return
@@ -286,4 +302,4 @@ def client_size(session: Session) -> int:
 
 def look_too(proactor: Proactor, message: Message) -> None:
     """Message handler: another thread is over the limit."""
-    proactor.service.memory.look(asked=True)
+    proactor.service.memory.look()
