@@ -94,13 +94,13 @@ def test_resident_memory_is_flat_over_fill_and_flush(server: NogilServer) -> Non
 
 # Cycles after which there is as much as before: whatever they leave behind adds up.
 
-CYCLE_WARM_UP = 10
-CYCLE_COUNT = 24
-CYCLE_KEYS = 3_000
+CYCLE_WARM_UP = 8
+CYCLE_COUNT = 16
+CYCLE_KEYS = 2_000
 """Of each client in each cycle."""
 CYCLE_GROWTH = 8 << 20
-"""Bytes that the greatest size may grow by from the first quarter of the cycles to the last: 0.4 MB a cycle,
-of which each writes 4 to 30 MB."""
+"""Bytes that the greatest size may grow by from the first quarter of the cycles to the last: 0.5 MB a cycle,
+of which each writes 1 to 25 MB."""
 SIZES = (20, 2_000, 90, 700, 11, 300, 30_000, 64, 1_200)
 """Of values: small ones, large ones, and one that lies outside the heap of a segment."""
 
@@ -137,7 +137,7 @@ def short_lived(client: int, cycle: int) -> list[list[tuple[bytes, ...]]]:
 
 
 def evicted(client: int, cycle: int) -> list[list[tuple[bytes, ...]]]:
-    """New keys, of which about four cycles' fit."""
+    """New keys, of which about six cycles' fit."""
     stem = b"%d:%d:" % (client, cycle)
     sets = [(b"SET", stem + b"%d" % number, b"v" * SIZES[number % 6]) for number in range(CYCLE_KEYS)]
     return [sets[at : at + 250] for at in range(0, CYCLE_KEYS, 250)]

@@ -309,30 +309,33 @@ class Evictor:
         """
         if not self.policy.kind:
             return 0, False
-        shard = self.shard
-        begun = shard.used
-        aim = begun - goal
-        while shard.used > aim:
+        # Added up record by record: to ask the account of all databases each time took longer than to evict.
+        freed = 0
+        while freed < goal:
             if self.pending:
-                self._take(in_use)
+                freed += self._take(in_use)
             elif most_visits <= 0:
-                return begun - shard.used, True
+                return freed, True
             else:
                 most_visits -= 1
                 if not self._visit_next():
-                    return begun - shard.used, False
-        return begun - shard.used, True
+                    return freed, False
+        return freed, True
 
-    def _take(self, in_use: Callable[[int], bool] | None) -> None:
-        """Evict the next of those that were chosen, unless it was used since."""
+    def _take(self, in_use: Callable[[int], bool] | None) -> int:
+        """Evict the next of those that were chosen, unless it was used since; the bytes that this freed."""
         index, key, level = self.pending.pop()
         shard = self.shard
         h = shard.hash_key(key)
         db = shard.dbs[index]
         if in_use is not None and in_use(h):
-            return
-        if db.table.level(key, h) == level:
-            db.evict(key, h)
+            return 0
+        table = db.table
+        if table.level(key, h) != level:
+            return 0
+        before = db.used + table.memory_usage()
+        db.evict(key, h)
+        return before - db.used - int(table.memory_usage())
 
     def _visit_next(self) -> bool:
         """Choose at the next segment that has anything to choose from. False: there is none at all."""

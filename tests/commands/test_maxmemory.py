@@ -154,6 +154,18 @@ class TestRefusal:
 
 
 class TestEviction:
+    def test_shards_stay_even_though_one_thread_looks_more_often(self) -> None:
+        redis = limited("600kb", "allkeys-lru")
+        threads = redis.simulation.threads
+        assert len(threads) > 1
+        for number in range(3000):
+            assert redis(f"SET key:{number} {'x' * 300}") == OK
+            for _ in range(3):
+                threads[0].state.memory.look()
+        held = [thread.proactor.shard.used for thread in threads]
+        assert min(held) > 0.8 * max(held)
+        assert used(redis) < 630_000
+
     @pytest.mark.parametrize("policy", POLICIES)
     def test_memory_stays_below_the_limit(self, policy: str) -> None:
         redis = limited("500kb", policy)
