@@ -379,9 +379,9 @@ def cpu(report: Report) -> Lines:
     first = report.figures.threads[0].counts
     yield "used_cpu_sys", f"{in_system:.6f}"
     yield "used_cpu_user", f"{user:.6f}"
-    yield "used_cpu_in_systemchildren", f"{children_sys:.6f}"
+    yield "used_cpu_sys_children", f"{children_sys:.6f}"
     yield "used_cpu_user_children", f"{children_user:.6f}"
-    yield "used_cpu_in_systemmain_thread", f"{first['cpu_sys']:.6f}"
+    yield "used_cpu_sys_main_thread", f"{first['cpu_sys']:.6f}"
     yield "used_cpu_user_main_thread", f"{first['cpu_user']:.6f}"
 
 

@@ -106,8 +106,8 @@ def test_flags_of_dragonfly_are_taken_and_ignored(name: str) -> None:
 
 
 def test_ignored_flags_are_named_once() -> None:
-    options = parse("--force_epoll --force_epoll=false --nohttp_admin_console --uring_x=3 --port 1")
-    assert options.ignored == ("force_epoll", "http_admin_console", "uring_x")
+    options = parse("--force_epoll --force_epoll=false --noversion_check --uring_x=3 --port 1")
+    assert options.ignored == ("force_epoll", "version_check", "uring_x")
 
 
 def test_values_of_ignored_flags_are_checked() -> None:
