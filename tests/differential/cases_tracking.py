@@ -202,7 +202,7 @@ TOLD = {
     ],
     "rename": ["SET a 1", "GET a", "GET b", *ones("RENAME a b"), either, either, "PING"],
     "expire command": ["SET k v", "GET k", *ones("EXPIRE k 100"), receive()],
-    "expiry": ["SET k v PX 30", "GET k", until(on(1, "EXISTS k"), ":0"), receive()],
+    "expiry": ["SET k v PX 300", "GET k", until(on(1, "EXISTS k"), ":0"), receive()],
     "expire in the past": ["SET k v", "GET k", *ones("PEXPIREAT k 1"), receive()],
     "flushall": ["SET k v", "GET k", *ones("FLUSHALL"), receive(), *ones("SET k w"), "PING"],
     "flushdb": ["SET k v", "GET k", *ones("FLUSHDB"), receive()],
@@ -552,7 +552,7 @@ BOOK.add(
             "off": ["CLIENT TRACKING ON BCAST", "CLIENT TRACKING OFF", *ones("SET a 1"), "PING"],
             "expiry": [
                 "CLIENT TRACKING ON BCAST PREFIX a",
-                *ones("SET a 1 PX 30"),
+                *ones("SET a 1 PX 300"),
                 receive(),
                 until(on(1, "EXISTS a"), ":0"),
                 receive(),
@@ -578,7 +578,7 @@ BOOK.add(
             "write": ["GET k", *ones("SET k v"), receive(2), "PING"],
             "own write": ["GET k", "SET k v", receive(2), "PING"],
             "flush": ["GET k", *ones("FLUSHALL"), receive(2)],
-            "expiry": ["SET k v PX 30", "GET k", until(on(1, "EXISTS k"), ":0"), receive(2)],
+            "expiry": ["SET k v PX 300", "GET k", until(on(1, "EXISTS k"), ":0"), receive(2)],
             "published by somebody": [*ones("PUBLISH __redis__:invalidate fake"), receive(2)],
             "optin": [
                 "CLIENT TRACKING ON REDIRECT {id2} OPTIN",

@@ -186,7 +186,7 @@ def test_connections_of_a_real_server() -> None:
         for thread in threads:
             thread.join()
         # What refers to itself by design, the threads' own state, stays in use for as long as this does.
-        running = server._running()
+        running = server._running
     # Not before the threads have ended: what one made and another let go of last waits for the first to run
     # again, and the collector would find it meanwhile.
     ours = {name: count for name, count in found().items() if name in _OURS}
