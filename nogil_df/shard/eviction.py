@@ -346,8 +346,7 @@ class Evictor:
             if table.expiring if volatile else len(table):
                 while True:
                     segment, self._position = table.segment(self._position)
-                    if slots := segment.expiring_slots() if volatile else segment.slots():
-                        self._choose_from(segment, slots)
+                    self._choose_from(segment)
                     if not self._position:
                         break
                     if self.pending:
@@ -359,8 +358,17 @@ class Evictor:
                 return True
         return False
 
-    def _choose_from(self, segment: SegmentView, slots: Slots) -> None:
-        most = max(1, len(slots) // self._share)
+    def _choose_from(self, segment: SegmentView) -> None:
+        slots: Slots = []
+        if self.policy.kind == CACHE:
+            # Which goes by levels, and needs no list of the slots.
+            count = segment.count
+        else:
+            slots = segment.expiring_slots() if self.policy.volatile else segment.slots()
+            count = len(slots)
+        if not count:
+            return
+        most = max(1, count // self._share)
         chosen = self._choose(segment, slots, most)
         key, ages = segment.key, segment.ages
         if self.policy.kind == CACHE:
