@@ -33,9 +33,12 @@ PURE = os.environ.get("NOGIL_DF_PURE", "") not in ("", "0")
 
 # Modules below `nogil_df`, compiled because the profile of a benchmark says that it pays.
 AS_THEY_ARE = """
+base.rdb_strings
 commands.bulk commands.dispatch commands.lone commands.strings commands.strings_many commands.strings_numeric
 net.connection net.loop
+rdb.listpack rdb.reader
 shard.keyspace shard.score_order
+snapshot.rdb_scan snapshot.records
 vll.columns vll.engine vll.locks vll.proactor vll.squash vll.transaction vll.txqueue
 wire.reply wire.request
 """.split()

@@ -8,7 +8,8 @@ description of the format in liblzf.
 Compressing looks for the latest place that had the same four bytes. In pure Python that costs about a
 microsecond for every run, so only what shrinks to about an eighth is compressed, which costs no more than the
 checksum of the bytes that are saved; the rest is left as it is after a few look-ups. A string that is stored
-as it is can be read by everybody.
+as it is can be read by everybody. `decompress` is the compiled twin (`nogil_df/base/_lzf.pyx`) where there is
+one: files of other servers are full of compressed strings.
 """
 
 from __future__ import annotations
@@ -96,7 +97,7 @@ def _append_repetition(out: bytearray, distance: int, length: int) -> None:
     out.append(distance & 0xFF)
 
 
-def decompress(data: bytes, size: int) -> bytes | None:
+def decompress_in_python(data: bytes, size: int) -> bytes | None:
     """Undo LZF.
 
     Args:
@@ -142,3 +143,9 @@ def _repeat(out: bytearray, start: int, length: int) -> None:
     while len(piece) < length:
         piece += piece[: length - len(piece)]
     out += piece
+
+
+try:
+    from nogil_df.base._lzf import decompress as decompress
+except ImportError:
+    decompress = decompress_in_python

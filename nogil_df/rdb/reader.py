@@ -66,7 +66,7 @@ def read_object(reader: Reader, form: int, limits: EncodingLimits) -> Any:
     return read(reader, form, limits)
 
 
-def _filled[T](elements: list[T]) -> list[T]:
+def _filled(elements: list[bytes]) -> list[bytes]:
     """The elements, of which there has to be one at least: Redis has no empty collections."""
     if not elements:
         raise RdbError("an empty collection")

@@ -17,6 +17,11 @@ from nogil_df.rdb import forms
 from nogil_df.snapshot import opcodes
 from nogil_df.snapshot.records import write_database
 
+try:
+    from nogil_df.snapshot._strings import scan_strings
+except ImportError:
+    scan_strings = None  # type: ignore[assignment]
+
 BLOB: Final = 64 << 10
 """Bytes from which a blob is given out."""
 
@@ -202,13 +207,22 @@ class RecordScanner:
         self.records = 0
 
     def step(self, data: bytes, at: int) -> int:
-        """Take one record, or what stands between two; the position behind it.
+        """Take one record, or what stands between two, or a run of strings; the position behind it.
 
         Raises:
             IndexError: more data is needed, and nothing was taken.
             RdbError: it is damaged, or of a kind that is not known.
         """
         start = at
+        if scan_strings is not None:
+            at, taken, full = scan_strings(
+                data, at, self._hash_key, self._count, self._blobs, self._named, self._database, BLOB
+            )
+            if taken:
+                self.records += taken
+                if full >= 0:
+                    self._give_out(full)
+                return at
         form = data[at]
         while form >= opcodes.CLIENT_FLAGS:
             if form == opcodes.DATABASE:

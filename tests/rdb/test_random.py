@@ -189,6 +189,7 @@ def test_compressing(data: bytes) -> None:
     if block is not None:
         assert len(block) + 4 <= len(data)
         assert lzf.decompress(block, len(data)) == data
+        assert lzf.decompress_in_python(block, len(data)) == data
 
 
 def test_what_is_compressed() -> None:

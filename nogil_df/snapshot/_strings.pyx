@@ -1,0 +1,274 @@
+# cython: cdivision=True
+"""Strings of a snapshot, compiled: most records of most data sets are keys with a string as their value.
+
+`load_strings` stores a run of them in the compiled table, `scan_strings` divides one among the shards that own them.
+Both take records for as long as there is nothing unusual, and leave the rest to the Python that calls them: other
+types and opcodes, what is damaged, what has to be told to somebody. They judge nothing, so there is no error here
+that would have to be worded as there: the record in question is read again.
+"""
+
+from cpython.bytearray cimport PyByteArray_AS_STRING, PyByteArray_GET_SIZE, PyByteArray_Resize
+from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_GET_SIZE
+from libc.stdint cimport int8_t, int16_t, int32_t, int64_t, uint8_t, uint32_t, uint64_t
+from libc.stdlib cimport free, realloc
+from libc.string cimport memcpy
+
+from nogil_df.base._lzf cimport inflate
+from nogil_df.base._xxh3 cimport LONGEST, xxh3
+from nogil_df.shard._dash cimport DashTable
+
+from nogil_df.base.hashing import hash_key as python_xxh3
+
+cdef enum:
+    FORM_STRING = 0
+    DEADLINE_MS = 252  # the opcode
+    LONGEST_TEXT = 1 << 20  # bytes of a compressed string that is unpacked here
+
+
+cdef struct Text:
+    const uint8_t *data
+    Py_ssize_t size
+
+
+cdef struct Scratch:
+    uint8_t *space
+    Py_ssize_t size
+
+
+cdef const uint8_t *read_length(const uint8_t *at, const uint8_t *end, Py_ssize_t *length) noexcept nogil:
+    """A length of up to 32 bits; the place behind it, NULL if there is none."""
+    cdef int kind
+    if at >= end:
+        return NULL
+    kind = at[0] >> 6
+    if kind == 0:
+        length[0] = at[0]
+        return at + 1
+    if kind == 1:
+        if end - at < 2:
+            return NULL
+        length[0] = (at[0] & 0x3F) << 8 | at[1]
+        return at + 2
+    if at[0] != 0x80 or end - at < 5:
+        return NULL
+    length[0] = <Py_ssize_t> at[1] << 24 | at[2] << 16 | at[3] << 8 | at[4]
+    return at + 5
+
+
+cdef const uint8_t *skip_string(const uint8_t *at, const uint8_t *end) noexcept nogil:
+    """The place behind a string of any encoding; NULL if it is not there as a whole."""
+    cdef Py_ssize_t size, unpacked
+    if at >= end:
+        return NULL
+    if at[0] >> 6 == 3:
+        if at[0] == 0xC3:
+            at = read_length(at + 1, end, &size)
+            if at is not NULL:
+                at = read_length(at, end, &unpacked)
+        elif at[0] <= 0xC2:
+            size = 1 << (at[0] & 3)
+            at += 1
+        else:
+            return NULL
+    else:
+        at = read_length(at, end, &size)
+    if at is NULL or size > end - at:
+        return NULL
+    return at + size
+
+
+cdef const uint8_t *read_text(
+    const uint8_t *at, const uint8_t *end, Text *text, char *digits, Scratch *scratch
+) noexcept nogil:
+    """A string of any encoding; the place behind it, NULL if it is left to others.
+
+    `text` points to where it stands, or to `digits` or `scratch`.
+    """
+    cdef const uint8_t *behind
+    cdef Py_ssize_t size
+    cdef int64_t number
+    cdef int32_t four
+    cdef uint8_t *space
+    if at >= end:
+        return NULL
+    if at[0] >> 6 != 3:
+        at = read_length(at, end, &text.size)
+        if at is NULL or text.size > end - at:
+            return NULL
+        text.data = at
+        return at + text.size
+    behind = skip_string(at, end)
+    if behind is NULL:
+        return NULL
+    if at[0] == 0xC3:
+        at = read_length(at + 1, end, &size)
+        at = read_length(at, end, &text.size)
+        # LZF makes at most 264 bytes of three.
+        if text.size > LONGEST_TEXT or text.size > 88 * size + 264:
+            return NULL
+        if text.size > scratch.size:
+            space = <uint8_t *> realloc(scratch.space, text.size)
+            if space is NULL:
+                return NULL
+            scratch.space = space
+            scratch.size = text.size
+        if not inflate(at, size, scratch.space, text.size):
+            return NULL
+        text.data = scratch.space
+        return behind
+    if at[0] == 0xC0:
+        number = <int8_t> at[1]
+    elif at[0] == 0xC1:
+        number = <int16_t> (at[1] | at[2] << 8)
+    else:
+        four = <int32_t> (at[1] | <uint32_t> at[2] << 8 | <uint32_t> at[3] << 16 | <uint32_t> at[4] << 24)
+        number = four
+    text.data = <const uint8_t *> digits_of(number, digits, &text.size)
+    return behind
+
+
+cdef inline char *digits_of(int64_t number, char *scratch, Py_ssize_t *size) noexcept nogil:
+    cdef char *at = scratch + 24
+    cdef uint64_t rest = <uint64_t> number if number >= 0 else 0 - <uint64_t> number
+    while True:
+        at -= 1
+        at[0] = <char> (48 + rest % 10)
+        rest //= 10
+        if rest == 0:
+            break
+    if number < 0:
+        at -= 1
+        at[0] = c'-'
+    size[0] = scratch + 24 - at
+    return at
+
+
+def load_strings(DashTable table not None, bytes blob not None, Py_ssize_t start, int64_t now, bint override):
+    """Store the strings that stand one behind the other in a blob, with their deadlines.
+
+    Args:
+        start: of a record, or of what stands before one.
+        now: unix ms, by which deadlines are judged.
+        override: a record may take the place of one that is there.
+
+    Returns:
+        The place of the first record that is left to the caller, then how many were stored, had expired, and took
+        the place of another one.
+
+    Complexity: O(bytes).
+    """
+    cdef const uint8_t *begin = <const uint8_t *> PyBytes_AS_STRING(blob)
+    cdef const uint8_t *end = begin + PyBytes_GET_SIZE(blob)
+    cdef const uint8_t *record = begin + start
+    cdef const uint8_t *at
+    cdef Text key, value
+    cdef char key_digits[24]
+    cdef char value_digits[24]
+    cdef Scratch scratch
+    cdef int64_t deadline
+    cdef Py_ssize_t stored = 0, expired = 0, replaced = 0
+    cdef int done
+    scratch.space = NULL
+    scratch.size = 0
+    try:
+        while record < end:
+            at = record
+            deadline = 0
+            if at[0] == DEADLINE_MS:
+                if end - at < 10:
+                    break
+                deadline = <int64_t> (
+                    <uint64_t> at[1] | <uint64_t> at[2] << 8 | <uint64_t> at[3] << 16 | <uint64_t> at[4] << 24
+                    | <uint64_t> at[5] << 32 | <uint64_t> at[6] << 40 | <uint64_t> at[7] << 48 | <uint64_t> at[8] << 56
+                )
+                at += 9
+            # Before 1970, or 0: not as a save writes it.
+            if at[0] != FORM_STRING or deadline < 0:
+                break
+            # A compressed key would need a place of its own beside the value's.
+            if end - at < 2 or at[1] == 0xC3:
+                break
+            at = read_text(at + 1, end, &key, key_digits, &scratch)
+            if at is NULL:
+                break
+            at = read_text(at, end, &value, value_digits, &scratch)
+            if at is NULL:
+                break
+            if deadline and deadline < now:
+                expired += 1
+            else:
+                done = table.put_string(
+                    <const char *> key.data, key.size, table.hash_of(<const char *> key.data, key.size),
+                    <const char *> value.data, value.size, deadline,
+                )
+                if done == 2 or done == 1 and not override:
+                    break
+                replaced += done
+                stored += 1
+            record = at
+    finally:
+        free(scratch.space)
+    return record - begin, stored, expired, replaced
+
+
+def scan_strings(
+    bytes data not None, Py_ssize_t start, hash_key, uint64_t count, list blobs not None, list named not None,
+    Py_ssize_t database, Py_ssize_t most,
+):
+    """Append the strings that stand one behind the other to the blobs of the shards that own them.
+
+    Args:
+        start: of a record, or of what stands before one.
+        hash_key, count: of the shards.
+        blobs: of each shard, a bytearray.
+        named: the database that each blob named last.
+        database: that the records belong to.
+        most: bytes of a blob with which this ends.
+
+    Returns:
+        The place of the first record that is left to the caller, how many were taken, and a shard whose blob is
+        that long, -1 if there is none.
+
+    Complexity: O(bytes).
+    """
+    cdef const uint8_t *begin = <const uint8_t *> PyBytes_AS_STRING(data)
+    cdef const uint8_t *end = begin + PyBytes_GET_SIZE(data)
+    cdef const uint8_t *record = begin + start
+    cdef const uint8_t *at
+    cdef const uint8_t *key
+    cdef Py_ssize_t size, length
+    cdef Py_ssize_t taken = 0, full = -1
+    cdef uint64_t h, owner
+    cdef bint plain = hash_key is python_xxh3
+    cdef bytearray blob
+    while record < end and full < 0:
+        at = record
+        if at[0] == DEADLINE_MS:
+            if end - at < 10:
+                break
+            at += 9
+        if at[0] != FORM_STRING or end - at < 2 or at[1] >> 6 == 3:
+            break
+        at = read_length(at + 1, end, &size)
+        if at is NULL or size > end - at:
+            break
+        key = at
+        at = skip_string(key + size, end)
+        if at is NULL:
+            break
+        if plain and size <= LONGEST:
+            h = xxh3(key, size)
+        else:
+            h = hash_key((<const char *> key)[:size])
+        owner = (h >> 32) % count
+        if <Py_ssize_t> named[owner] != database:
+            break
+        blob = blobs[owner]
+        length = PyByteArray_GET_SIZE(blob)
+        PyByteArray_Resize(blob, length + (at - record))
+        memcpy(PyByteArray_AS_STRING(blob) + length, record, at - record)
+        taken += 1
+        record = at
+        if PyByteArray_GET_SIZE(blob) >= most:
+            full = owner
+    return record - begin, taken, full
