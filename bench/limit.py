@@ -90,7 +90,8 @@ def measure(name: str, command: str, threads: int, limit: int, requests: int, va
         f"{most.used / limit:.3f}",
         f"{most.resident / limit:.2f} ({(most.resident - begun) / limit:.2f})",
         f"{evicted:,}",
-        f"{took.total / requests * 1e6:.2f}",
+        # redis-benchmark gives up at the first error, so there is nothing to divide by.
+        "" if errors else f"{took.total / requests * 1e6:.2f}",
         f"{errors:,}{room}",
     )
     return "| " + " | ".join(row) + " |"
