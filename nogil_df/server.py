@@ -467,7 +467,7 @@ def _finish_loading(proactor: Any, message: tuple[Any, ...]) -> None:
         loading.libraries.clear()
         Emptying(proactor, lambda: finish(saver, loading, False, end)).begin()
     else:
-        finish(saver, loading, False, end)
+        finish(saver, loading, False, end, must_load=not may_fail)
 
 
 def _shut_down(proactor: Any, message: tuple[Any, ...]) -> None:

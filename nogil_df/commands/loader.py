@@ -108,16 +108,25 @@ def _read(proactor: Proactor, message: Message) -> None:
     finish(saver_of(proactor.service), loading, empty, answer)
 
 
-def finish(saver: Saver, loading: Loading, empty: bool, answer: Callable[[Any], None]) -> None:
-    """Put the functions in place, let commands through again, and answer None or an error."""
+def finish(
+    saver: Saver, loading: Loading, empty: bool, answer: Callable[[Any], None], *, must_load: bool = False
+) -> None:
+    """Put the functions in place, let commands through again, and answer None or an error.
+
+    With `must_load` the server ends if that failed: no command may run meanwhile, for what it wrote would be
+    lost.
+    """
     proactor = saver.proactor
     status = saver.status
 
     def end(error: str) -> None:
-        status.loading = None
-        note(saver, loading)
         if error:
             log.warning(error)
+        if error and must_load:
+            answer(ReplyError("LOAD_FAILED"))
+            return
+        status.loading = None
+        note(saver, loading)
 
         def go_on() -> None:
             answer(ReplyError("LOAD_FAILED") if error else None)
