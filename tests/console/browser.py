@@ -158,7 +158,13 @@ class Browser:
         """Wait until an expression is true, which the page is asked for each time it has drawn itself."""
         deadline = time.monotonic() + limit
         while time.monotonic() < deadline:
-            found = self.run(f"new Promise(done => requestAnimationFrame(() => done({script})))")
+            try:
+                found = self.run(f"new Promise(done => requestAnimationFrame(() => done({script})))")
+            except AssertionError as error:
+                # The page was loaded anew meanwhile, and what it was asked went with it.
+                if "navigated" not in str(error):
+                    raise
+                continue
             if found:
                 return found
         raise AssertionError(f"not within {limit} s: {script}; errors: {self.errors}")
