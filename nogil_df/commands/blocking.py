@@ -349,6 +349,9 @@ def _sleep(
                 token.begin(seconds)
                 answer = yield token
             else:
+                # Whoever served it wrote first; what that write made void is told first.
+                if context.session.tracking is not None:
+                    send_held(context.session)
                 answer, token.early = token.early, None
             if answer is None:
                 return None

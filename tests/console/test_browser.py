@@ -44,6 +44,9 @@ DRAWN = """(() => {
   });
 })()"""
 
+KEPT = "JSON.parse(sessionStorage.getItem('points')).points.length"
+"""How many points the page kept when it was left."""
+
 
 @pytest.fixture(scope="module")
 def busy() -> Iterator[Server]:
@@ -96,13 +99,13 @@ def test_the_plots_are_drawn_and_move(page: Browser) -> None:
 
 def test_a_reload_keeps_the_plots(page: Browser) -> None:
     page.wait_for(DRAWN)
+    page.wait_for(f"(dispatchEvent(new Event('pagehide')), {KEPT} >= 2)")
     loaded = page.run("performance.timeOrigin")
-    page.run("location.reload()")
+    page.run("setTimeout(() => location.reload())")
     page.wait_for(
         f"performance.timeOrigin != {loaded} && document.getElementById('state')?.dataset.state == 'live'"
     )
-    kept = page.run("JSON.parse(sessionStorage.getItem('points')).points.length")
-    assert kept >= 2
+    assert page.run(KEPT) >= 2
     page.wait_for(DRAWN)
 
 

@@ -10,7 +10,19 @@ which nothing but its own reply comes proves that nothing was sent before.
 from __future__ import annotations
 
 from tests.differential import compare
-from tests.differential.case import Book, Line, masked, on, receive, send, shape, singles, table, until
+from tests.differential.case import (
+    Book,
+    Line,
+    blocked,
+    masked,
+    on,
+    receive,
+    send,
+    shape,
+    singles,
+    table,
+    until,
+)
 
 BOOK = Book()
 
@@ -327,6 +339,7 @@ TOLD = {
     "served by the write": [
         "LLEN l",
         send("BLPOP l 0"),
+        on(1, blocked(0)),
         *ones("RPUSH l x"),
         receive(),
         receive(),
