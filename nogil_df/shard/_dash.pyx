@@ -17,28 +17,24 @@ cimport cython
 from cpython.bytearray cimport PyByteArray_AS_STRING
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_GET_SIZE
 from libc.stdint cimport INT64_MAX, int64_t, uint8_t, uint32_t, uint64_t
-from libc.stdlib cimport calloc, free, malloc, realloc
-from libc.string cimport memchr, memcpy, memmove, memset
+from libc.string cimport memcpy, memmove, memset
 
-from nogil_df.base._xxh3 cimport LONGEST, xxh3
-from nogil_df.shard cimport _segment
+from nogil_df.base._words cimport format_integer, load_integer, store_integer, width_of
+from nogil_df.shard._directory cimport MERGE_CHECK_EVERY, PREFIX_BITS, PREFIXES, Directory, end_of
 from nogil_df.shard._segment cimport (
     BLOCK_OVERHEAD,
     BUCKET_SLOTS,
-    FINGERPRINTS,
     HAS_DEADLINE,
     HOME_BUCKETS,
     INTEGER,
-    KEY_OBJECT,
     KIND,
     NEAR_SLOTS,
     OBJECT,
     OUTSIDE,
-    Py_DECREF,
-    Py_INCREF,
     PyBytes_CheckExact,
     PyObject,
-    REMAINDERS,
+    Py_DECREF,
+    Py_INCREF,
     Record,
     SEGMENT_SLOTS,
     SLOT_BYTES,
@@ -53,173 +49,50 @@ from nogil_df.shard._segment cimport (
     any_value,
     append_record,
     bytes_of_value,
-    compact,
     count_objects,
     deadline_at,
-    drop_objects,
+    drop_ghosts,
     empty_segment,
     find_slot,
-    format_integer,
-    free_segment,
-    drop_ghosts,
     free_slot,
     give_back,
     head_size,
     heap_overhead,
+    home_of,
+    key_object,
     lay_ghost,
-    load_integer,
     load_object,
-    need_ghosts,
-    no_huge_pages,
-    new_segment,
     number_value,
-    parse_integer,
     read_record,
     record_at,
     reserve,
-    set_slots,
     settle,
-    store_integer,
     string_value,
     tidy,
-    trim,
-    vacate,
+    value_object,
     waste,
-    width_of,
     write_head,
     write_value,
 )
 
-from nogil_df.base.hashing import hash_key as python_xxh3
+from nogil_df.shard._dash_check import layout, verify
+from nogil_df.shard._segment_view import SegmentView
 from nogil_df.shard.ages import moved, seconds, translation
 
-__all__ = ["DashTable", "fill_numbered", "get_many", "put_many", "revise_many"]
+__all__ = ["DashTable"]
 
 cdef enum:
-    PREFIX_BITS = 42
     RANDOM_TRIES = 32
-    MERGE_BELOW = 600  # the reference's 210 would leave twice the memory that half of the keys need
-    MERGE_CHECK_EVERY = 16
-    ENTRIES_PER_SEGMENT = 16
     SKIP_FACTOR = 64
     TABLE_OVERHEAD = 800  # of the object itself
     MANY = 200  # segments, some MB, from which on it is worth asking malloc for what they leave behind
 
-cdef uint64_t PREFIXES = <uint64_t> 1 << PREFIX_BITS
 
-
-cdef inline uint64_t end_of(const Segment *segment) noexcept:
-    """The first prefix after a segment, PREFIXES after the last one."""
-    return segment.prefix + 1 << PREFIX_BITS - segment.depth
-
-
-cdef inline uint32_t home_of(uint64_t h) noexcept:
-    return h % REMAINDERS // FINGERPRINTS
-
-
-cdef object key_object(const Record *record):
-    """The key of a record as an object."""
-    if record.key_object is not NULL:
-        return <object> record.key_object
-    return record.key[:record.key_size]
-
-
-cdef object value_object(const Record *record):
-    """The value of a record as an object: strings are made anew."""
-    cdef char scratch[24]
-    cdef Py_ssize_t size
-    cdef char *digits
-    cdef int kind = record.flags & KIND
-    if kind == STRING:
-        return record.value[:record.value_size]
-    if kind == INTEGER:
-        digits = format_integer(
-            load_integer(record.value, (record.flags & WIDTH) >> WIDTH_SHIFT), scratch, &size
-        )
-        return digits[:size]
-    return <object> load_object(record.value)
-
-
-cdef class SegmentView
-
-
-cdef class DashTable:
+@cython.final
+cdef class DashTable(Directory):
     """Keys to values, with deadlines; see `nogil_df.shard.dash.DashTable`."""
 
     deadline_bytes = 8
-
-    def __cinit__(self):
-        self.directory = NULL
-        memset(&self.totals, 0, sizeof(self.totals))
-
-    def __init__(self, tick, on_expired=None, *, hash_key=python_xxh3, bytearray uses=None):
-        self.tick = tick
-        self.on_expired = on_expired
-        self.hash_key = hash_key
-        self.plain_hash = hash_key is python_xxh3
-        self.cuts = []
-        self.last_cut = self.cut_version = 0
-        self.aging = translation
-        self.uses = bytearray(256) if uses is None else uses
-        if len(self.uses) != 256:
-            raise ValueError("256 levels are needed")
-        self.fresh = self.known = 0
-        self.end()
-        self.begin()
-
-    def __dealloc__(self):
-        self.end()
-
-    cdef int begin(self) except -1:
-        """Begin with one segment without memory."""
-        memset(self.depths, 0, sizeof(self.depths))
-        self.bits = 0
-        self.count = self.expiring = 0
-        self.freed = 0
-        self.aging_from = self.aging_to = 0
-        self.segments = 0
-        self.directory = <Segment **> calloc(1, sizeof(Segment *))
-        if self.directory is NULL:
-            raise MemoryError
-        self.directory[0] = new_segment(0, 0, &self.totals)
-        self.segments = self.depths[0] = 1
-        return 0
-
-    cdef void end(self) noexcept:
-        """Free everything."""
-        cdef uint64_t position = 0
-        cdef Segment *segment
-        if self.directory is NULL:
-            return
-        while position < PREFIXES and self.segments:
-            segment = self.segment_at(position)
-            position = end_of(segment)
-            free_segment(segment, &self.totals)
-        free(self.directory)
-        self.directory = NULL
-
-    cdef int64_t now(self) except? -1:
-        return self.tick.ms
-
-    cdef uint64_t hash_of(self, const char *key, Py_ssize_t size) except? 0:
-        """The hash of a key. Runs Python code if it is not XXH3, or the key long."""
-        if self.plain_hash and size <= LONGEST:
-            return xxh3(key, size)
-        return self.hash_key(key[:size])
-
-    cdef uint64_t hash_at(self, Segment *segment, Py_ssize_t slot) except? 0:
-        cdef Record record
-        read_record(record_at(segment, slot), &record)
-        return self.hash_of(record.key, record.key_size)
-
-    cdef Segment *segment_of(self, uint64_t h) noexcept:
-        """The segment of a hash."""
-        # In two steps, as a shift by 64 means nothing in C.
-        return self.directory[h >> 1 >> 63 - self.bits]
-
-    cdef Segment *segment_at(self, uint64_t prefix) noexcept:
-        """The segment that hashes beginning with these PREFIX_BITS bits belong to."""
-        return self.directory[prefix >> PREFIX_BITS - self.bits]
 
     # -- for other compiled modules ------------------------------------------------------------------------
 
@@ -317,15 +190,12 @@ cdef class DashTable:
 
     def get(self, bytes key not None, uint64_t h):
         """The value, or None if `key` is absent. O(1)."""
-        cdef Segment *segment = self.segment_of(h)
-        cdef Py_ssize_t slot = find_slot(segment, PyBytes_AS_STRING(key), PyBytes_GET_SIZE(key), h)
+        cdef Segment *segment
+        cdef Py_ssize_t slot = self.locate_live(key, h, &segment)
         cdef Record record
         if slot < 0:
             return None
         read_record(record_at(segment, slot), &record)
-        if record.deadline and record.deadline < self.now():
-            self.expire(segment, slot, h)
-            return None
         self.use(segment, slot)
         return value_object(&record)
 
@@ -346,8 +216,8 @@ cdef class DashTable:
 
     def replace(self, bytes key not None, uint64_t h, value not None):
         """Overwrite the value of a record that is there, expired or not; its deadline stays. False if absent. O(1)."""
-        cdef Segment *segment = self.segment_of(h)
-        cdef Py_ssize_t slot = find_slot(segment, PyBytes_AS_STRING(key), PyBytes_GET_SIZE(key), h)
+        cdef Segment *segment
+        cdef Py_ssize_t slot = self.locate(key, h, &segment)
         cdef Record record
         cdef Value packed
         if slot < 0:
@@ -362,15 +232,12 @@ cdef class DashTable:
 
     def erase(self, bytes key not None, uint64_t h):
         """Take the record out; its value, or None if `key` was absent. O(1), amortised."""
-        cdef Segment *segment = self.segment_of(h)
-        cdef Py_ssize_t slot = find_slot(segment, PyBytes_AS_STRING(key), PyBytes_GET_SIZE(key), h)
+        cdef Segment *segment
+        cdef Py_ssize_t slot = self.locate_live(key, h, &segment)
         cdef Record record
         if slot < 0:
             return None
         read_record(record_at(segment, slot), &record)
-        if record.deadline and record.deadline < self.now():
-            self.expire(segment, slot, h)
-            return None
         value = value_object(&record)
         self.remove(segment, slot, h)
         if segment.count % MERGE_CHECK_EVERY == 0:
@@ -379,8 +246,8 @@ cdef class DashTable:
 
     def peek(self, bytes key not None, uint64_t h):
         """The value even if it has expired, which is not acted upon; None if `key` is absent. O(1)."""
-        cdef Segment *segment = self.segment_of(h)
-        cdef Py_ssize_t slot = find_slot(segment, PyBytes_AS_STRING(key), PyBytes_GET_SIZE(key), h)
+        cdef Segment *segment
+        cdef Py_ssize_t slot = self.locate(key, h, &segment)
         cdef Record record
         if slot < 0:
             return None
@@ -389,8 +256,8 @@ cdef class DashTable:
 
     def look(self, bytes key not None, uint64_t h):
         """As `get`, but does not count as a use of the record. O(1)."""
-        cdef Segment *segment = self.segment_of(h)
-        cdef Py_ssize_t slot = self.live(segment, PyBytes_AS_STRING(key), PyBytes_GET_SIZE(key), h)
+        cdef Segment *segment
+        cdef Py_ssize_t slot = self.locate_live(key, h, &segment)
         cdef Record record
         if slot < 0:
             return None
@@ -399,14 +266,14 @@ cdef class DashTable:
 
     def level(self, bytes key not None, uint64_t h):
         """The byte that tells how a record was used, as it stands; -1 if absent. O(1)."""
-        cdef Segment *segment = self.segment_of(h)
-        cdef Py_ssize_t slot = self.live(segment, PyBytes_AS_STRING(key), PyBytes_GET_SIZE(key), h)
+        cdef Segment *segment
+        cdef Py_ssize_t slot = self.locate_live(key, h, &segment)
         return -1 if slot < 0 else segment.ages[slot]
 
     def age(self, bytes key not None, uint64_t h):
         """How long the record has not been used, or what else the eviction policy keeps; -1 if absent. O(1)."""
-        cdef Segment *segment = self.segment_of(h)
-        cdef Py_ssize_t slot = self.live(segment, PyBytes_AS_STRING(key), PyBytes_GET_SIZE(key), h)
+        cdef Segment *segment
+        cdef Py_ssize_t slot = self.locate_live(key, h, &segment)
         if slot < 0:
             return -1
         level = segment.ages[slot]
@@ -419,8 +286,8 @@ cdef class DashTable:
 
     def idle_seconds(self, bytes key not None, uint64_t h):
         """Seconds since the record was used, in `age`'s resolution; -1 if absent. O(1)."""
-        cdef Segment *segment = self.segment_of(h)
-        cdef Py_ssize_t slot = self.live(segment, PyBytes_AS_STRING(key), PyBytes_GET_SIZE(key), h)
+        cdef Segment *segment
+        cdef Py_ssize_t slot = self.locate_live(key, h, &segment)
         if slot < 0:
             return -1
         level = segment.ages[slot]
@@ -430,22 +297,22 @@ cdef class DashTable:
 
     def set_age(self, bytes key not None, uint64_t h, uint8_t level):
         """Let a record that is there have an age, a level of `nogil_df.shard.ages`. O(1)."""
-        cdef Segment *segment = self.segment_of(h)
-        cdef Py_ssize_t slot = self.live(segment, PyBytes_AS_STRING(key), PyBytes_GET_SIZE(key), h)
+        cdef Segment *segment
+        cdef Py_ssize_t slot = self.locate_live(key, h, &segment)
         self.make_older(segment)
         if slot >= 0:
             segment.ages[slot] = level
 
     def deadline(self, bytes key not None, uint64_t h):
         """The deadline of `key`: unix ms, 0 if it has none, -1 if the key is absent. O(1)."""
-        cdef Segment *segment = self.segment_of(h)
-        cdef Py_ssize_t slot = self.live(segment, PyBytes_AS_STRING(key), PyBytes_GET_SIZE(key), h)
+        cdef Segment *segment
+        cdef Py_ssize_t slot = self.locate_live(key, h, &segment)
         return -1 if slot < 0 else deadline_at(record_at(segment, slot))
 
     def set_deadline(self, bytes key not None, uint64_t h, int64_t ms):
         """Set (`ms` > 0, may lie in the past) or clear (0) the deadline of `key`. False if absent. O(1)."""
-        cdef Segment *segment = self.segment_of(h)
-        cdef Py_ssize_t slot = self.live(segment, PyBytes_AS_STRING(key), PyBytes_GET_SIZE(key), h)
+        cdef Segment *segment
+        cdef Py_ssize_t slot = self.locate_live(key, h, &segment)
         if slot < 0:
             return False
         if self.cut_version:
@@ -458,8 +325,7 @@ cdef class DashTable:
         cdef Segment *segment
         cdef Py_ssize_t slot
         if self.cut_version:
-            segment = self.segment_of(h)
-            slot = find_slot(segment, PyBytes_AS_STRING(key), PyBytes_GET_SIZE(key), h)
+            slot = self.locate(key, h, &segment)
             if slot >= 0:
                 self.before_write(segment, slot)
 
@@ -468,8 +334,8 @@ cdef class DashTable:
 
         Unused memory of the segment counts in equal shares. O(1).
         """
-        cdef Segment *segment = self.segment_of(h)
-        cdef Py_ssize_t slot = self.live(segment, PyBytes_AS_STRING(key), PyBytes_GET_SIZE(key), h)
+        cdef Segment *segment
+        cdef Py_ssize_t slot = self.locate_live(key, h, &segment)
         cdef Record record
         cdef Segment counted
         cdef Totals sums
@@ -551,21 +417,6 @@ cdef class DashTable:
             position = end_of(segment)
             yield from self.records(segment, 0, segment.slots, False)
 
-    cdef list records(self, Segment *segment, Py_ssize_t start, Py_ssize_t end, bint aged):
-        """The records in a range of slots, with their ages if that is wanted."""
-        cdef list found = []
-        cdef Record record
-        cdef Py_ssize_t slot
-        for slot in range(start, end):
-            if segment.fingerprints[slot]:
-                read_record(record_at(segment, slot), &record)
-                key, value = key_object(&record), value_object(&record)
-                if aged:
-                    found.append((key, value, record.deadline, segment.ages[slot]))
-                else:
-                    found.append((key, value, record.deadline))
-        return found
-
     def scan(self, uint64_t cursor):
         """One step of a traversal: the next cursor, and the unexpired keys of one home bucket. O(1)."""
         cdef uint64_t home = cursor >> PREFIX_BITS
@@ -643,7 +494,7 @@ cdef class DashTable:
             return None
         return key_object(&record)
 
-    # -- expiry --------------------------------------------------------------------------------------------
+    # -- expiry ------------------------------------------------------------------------------------------
 
     def collect_expired(self, Py_ssize_t budget, uint64_t position=0):
         """Active expiry, one slice: take expired records out of up to `budget` segments that hold deadlines.
@@ -669,43 +520,6 @@ cdef class DashTable:
             if position == PREFIXES:
                 return 0, collected
         return position, collected
-
-    cdef Py_ssize_t collect(self, Segment *segment, int64_t now) except -1:
-        """Take the expired records out of a segment; how many. Runs `on_expired`. O(slots), mostly O(1)."""
-        cdef Record record
-        cdef Py_ssize_t slot
-        cdef int64_t soonest = INT64_MAX
-        cdef Py_ssize_t collected = 0
-        cdef uint64_t h
-        if not segment.expiring or segment.soonest >= now:
-            return 0
-        for slot in range(segment.slots):
-            if not segment.fingerprints[slot] or not record_at(segment, slot)[0] & HAS_DEADLINE:
-                continue
-            read_record(record_at(segment, slot), &record)
-            if record.deadline >= now:
-                soonest = min(soonest, record.deadline)
-                continue
-            h = self.hash_of(record.key, record.key_size)
-            key, value = key_object(&record), value_object(&record)
-            self.remove(segment, slot, h)
-            collected += 1
-            if self.on_expired is not None:
-                self.on_expired(key, h, value)
-        segment.soonest = soonest
-        return collected
-
-    cdef int expire(self, Segment *segment, Py_ssize_t slot, uint64_t h) except -1:
-        """Take out a record that was found to be expired. Runs `on_expired`."""
-        cdef Record record
-        read_record(record_at(segment, slot), &record)
-        key, value = key_object(&record), value_object(&record)
-        self.remove(segment, slot, h)
-        if segment.count % MERGE_CHECK_EVERY == 0:
-            self.shrink(segment)
-        if self.on_expired is not None:
-            self.on_expired(key, h, value)
-        return 0
 
     cdef int change_deadline(self, Segment *segment, Py_ssize_t slot, int64_t deadline) except -1:
         """Set or clear (0) a deadline; a record that gets its first one moves to the end of the heap."""
@@ -740,7 +554,7 @@ cdef class DashTable:
             segment.soonest = deadline
         return 0
 
-    # -- ages ----------------------------------------------------------------------------------------------
+    # -- ages --------------------------------------------------------------------------------------------
 
     def age_step(self, Py_ssize_t budget, uint64_t position=0):
         """One slice of the sweep that moves the ages on: the next position, and how many segments were passed."""
@@ -754,21 +568,6 @@ cdef class DashTable:
             if position == PREFIXES:
                 return 0, passed
         return position, passed
-
-    cdef int make_older(self, Segment *segment) except -1:
-        """Move the ages of a segment on to the present second."""
-        cdef int64_t now = self.now() // 1000
-        cdef uint32_t slot
-        cdef bytes made
-        if segment.aged_at < now and segment.count:
-            if self.aging_from != segment.aged_at or self.aging_to != now:
-                made = self.aging(segment.aged_at, now)
-                memcpy(self.older, PyBytes_AS_STRING(made), 256)
-                self.aging_from, self.aging_to = segment.aged_at, now
-            for slot in range(segment.slots):
-                segment.ages[slot] = self.older[segment.ages[slot]]
-        segment.aged_at = now
-        return 0
 
     cdef void use(self, Segment *segment, Py_ssize_t slot) noexcept:
         """Note a use of a record."""
@@ -790,12 +589,20 @@ cdef class DashTable:
 
     def segment(self, uint64_t position):
         """The segment at a position, and the position of the next one, 0 after the last; see the reference. O(1)."""
-        cdef SegmentView view = SegmentView.__new__(SegmentView)
-        view.table = self
-        view.position = position % PREFIXES
-        return view, end_of(self.segment_at(view.position)) % PREFIXES
+        position %= PREFIXES
+        return SegmentView(self, position), end_of(self.segment_at(position)) % PREFIXES
 
-    # -- inserting and removing ----------------------------------------------------------------------------
+    # -- finding, inserting, overwriting ----------------------------------------------------------------
+
+    cdef inline Py_ssize_t locate(self, bytes key, uint64_t h, Segment **segment) except -2:
+        """The segment that a key belongs to, and its slot there; -1 if absent."""
+        segment[0] = self.segment_of(h)
+        return find_slot(segment[0], PyBytes_AS_STRING(key), PyBytes_GET_SIZE(key), h)
+
+    cdef inline Py_ssize_t locate_live(self, bytes key, uint64_t h, Segment **segment) except -2:
+        """As `locate`, for a record that has not expired."""
+        segment[0] = self.segment_of(h)
+        return self.live(segment[0], PyBytes_AS_STRING(key), PyBytes_GET_SIZE(key), h)
 
     cdef Py_ssize_t live(self, Segment *segment, const char *key, Py_ssize_t size, uint64_t h) except -2:
         """The slot of an unexpired record in its segment; -1 if absent."""
@@ -921,603 +728,17 @@ cdef class DashTable:
             Py_DECREF(dropped)
         return 0
 
-    cdef int remove(self, Segment *segment, Py_ssize_t slot, uint64_t h) except -1:
-        """Take a record out."""
-        cdef Record record
-        if self.cut_version:
-            self.before_write(segment, slot)
-        read_record(record_at(segment, slot), &record)
-        vacate(segment, slot, h, &record)
-        count_objects(segment, &record, -1, &self.totals)
-        self.expiring -= record.deadline > 0
-        waste(segment, record.size, &self.totals)
-        self.count -= 1
-        drop_objects(&record)
-        if slot >= SEGMENT_SLOTS:
-            trim(segment, &self.totals)
-        tidy(segment, &self.totals, True)
-        return 0
-
-    # -- growing and shrinking -----------------------------------------------------------------------------
-
-    cdef Segment *make_room(self, Segment *segment, uint64_t h) except NULL:
-        """Make a place for a key with hash `h` in its full segment; the segment to try next."""
-        if self.collect(segment, self.now()):
-            return segment
-        if self.may_split(segment):
-            self.split(segment)
-            return self.segment_of(h)
-        set_slots(segment, segment.slots + BUCKET_SLOTS, &self.totals)
-        return segment
-
-    cdef bint may_split(self, Segment *segment) noexcept:
-        """Whether it fits the directory, or the directory may double: it must not outgrow its segments."""
-        if segment.depth < self.bits:
-            return True
-        return segment.depth < PREFIX_BITS and (<int64_t> 2 << self.bits) <= ENTRIES_PER_SEGMENT * self.segments
-
-    cdef int set_bits(self, int bits) except -1:
-        """Let the directory have that depth, one more or one less than now. O(entries)."""
-        cdef int64_t entries = <int64_t> 1 << bits
-        cdef int64_t index
-        cdef Segment **directory = <Segment **> malloc(entries * sizeof(Segment *))
-        if directory is NULL:
-            raise MemoryError
-        for index in range(entries):
-            directory[index] = self.directory[index >> 1 if bits > self.bits else index << 1]
-        free(self.directory)
-        self.directory = directory
-        self.bits = bits
-        return 0
-
-    cdef void point_to(self, Segment *segment) noexcept:
-        """Let the directory name this segment wherever its prefix says so."""
-        cdef int shift = self.bits - segment.depth
-        cdef int64_t first = segment.prefix << shift
-        cdef int64_t index
-        for index in range(first, first + (<int64_t> 1 << shift)):
-            self.directory[index] = segment
-
-    cdef int split(self, Segment *segment) except -1:
-        """Split one segment in two. O(slots + bytes of the heap)."""
-        cdef int depth = segment.depth + 1
-        cdef uint64_t bit = <uint64_t> 1 << 64 - depth
-        cdef Moved *moved_ones
-        cdef Segment *sibling
-        if self.cut_version:
-            self.hand_out_segment(segment)
-        if depth > self.bits:
-            self.set_bits(depth)
-        sibling = new_segment(depth, segment.prefix << 1 | 1, &self.totals)
-        moved_ones = <Moved *> malloc(segment.slots * sizeof(Moved))
-        try:
-            if moved_ones is NULL:
-                raise MemoryError
-            self.divide(segment, sibling, bit, moved_ones)
-            if self.cut_version:  # all these records have been handed out, wherever they are now
-                stamp_all(segment, self.cut_version)
-                stamp_all(sibling, self.cut_version)
-        finally:
-            free(moved_ones)
-            self.depths[depth - 1] -= 1
-            self.depths[depth] += 2
-            self.segments += 1
-            segment.depth = depth
-            segment.prefix <<= 1
-            self.point_to(sibling)
-        compact(segment, 0, &self.totals, True)
-        return 0
-
-    cdef int divide(self, Segment *segment, Segment *sibling, uint64_t bit, Moved *hashed) except -1:
-        """Move the records whose hashes have a bit set to the sibling, and place those of the stash anew."""
-        cdef uint32_t slot, leaving = 0, at
-        cdef uint32_t slots = segment.slots
-        cdef Record record
-        cdef Segment *target
-        for slot in range(slots):
-            if segment.fingerprints[slot]:
-                read_record(record_at(segment, slot), &record)
-                hashed[slot].h = self.hash_of(record.key, record.key_size)
-                hashed[slot].place = segment.places[slot]
-                hashed[slot].age = segment.ages[slot]
-                if hashed[slot].h & bit:
-                    leaving += record.size
-            else:
-                hashed[slot].h = 0
-                hashed[slot].place = <uint32_t> -1
-        sibling.aged_at = segment.aged_at
-        sibling.soonest = segment.soonest
-        if segment.ghosts is not NULL:
-            need_ghosts(sibling, &self.totals)
-            memcpy(sibling.ghosts, segment.ghosts, STASH_START)
-        if leaving:
-            set_slots(sibling, SEGMENT_SLOTS, &self.totals)
-            reserve(sibling, leaving, &self.totals)
-        for slot in range(STASH_START):
-            if hashed[slot].h & bit and segment.fingerprints[slot]:
-                at = self.carry(segment, sibling, hashed[slot].place)
-                settle(sibling, slot, hashed[slot].h, at, hashed[slot].age)
-                segment.fingerprints[slot] = 0
-                segment.count -= 1
-        for slot in range(STASH_START, slots):
-            if segment.fingerprints[slot]:
-                segment.fingerprints[slot] = 0
-                segment.count -= 1
-        memset(segment.overflow, 0, sizeof(segment.overflow))
-        if segment.spill is not NULL:
-            (<dict> segment.spill).clear()
-        trim(segment, &self.totals)
-        for slot in range(STASH_START, slots):
-            if hashed[slot].place == <uint32_t> -1:
-                continue
-            target, at = segment, hashed[slot].place
-            if hashed[slot].h & bit:
-                target = sibling
-                at = self.carry(segment, sibling, at)
-            self.place(target, hashed[slot].h, at, hashed[slot].age)
-        return 0
-
-    cdef uint32_t carry(self, Segment *segment, Segment *other, uint32_t place) noexcept:
-        """Copy a record, and what it owns, to the heap of another segment that has room; its place there."""
-        cdef Record record
-        cdef uint32_t target = other.used
-        read_record(segment.heap + place, &record)
-        memcpy(other.heap + target, segment.heap + place, record.size)
-        other.used += record.size
-        self.totals.live += record.size
-        waste(segment, record.size, &self.totals)
-        count_objects(segment, &record, -1, &self.totals)
-        count_objects(other, &record, 1, &self.totals)
-        return target
-
-    cdef int place(self, Segment *segment, uint64_t h, uint32_t at, uint8_t age) except -1:
-        """Find a slot for a record in the heap, in a spill bucket if need be."""
-        cdef uint32_t home = home_of(h)
-        cdef Py_ssize_t slot = free_slot(segment, home, &self.totals)
-        if slot < 0:
-            set_slots(segment, segment.slots + BUCKET_SLOTS, &self.totals)
-            slot = free_slot(segment, home, &self.totals)
-        settle(segment, slot, h, at, age)
-        return 0
-
-    cdef int shrink(self, Segment *segment) except -1:
-        """Merge a segment with its buddy if both together hold little, and the result again, and so on."""
-        cdef Segment *buddy
-        while segment.count < MERGE_BELOW and segment.depth and not self.cut_version:
-            buddy = self.directory[(segment.prefix ^ 1) << self.bits - segment.depth]
-            if buddy.depth != segment.depth or segment.count + buddy.count >= MERGE_BELOW:
-                return 0
-            if buddy.count > segment.count:
-                segment, buddy = buddy, segment
-            self.make_older(segment)
-            self.make_older(buddy)
-            self.absorb(segment, buddy)
-            self.depths[segment.depth] -= 2
-            segment.depth -= 1
-            segment.prefix >>= 1
-            self.depths[segment.depth] += 1
-            self.segments -= 1
-            self.point_to(segment)
-            free_segment(buddy, &self.totals)
-            while not self.depths[self.bits]:
-                self.set_bits(self.bits - 1)
-        return 0
-
-    cdef int absorb(self, Segment *segment, Segment *buddy) except -1:
-        """Take in every record of `buddy`, which has none afterwards. O(slots)."""
-        cdef uint32_t slot, at
-        cdef uint64_t h
-        cdef uint8_t age
-        reserve(segment, buddy.used - buddy.garbage, &self.totals)
-        if not segment.slots:
-            set_slots(segment, SEGMENT_SLOTS, &self.totals)
-        segment.soonest = min(segment.soonest, buddy.soonest)
-        for slot in range(buddy.slots):
-            if not buddy.fingerprints[slot]:
-                continue
-            h, age = self.hash_at(buddy, slot), buddy.ages[slot]
-            at = self.carry(buddy, segment, buddy.places[slot])
-            buddy.fingerprints[slot] = 0
-            buddy.count -= 1
-            if slot < STASH_START and not segment.fingerprints[slot]:
-                settle(segment, slot, h, at, age)
-            else:
-                self.place(segment, h, at, age)
-        return 0
-
-    # -- cuts ----------------------------------------------------------------------------------------------
-
-    def cut(self, uint64_t version, on_change):
-        """Begin a point-in-time view of the table as it is now. ValueError if `version` is not the newest. O(1)."""
-        if version <= self.last_cut:
-            raise ValueError(f"cut {version} is not newer than {self.last_cut}")
-        self.last_cut = self.cut_version = version
-        self.cuts.append((version, on_change))
-
-    def cut_step(self, uint64_t version, position):
-        """Hand out the next bucket of a cut that has not been yet; where to go on, -1 at the end."""
-        cdef uint64_t prefix = position >> 64
-        cdef uint32_t bucket = position & 0xFFFF_FFFF
-        cdef Segment *segment
-        while prefix < PREFIXES:
-            segment = self.segment_at(prefix)
-            while bucket < segment.slots // BUCKET_SLOTS:
-                handed_out = self.hand_out(segment, bucket, version)
-                bucket += 1
-                if handed_out:
-                    return <object> prefix << 64 | bucket
-            prefix = end_of(segment)
-            bucket = 0
-        return -1
-
-    def end_cut(self, uint64_t version):
-        """End a cut, finished or given up. ValueError if there is no such cut."""
-        cuts = [cut for cut in self.cuts if cut[0] != version]
-        if len(cuts) == len(self.cuts):
-            raise ValueError(f"there is no cut {version}")
-        self.cuts = cuts
-        self.cut_version = cuts[-1][0] if cuts else 0
-
-    cdef int before_write(self, Segment *segment, Py_ssize_t slot) except -1:
-        """Hand out the bucket of a slot that is about to change, to every cut that has not got it."""
-        self.hand_out(segment, slot // BUCKET_SLOTS, self.cut_version)
-        return 0
-
-    cdef int hand_out_segment(self, Segment *segment) except -1:
-        """Hand out all buckets of a segment to every cut, so that its records may move."""
-        cdef uint32_t bucket
-        for bucket in range(segment.slots // BUCKET_SLOTS):
-            self.hand_out(segment, bucket, self.cut_version)
-        return 0
-
-    cdef bint hand_out(self, Segment *segment, uint32_t bucket, uint64_t version) except -1:
-        """Stamp a bucket with `version`; give its records to the cuts up to that which have not got them.
-
-        Whether any records were given. Runs the callbacks of cuts.
-        """
-        cdef uint64_t seen
-        cdef list records
-        need_versions(segment, bucket + 1)
-        seen = segment.versions[bucket]
-        if seen >= version:
-            return False
-        segment.versions[bucket] = version
-        records = self.records(segment, bucket * BUCKET_SLOTS, (bucket + 1) * BUCKET_SLOTS, True)
-        if not records:
-            return False
-        for cut_version, on_change in self.cuts:
-            if seen < cut_version <= version:
-                on_change(records)
-        return True
-
     # -- invariants ----------------------------------------------------------------------------------------
-
-    def layout(self):
-        """For tests: of each segment prefix, depth, records, slots, spilled records, and the bytes of its
-        heap that are used, garbage, and allocated. O(segments)."""
-        cdef uint64_t position = 0
-        cdef Segment *segment
-        found = []
-        while position < PREFIXES:
-            segment = self.segment_at(position)
-            position = end_of(segment)
-            spilled = 0 if segment.spill is NULL else len(<dict> segment.spill)
-            found.append(
-                (segment.prefix, segment.depth, segment.count, segment.slots, spilled,
-                 segment.used, segment.garbage, segment.capacity)
-            )
-        return found
 
     @property
     def entries(self):
         """How many entries the directory has. O(1)."""
         return <int64_t> 1 << self.bits
 
+    def layout(self):
+        """See `_dash_check.layout`. O(segments)."""
+        return layout(self)
+
     def verify(self):
         """Check every invariant of the table. Raises AssertionError with what is wrong. O(n)."""
-        cdef Totals sums
-        cdef int64_t depths[43]
-        cdef int64_t index = 0, span, other
-        cdef int64_t records = 0, expiring = 0, segments = 0
-        cdef Segment *segment
-        memset(&sums, 0, sizeof(sums))
-        memset(depths, 0, sizeof(depths))
-        while index < <int64_t> 1 << self.bits:
-            segment = self.directory[index]
-            assert 0 <= segment.depth <= self.bits, f"entry {index} names a segment {segment.depth} bits deep"
-            span = <int64_t> 1 << self.bits - segment.depth
-            assert segment.prefix * span == index, f"entry {index} names {segment.prefix:b}/{segment.depth}"
-            for other in range(index, index + span):
-                assert self.directory[other] is segment, f"entries from {index} on should name one segment"
-            depths[segment.depth] += 1
-            segments += 1
-            self.verify_segment(segment, &sums)
-            records += segment.count
-            expiring += segment.expiring
-            index += span
-        assert depths[self.bits] or not self.bits, "the directory should have halved"
-        for bits in range(43):
-            assert depths[bits] == self.depths[bits], f"{depths[bits]} segments are {bits} bits deep"
-        assert segments == self.segments, f"there are {segments} segments, not {self.segments}"
-        assert records == self.count, f"there are {records} records, not {self.count}"
-        assert expiring == self.expiring, f"there are {expiring} deadlines, not {self.expiring}"
-        for counted, sum_ in (
-            (self.totals.allocated, sums.allocated), (self.totals.live, sums.live),
-            (self.totals.garbage, sums.garbage), (self.totals.outside, sums.outside),
-        ):
-            assert counted == sum_, f"accounted {counted} bytes, found {sum_}"
-        newest = self.cuts[-1][0] if self.cuts else 0
-        assert self.cut_version == newest, f"cut_version is {self.cut_version}, the newest cut {newest}"
-
-    cdef int verify_segment(self, Segment *segment, Totals *sums) except -1:
-        """Check one segment; add what it takes to the sums."""
-        name = f"segment {segment.prefix:b}/{segment.depth}"
-        cdef Segment counted
-        cdef Record record
-        cdef Py_ssize_t slot, bucket
-        cdef uint64_t h
-        cdef uint32_t size = 0
-        memset(&counted, 0, sizeof(counted))
-        assert segment.slots == 0 or segment.slots >= SEGMENT_SLOTS, f"{name}: {segment.slots} slots"
-        assert segment.slots % BUCKET_SLOTS == 0, f"{name}: {segment.slots} slots are not whole buckets"
-        spill = {} if segment.spill is NULL else dict(<dict> segment.spill)
-        assert segment.slots <= SEGMENT_SLOTS or spill, f"{name}: empty spill buckets"
-        assert segment.versioned <= segment.slots // BUCKET_SLOTS, f"{name}: versions of buckets that are not there"
-        for bucket in range(segment.versioned):
-            assert segment.versions[bucket] <= self.last_cut, f"{name}: a version of the future"
-        assert segment.garbage <= segment.used <= segment.capacity, f"{name}: heap {segment.used}"
-        seen = set()
-        for slot in range(segment.slots):
-            if not segment.fingerprints[slot]:
-                continue
-            assert segment.places[slot] < segment.used, f"{name}: slot {slot} points past the heap"
-            read_record(record_at(segment, slot), &record)
-            size += record.size
-            assert segment.places[slot] + record.size <= segment.used, f"{name}: slot {slot} ends past the heap"
-            count_objects(&counted, &record, 1, sums)
-            key = key_object(&record)
-            assert key not in seen, f"{name}: {key!r} is there twice"
-            seen.add(key)
-            h = self.hash_key(key)
-            assert h == self.hash_of(record.key, record.key_size), f"{name}: {key!r} has two hashes"
-            assert h >> 1 >> 63 - segment.depth == segment.prefix, f"{name}: {key!r} belongs elsewhere"
-            home, fingerprint = divmod(h % REMAINDERS, FINGERPRINTS)
-            assert segment.fingerprints[slot] == fingerprint + 1, f"{name}: {key!r} has a wrong fingerprint"
-            near = 0 <= slot - home * BUCKET_SLOTS < NEAR_SLOTS
-            assert near or slot >= STASH_START, f"{name}: {key!r} of home {home} lies in slot {slot}"
-            if slot - home * BUCKET_SLOTS >= NEAR_SLOTS:
-                counted.overflow[<Py_ssize_t> home] += 1
-            assert (slot >= SEGMENT_SLOTS) == (key in spill), f"{name}: {key!r} and the spill index"
-            if slot >= SEGMENT_SLOTS:
-                assert spill.pop(key) == slot, f"{name}: {key!r} is indexed elsewhere"
-            if record.deadline:
-                assert record.deadline > 0, f"{name}: {key!r} has deadline {record.deadline}"
-                assert segment.soonest <= record.deadline, f"{name}: {key!r} expires before `soonest`"
-        assert not spill, f"{name}: the spill index names keys that are not there"
-        assert segment.count == len(seen), f"{name}: count is {segment.count}, records are {len(seen)}"
-        assert segment.expiring == counted.expiring, f"{name}: {segment.expiring} deadlines, found {counted.expiring}"
-        assert segment.objects == counted.objects, f"{name}: {segment.objects} objects, found {counted.objects}"
-        assert segment.used - segment.garbage == size, f"{name}: {segment.used - segment.garbage} bytes, found {size}"
-        for bucket in range(HOME_BUCKETS):
-            assert segment.overflow[bucket] == counted.overflow[bucket], f"{name}: overflow count of home {bucket}"
-        sums.live += size
-        sums.allocated += sizeof(Segment) + BLOCK_OVERHEAD
-        if segment.slots:
-            sums.allocated += SLOT_BYTES * <int64_t> segment.slots + BLOCK_OVERHEAD
-        if segment.heap is not NULL:
-            sums.allocated += heap_overhead(segment.capacity)
-        if segment.ghosts is not NULL:
-            sums.allocated += STASH_START + BLOCK_OVERHEAD
-        sums.garbage += segment.garbage
-        return 0
-
-
-cdef int need_versions(Segment *segment, uint32_t buckets) except -1:
-    """Make sure that so many buckets have a version; new ones are 0."""
-    cdef uint64_t *versions
-    if segment.versioned >= buckets:
-        return 0
-    buckets = max(buckets, segment.slots // BUCKET_SLOTS)
-    versions = <uint64_t *> realloc(segment.versions, buckets * sizeof(uint64_t))
-    if versions is NULL:
-        raise MemoryError
-    memset(versions + segment.versioned, 0, (buckets - segment.versioned) * sizeof(uint64_t))
-    segment.versions = versions
-    segment.versioned = buckets
-    return 0
-
-
-cdef int stamp_all(Segment *segment, uint64_t version) except -1:
-    """Let every bucket have been handed out."""
-    cdef uint32_t bucket
-    if segment.slots:
-        need_versions(segment, segment.slots // BUCKET_SLOTS)
-        for bucket in range(segment.versioned):
-            segment.versions[bucket] = version
-    return 0
-
-
-@cython.final
-cdef class SegmentView:
-    """What may be seen of a segment: `nogil_df.shard.dash.SegmentView`.
-
-    `ages` is a copy, which counts once it is assigned.
-    """
-
-    cdef DashTable table
-    cdef uint64_t position
-    cdef bytearray copied
-
-    cdef Segment *seen(self) noexcept:
-        return self.table.segment_at(self.position)
-
-    @property
-    def count(self):
-        return self.seen().count
-
-    @property
-    def fingerprints(self):
-        cdef Segment *segment = self.seen()
-        return bytearray((<char *> segment.fingerprints)[:segment.slots]) if segment.slots else bytearray()
-
-    @property
-    def ages(self):
-        cdef Segment *segment = self.seen()
-        if self.copied is None:
-            self.copied = bytearray((<char *> segment.ages)[:segment.slots]) if segment.slots else bytearray()
-        return self.copied
-
-    @ages.setter
-    def ages(self, bytearray ages not None):
-        cdef Segment *segment = self.seen()
-        if len(ages) != segment.slots:
-            raise ValueError("not as many ages as slots")
-        memcpy(segment.ages, PyByteArray_AS_STRING(ages), segment.slots)
-
-    @property
-    def ghosts(self):
-        cdef Segment *segment = self.seen()
-        return bytearray() if segment.ghosts is NULL else bytearray((<char *> segment.ghosts)[:STASH_START])
-
-    def slots(self):
-        """The occupied slots."""
-        cdef Segment *segment = self.seen()
-        cdef uint32_t slot
-        return [slot for slot in range(segment.slots) if segment.fingerprints[slot]]
-
-    def expiring_slots(self):
-        """The slots whose records have a deadline."""
-        cdef Segment *segment = self.seen()
-        cdef uint32_t slot
-        if not segment.expiring:
-            return []
-        return [
-            slot for slot in range(segment.slots)
-            if segment.fingerprints[slot] and deadline_at(record_at(segment, slot))
-        ]
-
-    cdef int check(self, Segment *segment, Py_ssize_t slot) except -1:
-        if not 0 <= slot < segment.slots or not segment.fingerprints[slot]:
-            raise IndexError(f"slot {slot} is free")
-        return 0
-
-    def key(self, Py_ssize_t slot):
-        """The key in an occupied slot."""
-        cdef Segment *segment = self.seen()
-        cdef Record record
-        self.check(segment, slot)
-        read_record(record_at(segment, slot), &record)
-        return key_object(&record)
-
-    def deadline(self, Py_ssize_t slot):
-        """The deadline of a slot's record, unix ms; 0 if it has none."""
-        cdef Segment *segment = self.seen()
-        self.check(segment, slot)
-        return deadline_at(record_at(segment, slot))
-
-    def remember(self, Py_ssize_t slot, uint64_t h):
-        """Leave a ghost of the record in a slot; the oldest of 14 is forgotten."""
-        cdef Segment *segment = self.seen()
-        cdef uint32_t start = home_of(h) * BUCKET_SLOTS
-        self.check(segment, slot)
-        need_ghosts(segment, &self.table.totals)
-        memmove(segment.ghosts + start + 1, segment.ghosts + start, BUCKET_SLOTS - 1)
-        segment.ghosts[start] = segment.fingerprints[slot]
-
-
-# -- many records ----------------------------------------------------------------------------------------------
-
-
-def prepare_process():
-    """Keep the system from making huge pages of heaps that are meant to have pages nobody has touched. O(1)."""
-    no_huge_pages()
-
-
-def give_memory_back():
-    """Return to the system what malloc has to spare. O(free blocks), with malloc locked."""
-    give_back()
-
-
-def fill_numbered(
-    DashTable table not None, bytes prefix not None, uint64_t number, uint64_t left, Py_ssize_t size,
-    uint64_t shard, uint64_t shards, int64_t budget,
-):
-    """Make keys `prefix:N` with values `value:N` for DEBUG POPULATE, as `nogil_df.commands.populate` describes.
-
-    Of the numbers from `number` on, `left` at most, those whose keys belong to the shard get a record, unless they
-    have one. A value is cut or filled up with zeros to `size` bytes, if that is not 0. Only for tables whose hash is
-    XXH3, and sizes below 16 KB. O(budget).
-
-    Returns:
-        The number to go on with, and how many records were made. Work beyond the budget is not begun: a key costs 1,
-        about 25 ns, making it 8 more.
-    """
-    cdef Py_ssize_t start = PyBytes_GET_SIZE(prefix) + 1
-    cdef Py_ssize_t length, digits_size
-    cdef char scratch[24]
-    cdef char *digits
-    cdef char *key
-    cdef char *text
-    cdef uint64_t h
-    cdef int64_t made = 0
-    cdef Value value
-    if not table.plain_hash or not 0 <= size < OUTSIDE or start + 20 > LONGEST:
-        raise ValueError("not these keys")
-    key = <char *> malloc(start + 24)
-    text = <char *> calloc(max(size, 32), 1)
-    try:
-        if key is NULL or text is NULL:
-            raise MemoryError
-        memcpy(key, PyBytes_AS_STRING(prefix), start - 1)
-        key[start - 1] = c':'
-        memcpy(text, b"value:", 6)
-        while left and budget > 0:
-            digits = format_integer(<int64_t> number, scratch, &digits_size)
-            memcpy(key + start, digits, digits_size)
-            length = start + digits_size
-            h = xxh3(key, length)
-            budget -= 1
-            if (h >> 32) % shards == shard:
-                if table.live(table.segment_of(h), key, length, h) < 0:
-                    if size:
-                        memset(text + 6, 0, max(size, 32) - 6)
-                    memcpy(text + 6, digits, digits_size)
-                    string_value(&value, text, size or 6 + digits_size)
-                    table.insert(key, length, h, &value, 0)
-                    made += 1
-                    budget -= 8 + (size >> 6)
-            number += 1
-            left -= 1
-        return number, made
-    finally:
-        free(key)
-        free(text)
-
-
-def get_many(DashTable table not None, keys, hashes):
-    """What `table.get` answers for each key, in order. O(keys)."""
-    return [table.get(key, h) for key, h in zip(keys, hashes, strict=True)]
-
-
-def put_many(DashTable table not None, keys, hashes, values, copy_keys):
-    """Do what `table.put` does for each pair, in order, without deadlines; the old values. O(keys).
-
-    Whose objects keys and values are does not matter: they are copied.
-    """
-    return [table.put(key, h, value) for key, h, value in zip(keys, hashes, values, strict=True)]
-
-
-def revise_many(DashTable table not None, keys, hashes, revise, otherwise):
-    """Put `revise(value)` in the place of each value, in order; see `nogil_df.shard.dash_many`. O(keys)."""
-    results = []
-    grown = 0
-    for key, h in zip(keys, hashes, strict=True):
-        value = table.get(key, h)
-        revised = None if value is None else revise(value)
-        if revised is None:
-            results.append(otherwise(key, h))
-            continue
-        table.put(key, h, revised, -1)
-        grown += len(revised) - len(value)
-        results.append(revised)
-    return results, grown
+        verify(self)

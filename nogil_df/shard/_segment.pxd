@@ -29,13 +29,17 @@
 # of the memory, and half of the keys gone freed none of it.) Where the system makes huge pages of all memory this
 # must be switched off for the process, as for Redis. `Totals` keeps the account.
 #
-# The functions are inline, so that each becomes part of `_dash`; none of them runs Python code except for the dict
-# of spilled keys, and for references. Invariants: `DashTable.verify`.
+# The functions are inline, so that each becomes part of the modules that use it; none of them runs Python code except
+# for the dict of spilled keys, and for references. Invariants: `_dash_check.verify`.
 
 from cpython.object cimport PyObject
-from libc.stdint cimport INT64_MAX, INT64_MIN, int8_t, int16_t, int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
+from libc.stdint cimport INT64_MAX, int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 from libc.stdlib cimport calloc, free, malloc
-from libc.string cimport memchr, memcmp, memcpy, memmove, memset
+from libc.string cimport memchr, memcmp, memcpy, memset
+
+from nogil_df.base._words cimport (
+    format_integer, load16, load64, load_integer, parse_integer, store_integer, width_of,
+)
 
 cdef extern from "Python.h":
     void Py_INCREF(PyObject *) noexcept
@@ -172,116 +176,13 @@ cdef struct Record:
 
 ctypedef const char *Bytes
 
-# -- words ------------------------------------------------------------------------------------------------------
-
-
-cdef inline int64_t load64(const char *at) noexcept:
-    cdef int64_t word
-    memcpy(&word, at, 8)
-    return word
+# -- records ----------------------------------------------------------------------------------------------------
 
 
 cdef inline PyObject *load_object(const char *at) noexcept:
     cdef PyObject *reference
     memcpy(&reference, at, sizeof(PyObject *))
     return reference
-
-
-cdef inline uint32_t load16(const char *at) noexcept:
-    cdef uint16_t word
-    memcpy(&word, at, 2)
-    return word
-
-
-cdef inline int64_t load_integer(const char *at, int width) noexcept:
-    cdef int32_t four
-    cdef int16_t two
-    if width == 3:
-        return load64(at)
-    if width == 2:
-        memcpy(&four, at, 4)
-        return four
-    if width == 1:
-        memcpy(&two, at, 2)
-        return two
-    return (<const int8_t *> at)[0]
-
-
-cdef inline void store_integer(char *at, int width, int64_t number) noexcept:
-    cdef int32_t four = <int32_t> number
-    cdef int16_t two = <int16_t> number
-    if width == 3:
-        memcpy(at, &number, 8)
-    elif width == 2:
-        memcpy(at, &four, 4)
-    elif width == 1:
-        memcpy(at, &two, 2)
-    else:
-        (<int8_t *> at)[0] = <int8_t> number
-
-
-cdef inline int width_of(int64_t number) noexcept:
-    if -128 <= number <= 127:
-        return 0
-    if -32768 <= number <= 32767:
-        return 1
-    return 2 if -2147483648 <= number <= 2147483647 else 3
-
-
-# Whether a string is a number exactly as it would be written: no sign +, no zeros ahead, 64 bits. O(size).
-cdef inline bint parse_integer(const char *data, Py_ssize_t size, int64_t *number) noexcept:
-    cdef Py_ssize_t at = 0
-    cdef uint64_t sum = 0, digit
-    cdef bint negative
-    if size == 0 or size > 20:
-        return False
-    negative = data[0] == c'-'
-    if negative:
-        at = 1
-        if size == 1:
-            return False
-    if data[at] == c'0':
-        number[0] = 0
-        return size == 1
-    while at < size:
-        digit = <uint8_t> data[at] - 48
-        if <uint8_t> data[at] < 48 or digit > 9:
-            return False
-        if sum > 922337203685477580:
-            return False
-        sum = sum * 10 + digit
-        at += 1
-    if negative:
-        if sum > <uint64_t> 1 << 63:
-            return False
-        number[0] = <int64_t> (0 - sum)
-        return True
-    if sum > <uint64_t> INT64_MAX:
-        return False
-    number[0] = <int64_t> sum
-    return True
-
-
-# Write a number into the end of 24 bytes; returns where it begins.
-cdef inline char *format_integer(int64_t number, char *scratch, Py_ssize_t *size) noexcept:
-    cdef char *at = scratch + 24
-    cdef uint64_t rest = <uint64_t> number
-    if number < 0:
-        rest = 0 - rest
-    while True:
-        at -= 1
-        at[0] = <char> (48 + rest % 10)
-        rest //= 10
-        if rest == 0:
-            break
-    if number < 0:
-        at -= 1
-        at[0] = c'-'
-    size[0] = scratch + 24 - at
-    return at
-
-
-# -- records ----------------------------------------------------------------------------------------------------
 
 
 cdef inline void string_value(Value *value, const char *data, Py_ssize_t size) noexcept:
@@ -443,6 +344,29 @@ cdef inline void write_value(char *at, const Value *value) noexcept:
         memcpy(at, &reference, sizeof(PyObject *))
 
 
+# The key of a record as an object.
+cdef inline object key_object(const Record *record):
+    if record.key_object is not NULL:
+        return <object> record.key_object
+    return record.key[:record.key_size]
+
+
+# The value of a record as an object: strings are made anew.
+cdef inline object value_object(const Record *record):
+    cdef char scratch[24]
+    cdef Py_ssize_t size
+    cdef char *digits
+    cdef int kind = record.flags & KIND
+    if kind == STRING:
+        return record.value[:record.value_size]
+    if kind == INTEGER:
+        digits = format_integer(
+            load_integer(record.value, (record.flags & WIDTH) >> WIDTH_SHIFT), scratch, &size
+        )
+        return digits[:size]
+    return <object> load_object(record.value)
+
+
 # -- the heap ---------------------------------------------------------------------------------------------------
 
 
@@ -584,6 +508,10 @@ cdef inline uint32_t append_record(
 
 
 # -- slots ------------------------------------------------------------------------------------------------------
+
+
+cdef inline uint32_t home_of(uint64_t h) noexcept:
+    return h % REMAINDERS // FINGERPRINTS
 
 
 cdef inline char *record_at(Segment *segment, Py_ssize_t slot) noexcept:

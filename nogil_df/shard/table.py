@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     def give_memory_back() -> None: ...
 else:
     try:
-        from nogil_df.shard._dash import (
-            DashTable,
+        from nogil_df.shard._dash import DashTable
+        from nogil_df.shard._dash_many import (
             fill_numbered,
             get_many,
             give_memory_back,

@@ -14,6 +14,7 @@ from libc.stdlib cimport free, realloc
 from libc.string cimport memcpy
 
 from nogil_df.base._lzf cimport inflate
+from nogil_df.base._words cimport format_integer
 from nogil_df.base._xxh3 cimport LONGEST, xxh3
 from nogil_df.shard._dash cimport DashTable
 
@@ -123,24 +124,8 @@ cdef const uint8_t *read_text(
     else:
         four = <int32_t> (at[1] | <uint32_t> at[2] << 8 | <uint32_t> at[3] << 16 | <uint32_t> at[4] << 24)
         number = four
-    text.data = <const uint8_t *> digits_of(number, digits, &text.size)
+    text.data = <const uint8_t *> format_integer(number, digits, &text.size)
     return behind
-
-
-cdef inline char *digits_of(int64_t number, char *scratch, Py_ssize_t *size) noexcept nogil:
-    cdef char *at = scratch + 24
-    cdef uint64_t rest = <uint64_t> number if number >= 0 else 0 - <uint64_t> number
-    while True:
-        at -= 1
-        at[0] = <char> (48 + rest % 10)
-        rest //= 10
-        if rest == 0:
-            break
-    if number < 0:
-        at -= 1
-        at[0] = c'-'
-    size[0] = scratch + 24 - at
-    return at
 
 
 def load_strings(DashTable table not None, bytes blob not None, Py_ssize_t start, int64_t now, bint override):
