@@ -35,12 +35,13 @@ PURE = os.environ.get("NOGIL_DF_PURE", "") not in ("", "0")
 AS_THEY_ARE = """
 base.rdb_strings
 commands.bulk commands.dispatch commands.lone commands.strings commands.strings_many commands.strings_numeric
-net.connection net.loop
+memcached.replies memcached.storage
+net.connection net.loop net.tls
 rdb.listpack rdb.reader
 shard.keyspace shard.score_order
 snapshot.rdb_scan snapshot.records
 vll.columns vll.engine vll.locks vll.proactor vll.squash vll.transaction vll.txqueue
-wire.reply wire.request
+wire.memcached wire.reply wire.request
 """.split()
 
 DIRECTIVES = {

@@ -36,7 +36,7 @@ COUNTERS: Final = (
 SMALL: Final = 4096
 """Bytes up to which a value is copied into one piece with what stands around it."""
 
-type Found = tuple[bytes, int, bytes] | tuple[bytes, int, bytes, int]
+Found = tuple[bytes, int, bytes] | tuple[bytes, int, bytes, int]
 """Key, flags, data; and the cas unique where it was asked for."""
 
 
