@@ -59,8 +59,8 @@ def sources() -> list[Path]:
     listed = [PACKAGE.joinpath(*name.split(".")).with_suffix(".py") for name in AS_THEY_ARE]
     twins = set(PACKAGE.rglob("*.pyx"))
     if not sys.platform.startswith("linux"):
-        # It is made of epoll.
-        twins.discard(PACKAGE / "net" / "_express.pyx")
+        # They are made of epoll.
+        twins -= {PACKAGE / "net" / f"{name}.pyx" for name in ("_batches", "_express", "_poller")}
     return sorted([*twins, *listed])
 
 

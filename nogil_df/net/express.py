@@ -21,10 +21,12 @@ if TYPE_CHECKING:
 def make_express(dispatcher: Dispatcher, loop: Loop) -> Express | None:
     """The short cut of one thread; None where modules are not compiled. O(commands)."""
     try:
-        from nogil_df.net._express import EpollPoller, Express
+        from nogil_df.net._batches import Squasher
+        from nogil_df.net._express import Express
+        from nogil_df.net._poller import EpollPoller
     except ImportError:
         return None
-    express = Express(dispatcher, loop, Connection, RequestParser)
+    express = Express(dispatcher, loop, Connection, RequestParser, Squasher())
     dispatcher.state.settle = express.settle
     if isinstance(loop.poller, EpollPoller):
         loop.dispatch = express.dispatch
@@ -36,7 +38,7 @@ def make_quickest_poller() -> Poller:
     if is_portable():
         return make_poller()
     try:
-        from nogil_df.net._express import EpollPoller
+        from nogil_df.net._poller import EpollPoller
     except ImportError:
         return make_poller()
     return EpollPoller()
@@ -45,7 +47,7 @@ def make_quickest_poller() -> Poller:
 def is_there() -> bool:
     """Whether the short cut can be used; it needs the parser in Python."""
     try:
-        import nogil_df.net._express  # noqa: F401
+        import nogil_df.net._batches  # noqa: F401
     except ImportError:
         return False
     return True

@@ -1,0 +1,3 @@
+from nogil_df.net._express import Onward
+
+class Squasher(Onward): ...

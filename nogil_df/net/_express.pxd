@@ -1,0 +1,70 @@
+from cpython.object cimport PyObject
+from libc.stdint cimport int64_t, uint64_t
+
+from nogil_df.net._parse cimport MOST_ARGUMENTS, Argument
+from nogil_df.net._plans cimport Plan, Plans
+from nogil_df.net._replies cimport Replies
+from nogil_df.shard._dash cimport DashTable
+
+
+cdef class Reader
+
+
+cdef class Onward:
+    cdef int send_off(self, Reader reader, Py_ssize_t pos, Py_ssize_t end) except -1
+
+
+cdef class Express:
+    cdef object dispatcher, state, proactor, loop, shard, engine, blocking, hash_key, outboxes, locks, ready
+    cdef list dbs, readers
+    cdef int me, count
+    cdef Plans plans
+    cdef Replies replies
+    cdef Onward onward
+    cdef bint hash_here
+    # What was read.
+    cdef char *data
+    cdef Argument args[MOST_ARGUMENTS]
+    cdef int argc
+    # Counted, and not yet settled.
+    cdef long long bytes_in, bytes_out, reads, writes, pipelined, pipelines, send_ns, squashed_ns
+    # Offsets of slots.
+    cdef Py_ssize_t gated, has_notices, now, slow_ns, outgoing
+    cdef Py_ssize_t table, observed, notify_mask, hits, misses, dirty
+    # Of the commands that `run_here` ran, since `count_here`.
+    cdef long long hit, missed, changed
+    cdef Py_ssize_t queued, paused, unsent
+    cdef Py_ssize_t busy, special, closing, sink, database, proto, last_command, last_active
+    cdef Py_ssize_t idle
+
+    cdef int find_slots(self, connection, parser) except -1
+    cpdef settle(self)
+    cdef int note_pipeline(self, Py_ssize_t size, int64_t began) except -1
+    cdef int account(self, session, Plan plan, long long calls, int64_t nanoseconds, Py_ssize_t begin,
+                     Py_ssize_t end) except -1
+    cdef list listed(self, Argument *args, int argc)
+    cdef uint64_t hashed(self, const char *key, Py_ssize_t size) except? 0
+    cdef bint is_held(self, uint64_t h) except -1
+    cdef bint run_here(self, Plan plan, DashTable table, object db, uint64_t h, int proto) except -1
+    cdef int count_here(self) except -1
+    cdef int failed(self, session, list args, error) except -1
+
+
+cdef class Reader:
+    cdef Express express
+    cdef object connection, session, parser
+    cdef int fd
+    # Counted, and not yet settled.
+    cdef long long bytes_in, bytes_out, commands
+    cdef bint counted
+
+    cdef int settle(self) except -1
+    cdef int on_ready(self, int mask) except -1
+    cdef int read(self) except -1
+    cdef Py_ssize_t take_back(self) except -2
+    cdef int serve(self, Py_ssize_t end) except -1
+    cdef int note_run(self, Plan plan, long long ran) except -1
+    cdef int reply(self) except -1
+    cdef int hand_over(self, Py_ssize_t pos, Py_ssize_t end) except -1
+    cdef int leave_to_parser(self, Py_ssize_t pos, Py_ssize_t end, bint unusual) except -1
+    cdef int finish(self) except -1

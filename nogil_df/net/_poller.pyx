@@ -1,0 +1,77 @@
+"""epoll without a list: what is ready stays where the kernel wrote it, for the compiled short cut to go through."""
+
+from libc.errno cimport EINTR, errno
+
+cdef extern from "<sys/epoll.h>" nogil:
+    enum: EPOLL_CLOEXEC, EPOLL_CTL_ADD, EPOLL_CTL_MOD, EPOLL_CTL_DEL
+    int epoll_create1(int flags)
+    int epoll_ctl(int epoll, int operation, int fd, epoll_event *event)
+    int epoll_wait(int epoll, epoll_event *events, int most, int milliseconds)
+
+cdef extern from "<unistd.h>" nogil:
+    int close(int fd)
+
+cdef extern from "Python.h":
+    object raise_from_errno "PyErr_SetFromErrno" (object kind)
+
+
+cdef class EpollPoller:
+    """epoll, and the descriptors that the last `poll` found ready: a `Poller` that makes no list of them.
+
+    `poll` gives a truthy value if there are any, to be passed to `Express.dispatch`; iterated it gives pairs, as
+    `select.epoll.poll` does.
+    """
+
+    def __init__(self):
+        self.count = 0
+        self.fd = epoll_create1(EPOLL_CLOEXEC)
+        if self.fd < 0:
+            raise_from_errno(OSError)
+
+    cdef int control(self, int operation, int fd, int mask) except -1:
+        cdef epoll_event event
+        event.events = mask
+        event.data.fd = fd
+        if epoll_ctl(self.fd, operation, fd, &event) < 0:
+            raise_from_errno(OSError)
+        return 0
+
+    def register(self, int fd, int mask):
+        """See `Poller`."""
+        self.control(EPOLL_CTL_ADD, fd, mask)
+
+    def modify(self, int fd, int mask):
+        """See `Poller`."""
+        self.control(EPOLL_CTL_MOD, fd, mask)
+
+    def unregister(self, int fd):
+        """See `Poller`."""
+        self.control(EPOLL_CTL_DEL, fd, 0)
+
+    def poll(self, double timeout):
+        """Wait up to `timeout` seconds. See the class's text."""
+        cdef int limit = 0, found
+        if timeout > 0:
+            # Rounded up, as a timer that is nearly due would make turns without end.
+            limit = <int>(timeout * 1000.0) + 1
+            with nogil:
+                found = epoll_wait(self.fd, self.events, EVENTS, limit)
+        else:
+            found = epoll_wait(self.fd, self.events, EVENTS, 0)
+        if found < 0:
+            if errno != EINTR:
+                raise_from_errno(OSError)
+            found = 0
+        self.count = found
+        return self
+
+    def __bool__(self):
+        return self.count > 0
+
+    def __iter__(self):
+        cdef int i
+        return iter([(self.events[i].data.fd, self.events[i].events) for i in range(self.count)])
+
+    def close(self):
+        """See `Poller`."""
+        close(self.fd)
