@@ -33,12 +33,13 @@ PURE = os.environ.get("NOGIL_DF_PURE", "") not in ("", "0")
 
 # Modules below `nogil_df`, compiled because the profile of a benchmark says that it pays.
 AS_THEY_ARE = """
-base.rdb_strings
-commands.bulk commands.dispatch commands.lone commands.strings commands.strings_many commands.strings_numeric
+base.numbers base.rdb_strings
+commands.bulk commands.dispatch commands.hashes commands.lists commands.lone commands.sets commands.sorted_sets
+commands.streams commands.streams_ids commands.strings commands.strings_many commands.strings_numeric
 memcached.replies memcached.storage
 net.connection net.loop net.tls
 rdb.listpack rdb.reader
-shard.keyspace shard.score_order
+shard.hashes shard.keyspace shard.lists shard.score_order shard.sets shard.shard_state shard.sorted_sets shard.streams
 snapshot.rdb_scan snapshot.records
 vll.columns vll.engine vll.locks vll.proactor vll.squash vll.transaction vll.txqueue
 wire.memcached wire.reply wire.request

@@ -14,7 +14,8 @@ from collections.abc import Callable
 from nogil_df.base import keyspace_events as events
 from nogil_df.base.hashing import hash_key
 from nogil_df.shard.dash import DashTable
-from nogil_df.shard.shard import Shard, Tick
+from nogil_df.shard.shard import Shard
+from nogil_df.shard.shard_state import Tick
 
 KEYS = 20_000
 VALUE_BYTES = 256

@@ -31,6 +31,7 @@ _MAX_EXPONENT: Final = 16384  # long doubles are below 2 to this power
 _MAX_LENGTH: Final = 5 * 1024  # Redis's buffer for a long double: longer strings are no numbers
 _FAR: Final = 2 * _MAX_EXPONENT + 8 * _MAX_LENGTH  # an exponent this far out needs no arithmetic
 _DECIMALS: Final = 17  # what INCRBYFLOAT prints
+_ZERO: Final = ord("0")
 _SHORT: Final = 40  # characters of a number that is read without looking closer
 _SHORT_FRACTION: Final = 7  # point and digits behind it, up to which a double has no exponent
 _WHOLE: Final = 2.0**62  # up to it whole numbers are printed as integers
@@ -41,6 +42,8 @@ def parse_int(data: bytes | bytearray) -> int | None:
 
     Only the canonical form is one: no ``+``, no white space, no leading zeros, no ``-0``.
     """
+    if len(data) < 19 and data.isdigit() and (data[0] != _ZERO or len(data) == 1):
+        return int(data)
     if len(data) > 20:
         return None
     try:

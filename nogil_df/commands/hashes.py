@@ -46,14 +46,14 @@ def read_hash(db: Keyspace, key: bytes, h: int) -> HashValue | None:
     Raises:
         ReplyError WRONGTYPE if the key holds another type.
     """
-    value = db.table.get(key, h)
-    if value.__class__ is HashValue:
-        if value.deadlines is not None:
-            value = purge(db, key, h, value)
-        if value is not None:
+    found: HashValue | None = db.table.get(key, h)
+    if type(found) is HashValue:
+        if found.deadlines is not None:
+            found = purge(db, key, h, found)
+        if found is not None:
             db.shard.hits += 1
-            return value  # type: ignore[no-any-return]
-    if value is None:
+            return found
+    if found is None:
         db.find(key, h)
         return None
     raise ReplyError("WRONGTYPE")
@@ -62,16 +62,16 @@ def read_hash(db: Keyspace, key: bytes, h: int) -> HashValue | None:
 def hash_to_change(db: Keyspace, key: bytes, h: int) -> HashValue | None:
     """The hash at a key, which may be changed in place now; as `read_hash`, but counts nothing. O(1)."""
     table = db.table
-    value = table.get(key, h)
-    if value is None:
+    found: HashValue | None = table.get(key, h)
+    if found is None:
         return None
-    if value.__class__ is not HashValue:
+    if type(found) is not HashValue:
         raise ReplyError("WRONGTYPE")
-    if value.deadlines is not None:
-        value = purge(db, key, h, value)
+    if found.deadlines is not None:
+        found = purge(db, key, h, found)
     if table.cut_version:
         table.before_change(key, h)
-    return value  # type: ignore[no-any-return]
+    return found
 
 
 # Setting and removing.
@@ -88,13 +88,14 @@ def op_hset(db: Keyspace, args: Args, h: int) -> int:
     """Set fields; how many are new. O(fields given)."""
     key = args[1]
     table = db.table
-    value = table.get(key, h)
-    if value is None:
+    found = table.get(key, h)
+    if found is None:
         created = _begin_hash(db, key, h, args[2:])
         db.changed(key, events.HASH, b"hset")
         return created
-    if len(args) != 4 or value.__class__ is not HashValue or value.deadlines is not None:
+    if len(args) != 4 or type(found) is not HashValue or found.deadlines is not None:
         return set_fields(db, key, h, args[2:])
+    value: HashValue = found
     field = args[2]
     new = args[3]
     fields = value.fields
@@ -217,10 +218,6 @@ def remove_fields(db: Keyspace, key: bytes, h: int, given: Args) -> int:
 
 def op_hget(db: Keyspace, args: Args, h: int) -> bytes | None:
     """The value of a field, None if there is none. O(1)."""
-    value = db.table.get(args[1], h)
-    if value.__class__ is HashValue and value.deadlines is None:
-        db.shard.hits += 1
-        return value.fields[args[2]]  # type: ignore[no-any-return]
     value = read_hash(db, args[1], h)
     return None if value is None else value.fields[args[2]]
 
@@ -241,8 +238,8 @@ def op_hgetall(db: Keyspace, args: Args, h: int) -> list[bytes]:
         return []
     fields = value.fields
     flat = [b""] * (2 * len(fields))
-    flat[0::2] = fields
-    flat[1::2] = fields.values()
+    flat[0::2] = list(fields)
+    flat[1::2] = list(fields.values())
     return flat
 
 

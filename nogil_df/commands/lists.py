@@ -43,9 +43,9 @@ def read(db: Keyspace, key: bytes, h: int) -> ListValue | None:
     Raises:
         ReplyError WRONGTYPE if the key holds another type.
     """
-    value = db.find(key, h)
-    if value is None or value.__class__ is ListValue:
-        return value
+    found = db.find(key, h)
+    if found is None or type(found) is ListValue:
+        return found
     raise ReplyError("WRONGTYPE")
 
 
@@ -56,12 +56,12 @@ def held(db: Keyspace, key: bytes, h: int) -> ListValue | None:
         ReplyError WRONGTYPE if the key holds another type.
     """
     table = db.table
-    value = table.get(key, h)
-    if value.__class__ is ListValue:
+    found = table.get(key, h)
+    if type(found) is ListValue:
         if table.cut_version:
             table.before_change(key, h)
-        return value
-    if value is None:
+        return found
+    if found is None:
         return None
     raise ReplyError("WRONGTYPE")
 
@@ -138,11 +138,12 @@ def op_lpush(db: Keyspace, args: Args, h: int) -> int:
     """Add elements at the left, one after the other; the length. O(elements added)."""
     key = args[1]
     table = db.table
-    value = table.get(key, h)
-    if value.__class__ is not ListValue or len(args) != 3:
-        if value is None and len(args) == 3:
+    found = table.get(key, h)
+    if type(found) is not ListValue or len(args) != 3:
+        if found is None and len(args) == 3:
             return begin(db, key, h, args[2], True)
         return push(db, key, h, args[2:], True)
+    value: ListValue = found
     if table.cut_version:
         table.before_change(key, h)
     element = args[2]
@@ -155,7 +156,7 @@ def op_lpush(db: Keyspace, args: Args, h: int) -> int:
     if db.observed:
         db.tell(key, events.LIST, b"lpush")
     length = len(items)
-    if length > SHORT and items.__class__ is list:
+    if length > SHORT and type(items) is list:
         lengthen(db, value)
     return length
 
@@ -164,11 +165,12 @@ def op_rpush(db: Keyspace, args: Args, h: int) -> int:
     """Add elements at the right; the length. O(elements added)."""
     key = args[1]
     table = db.table
-    value = table.get(key, h)
-    if value.__class__ is not ListValue or len(args) != 3:
-        if value is None and len(args) == 3:
+    found = table.get(key, h)
+    if type(found) is not ListValue or len(args) != 3:
+        if found is None and len(args) == 3:
             return begin(db, key, h, args[2], False)
         return push(db, key, h, args[2:], False)
+    value: ListValue = found
     if table.cut_version:
         table.before_change(key, h)
     element = args[2]
@@ -181,7 +183,7 @@ def op_rpush(db: Keyspace, args: Args, h: int) -> int:
     if db.observed:
         db.tell(key, events.LIST, b"rpush")
     length = len(items)
-    if length > SHORT and items.__class__ is list:
+    if length > SHORT and type(items) is list:
         lengthen(db, value)
     return length
 
@@ -226,13 +228,14 @@ def cmd_pop(session: Session, args: Args) -> Any:
 
 def op_lpop(db: Keyspace, args: Any, h: int) -> Any:
     """Take the leftmost element, null without a list; with a count an array of them. O(elements taken)."""
-    if args.__class__ is tuple:
+    if type(args) is tuple:
         return _pop_several(db, args, h, True)
     key = args[1]
     table = db.table
-    value = table.get(key, h)
-    if value.__class__ is not ListValue:
-        return nothing(value)
+    found = table.get(key, h)
+    if type(found) is not ListValue:
+        return nothing(found)
+    value: ListValue = found
     if table.cut_version:
         table.before_change(key, h)
     items = value.items
@@ -251,13 +254,14 @@ def op_lpop(db: Keyspace, args: Any, h: int) -> Any:
 
 def op_rpop(db: Keyspace, args: Any, h: int) -> Any:
     """Take the rightmost element, null without a list; with a count an array of them. O(elements taken)."""
-    if args.__class__ is tuple:
+    if type(args) is tuple:
         return _pop_several(db, args, h, False)
     key = args[1]
     table = db.table
-    value = table.get(key, h)
-    if value.__class__ is not ListValue:
-        return nothing(value)
+    found = table.get(key, h)
+    if type(found) is not ListValue:
+        return nothing(found)
+    value: ListValue = found
     if table.cut_version:
         table.before_change(key, h)
     items = value.items

@@ -35,11 +35,11 @@ def read_set(db: Keyspace, key: bytes, h: int) -> SetValue | None:
     Raises:
         ReplyError WRONGTYPE if the key holds another type.
     """
-    value = db.table.get(key, h)
-    if value.__class__ is SetValue:
+    found = db.table.get(key, h)
+    if type(found) is SetValue:
         db.shard.hits += 1
-        return value
-    if value is None:
+        return found
+    if found is None:
         db.find(key, h)
         return None
     raise ReplyError("WRONGTYPE")
@@ -48,14 +48,14 @@ def read_set(db: Keyspace, key: bytes, h: int) -> SetValue | None:
 def set_to_change(db: Keyspace, key: bytes, h: int) -> SetValue | None:
     """The set at a key, which may be changed in place now; as `read_set`, but counts nothing. O(1)."""
     table = db.table
-    value = table.get(key, h)
-    if value is None:
+    found = table.get(key, h)
+    if found is None:
         return None
-    if value.__class__ is not SetValue:
+    if type(found) is not SetValue:
         raise ReplyError("WRONGTYPE")
     if table.cut_version:
         table.before_change(key, h)
-    return value
+    return found
 
 
 # Adding and removing.
@@ -65,10 +65,11 @@ def op_sadd(db: Keyspace, args: Args, h: int) -> int:
     """Add members; how many are new. O(members given)."""
     key = args[1]
     table = db.table
-    value = table.get(key, h)
-    if value is None:
+    found = table.get(key, h)
+    if found is None:
         return _begin_set(db, key, h, args[2:])
-    if len(args) == 3 and value.__class__ is SetValue:
+    if len(args) == 3 and type(found) is SetValue:
+        value: SetValue = found
         member = args[2]
         members = value.members
         if member in members:
@@ -165,12 +166,8 @@ def op_smembers(db: Keyspace, args: Args, h: int) -> list[bytes]:
 
 def op_sismember(db: Keyspace, args: Args, h: int) -> int:
     """1 if it is a member. O(1)."""
-    value = db.table.get(args[1], h)
-    if value.__class__ is SetValue:
-        db.shard.hits += 1
-        return 1 if args[2] in value.members else 0
-    read_set(db, args[1], h)
-    return 0
+    value = read_set(db, args[1], h)
+    return 1 if value is not None and args[2] in value.members else 0
 
 
 def op_smismember(db: Keyspace, args: Args, h: int) -> list[int]:

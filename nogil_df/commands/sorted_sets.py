@@ -42,11 +42,11 @@ def read_sorted_set(db: Keyspace, key: bytes, h: int) -> SortedSetValue | None:
     Raises:
         ReplyError WRONGTYPE if the key holds another type.
     """
-    value = db.table.get(key, h)
-    if value.__class__ is SortedSetValue:
+    found = db.table.get(key, h)
+    if type(found) is SortedSetValue:
         db.shard.hits += 1
-        return value
-    if value is None:
+        return found
+    if found is None:
         db.find(key, h)
         return None
     raise ReplyError("WRONGTYPE")
@@ -55,14 +55,14 @@ def read_sorted_set(db: Keyspace, key: bytes, h: int) -> SortedSetValue | None:
 def sorted_set_to_change(db: Keyspace, key: bytes, h: int) -> SortedSetValue | None:
     """The sorted set at a key, which may be changed in place now; as `read_sorted_set`, uncounted."""
     table = db.table
-    value = table.get(key, h)
-    if value is None:
+    found = table.get(key, h)
+    if found is None:
         return None
-    if value.__class__ is not SortedSetValue:
+    if type(found) is not SortedSetValue:
         raise ReplyError("WRONGTYPE")
     if table.cut_version:
         table.before_change(key, h)
-    return value
+    return found
 
 
 # Adding and removing.
@@ -76,10 +76,11 @@ def op_zadd(db: Keyspace, args: Args, h: int) -> Any:
     score = float(text) if text.isdigit() and len(text) < 300 else parse_float(text) or None
     key = args[1]
     table = db.table
-    value = table.get(key, h)
-    if score is None or (value is not None and value.__class__ is not SortedSetValue):
+    found = table.get(key, h)
+    if score is None or (found is not None and type(found) is not SortedSetValue):
         # What is no number, might be -0, or has no sorted set to go to.
         return add_given(db, args, h, 0)
+    value: SortedSetValue | None = found
     member = args[3]
     if value is None:
         limits = db.shard.limits
@@ -122,10 +123,11 @@ def op_zincrby(db: Keyspace, args: Args, h: int) -> float | None:
     """Add to the score of a member; one that is not there counts as 0. O(log n). The sum."""
     key = args[1]
     table = db.table
-    value = table.get(key, h)
+    found = table.get(key, h)
     increment = parse_float(args[2])
-    if increment is None or value.__class__ is not SortedSetValue or args[3] not in value.scores:
+    if increment is None or type(found) is not SortedSetValue or args[3] not in found.scores:
         return add_given(db, args, h, INCR)  # type: ignore[no-any-return]
+    value: SortedSetValue = found
     old = value.scores[args[3]]
     score: float = old + increment
     if score != score:
@@ -276,14 +278,12 @@ def op_zrem(db: Keyspace, args: Args, h: int) -> int:
 
 def op_zscore(db: Keyspace, args: Args, h: int) -> float | None:
     """The score of a member, None if it is not there. O(1)."""
-    value = db.table.get(args[1], h)
-    if value.__class__ is SortedSetValue:
-        db.shard.hits += 1
-        member = args[2]
-        scores = value.scores
-        return scores[member] if member in scores else None
-    read_sorted_set(db, args[1], h)
-    return None
+    value = read_sorted_set(db, args[1], h)
+    if value is None:
+        return None
+    member = args[2]
+    scores = value.scores
+    return scores[member] if member in scores else None
 
 
 def op_zmscore(db: Keyspace, args: Args, h: int) -> list[float | None]:

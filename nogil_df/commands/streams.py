@@ -9,7 +9,6 @@ as they came, and an entry of one field that has the name of the one before is a
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from nogil_df.base import keyspace_events as events
@@ -17,7 +16,7 @@ from nogil_df.base.errors import ReplyError
 from nogil_df.base.numbers import parse_int
 from nogil_df.commands.arguments import integer
 from nogil_df.commands.spec import Row, single
-from nogil_df.commands.streams_ids import parse_end, parse_id, parse_new_id, parse_start, show
+from nogil_df.commands.streams_ids import id_of, parse_end, parse_id, parse_new_id, parse_start, show, written
 from nogil_df.shard.streams import LAST_ID, SEQUENCE, Entry, StreamValue
 from nogil_df.wire.values import NULL_ARRAY, OK
 
@@ -44,9 +43,9 @@ def read(db: Keyspace, key: bytes, h: int) -> StreamValue | None:
     Raises:
         ReplyError WRONGTYPE if the key holds another type.
     """
-    value = db.find(key, h)
-    if value is None or value.__class__ is StreamValue:
-        return value
+    found = db.find(key, h)
+    if found is None or type(found) is StreamValue:
+        return found
     raise ReplyError("WRONGTYPE")
 
 
@@ -57,19 +56,19 @@ def held(db: Keyspace, key: bytes, h: int) -> StreamValue | None:
         ReplyError WRONGTYPE if the key holds another type.
     """
     table = db.table
-    value = table.get(key, h)
-    if value.__class__ is StreamValue:
+    found = table.get(key, h)
+    if type(found) is StreamValue:
         if table.cut_version:
             table.before_change(key, h)
-        return value
-    if value is None:
+        return found
+    if found is None:
         return None
     raise ReplyError("WRONGTYPE")
 
 
 def shown(entries: list[Entry]) -> list[list[Any]]:
     """Entries as replies have them: [id, [field, value, ...]]. O(entries)."""
-    return [[b"%d-%d" % (entry_id >> 64, entry_id & SEQUENCE), body] for entry_id, body in entries]
+    return [[show(entry_id), body] for entry_id, body in entries]
 
 
 def tell(db: Keyspace, key: bytes, event: bytes) -> None:
@@ -89,7 +88,6 @@ ACKED: Final = b"ACKED"
 as long as a group has it pending or ahead (Redis documentation of XADD and XDELEX, 8.2)."""
 
 
-@dataclass(slots=True)
 class Trim:
     """What MAXLEN or MINID ask for.
 
@@ -101,11 +99,14 @@ class Trim:
         references: `KEEP`, `DROP` or `ACKED`.
     """
 
-    by_length: bool
-    threshold: int
-    approximate: bool
-    limit: int = -1
-    references: bytes = KEEP
+    __slots__ = ("approximate", "by_length", "limit", "references", "threshold")
+
+    def __init__(self, by_length: bool, threshold: int, approximate: bool) -> None:
+        self.by_length = by_length
+        self.threshold = threshold
+        self.approximate = approximate
+        self.limit = -1
+        self.references: bytes = KEEP
 
     def apply(self, value: StreamValue, limits: EncodingLimits) -> int:
         """Trim a stream; how many entries were removed. O(removed), with `ACKED` O(entries looked at)."""
@@ -210,20 +211,14 @@ class _Options:
 
 
 def cmd_xadd(session: Session, args: Args) -> Any:
-    """Parse XADD; without options its arguments go through as they came.
+    """Parse XADD; without options, or with MAXLEN as the first, its arguments go through as they came.
 
     Returns:
         The arguments, or (key, id or None, whether its sequence is given, whether a stream is made, trim,
         fields and values).
     """
-    if len(args) == 5 or (args[2] == b"*" and len(args) % 2):
+    if len(args) == 5 or (args[2] == b"*" and len(args) % 2) or args[2] == b"MAXLEN":
         return args
-    if args[2] == b"MAXLEN" and len(args) > 6:
-        # What nearly all others are, without looking at every option: MAXLEN [~] threshold *.
-        at = 4 if args[3] == b"~" or args[3] == b"=" else 3
-        most = parse_int(args[at])
-        if most is not None and most >= 0 and args[at + 1] == b"*" and (len(args) - at) % 2 == 0:
-            return args[1], None, True, True, Trim(True, most, args[3] == b"~"), args[at + 2 :]
     return _parse_xadd(args)
 
 
@@ -249,34 +244,49 @@ def op_xadd(db: Keyspace, payload: Any, h: int) -> bytes | None:
     Raises:
         ReplyError: WRONGTYPE, or the id is not greater than the last.
     """
-    if payload.__class__ is tuple:
+    if type(payload) is tuple:
         return _add_with_options(db, payload, h)
-    if payload[2] != b"*":
-        return _add_with_options(db, _parse_xadd(payload), h)
-    key = payload[1]
+    args: Args = payload
+    at = 3
+    most = -1
+    approximate = False
+    if args[2] == b"MAXLEN" and len(args) > 6:
+        # What nearly all others are, without looking at every option: MAXLEN [~] threshold *.
+        if args[3] == b"~" or args[3] == b"=":
+            approximate = args[3] == b"~"
+            at = 4
+        bound = parse_int(args[at])
+        at += 2
+        if bound is None or bound < 0 or args[at - 1] != b"*" or (len(args) - at) % 2:
+            return _add_with_options(db, _parse_xadd(args), h)
+        most = bound
+    elif args[2] != b"*":
+        return _add_with_options(db, _parse_xadd(args), h)
+    key = args[1]
     table = db.table
-    value = table.get(key, h)
-    if value.__class__ is not StreamValue:
-        value = _made(db, key, h, value)
+    found = table.get(key, h)
+    if type(found) is not StreamValue:
+        found = _made(db, key, h, found)
     elif table.cut_version:
         table.before_change(key, h)
+    value: StreamValue = found
     shard = db.shard
     ms = shard.tick.ms
-    now = entry_id = ms << 64
+    now = entry_id = id_of(ms, 0)
     last = value.last_id
     if entry_id <= last:
         entry_id = following(last)
     block = value.tail
+    text = args[at + 1]
     # An entry like those before it, written out; the rest of them goes through the value's own method.
     if (
         block is not None
-        and len(payload) == 5
+        and len(args) == at + 2
         and block.width == 1
-        and payload[3] == block.fields[0]
+        and args[at] == block.fields[0]
         and block.left
-        and len(payload[4]) + block.names_size < block.room
+        and len(text) + block.names_size < block.room
     ):
-        text = payload[4]
         block.ids.append(entry_id)
         block.bodies.append((block.fields[0], text))
         size = len(text)
@@ -290,15 +300,18 @@ def op_xadd(db: Keyspace, payload: Any, h: int) -> bytes | None:
     else:
         limits = shard.limits
         before = value.memory
-        value.append(entry_id, payload[3:], limits.stream_node_max_entries, limits.stream_node_max_bytes)
+        value.append(entry_id, args[at:], limits.stream_node_max_entries, limits.stream_node_max_bytes)
         db.used += value.memory - before
     shard.dirty += 1
     if db.observed:
         db.tell(key, events.STREAM, b"xadd")
+    if most >= 0:
+        over = value.added - value.gone - most
+        # Whole blocks only: mostly the first one has to stay.
+        if over > 0 and (not approximate or over >= len(value.blocks[0].ids)):
+            trim_at(db, key, value, Trim(True, most, approximate))
     sequence = entry_id - now
-    if sequence <= 0xFFFFFFFFFFFFFFFF:
-        return b"%d-%d" % (ms, sequence)
-    return show(entry_id)
+    return written(ms, sequence) if sequence <= SEQUENCE else show(entry_id)
 
 
 def _made(db: Keyspace, key: bytes, h: int, found: Any) -> StreamValue:
@@ -352,7 +365,7 @@ def next_id(db: Keyspace, last: int, wanted: int | None, is_whole: bool) -> int:
     """
     least = following(last)
     if wanted is None:
-        return max(db.shard.tick.ms << 64, least)
+        return max(id_of(db.shard.tick.ms, 0), least)
     if not is_whole and last >> 64 == wanted >> 64:
         if last & SEQUENCE == SEQUENCE:
             raise ReplyError("STREAM_ID_SMALL")

@@ -24,9 +24,19 @@ _UNUSUAL: Final = re.compile(rb"[ \t\n\v\f\r]*([+-]?)([0-9]+)")
 _NEGATIVE: Final = re.compile(rb"-[1-9][0-9]*")
 
 
+def id_of(ms: int, sequence: int) -> int:
+    """The id of these two numbers. O(1)."""
+    return ms << 64 | sequence
+
+
+def written(ms: int, sequence: int) -> bytes:
+    """The id of these two numbers as replies have it. O(1)."""
+    return f"{ms}-{sequence}".encode()
+
+
 def show(entry_id: int) -> bytes:
     """An id as replies have it. O(1)."""
-    return b"%d-%d" % (entry_id >> 64, entry_id & SEQUENCE)
+    return written(entry_id >> 64, entry_id & SEQUENCE)
 
 
 def parse_id(text: bytes, missing: int = 0) -> int:

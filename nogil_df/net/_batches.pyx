@@ -66,7 +66,7 @@ cdef class Squasher(Onward):
         if pos < end:
             reader.parser.feed(PyBytes_FromStringAndSize(express.data + pos, end - pos))
             reader.connection.more = True
-        if PyList_GET_SIZE(slot(express.shard, express.outgoing)):
+        if PyList_GET_SIZE(express.shard.outgoing):
             express.state.publish_events()
         express.replies.spill(reader.session)
         return batch.start() if columns is None else columns.start()

@@ -5,6 +5,8 @@ from nogil_df.net._parse cimport MOST_ARGUMENTS, Argument
 from nogil_df.net._plans cimport Plan, Plans
 from nogil_df.net._replies cimport Replies
 from nogil_df.shard._dash cimport DashTable
+from nogil_df.shard.keyspace cimport Keyspace
+from nogil_df.shard.shard_state cimport ShardState
 
 
 cdef class Reader
@@ -15,7 +17,8 @@ cdef class Onward:
 
 
 cdef class Express:
-    cdef object dispatcher, state, proactor, loop, shard, engine, blocking, hash_key, outboxes, locks, ready
+    cdef object dispatcher, state, proactor, loop, engine, blocking, hash_key, outboxes, locks, ready
+    cdef ShardState shard
     cdef list dbs, readers
     cdef int me, count
     cdef Plans plans
@@ -29,8 +32,7 @@ cdef class Express:
     # Counted, and not yet settled.
     cdef long long bytes_in, bytes_out, reads, writes, pipelined, pipelines, send_ns, squashed_ns
     # Offsets of slots.
-    cdef Py_ssize_t gated, has_notices, now, slow_ns, outgoing
-    cdef Py_ssize_t table, observed, notify_mask, hits, misses, dirty
+    cdef Py_ssize_t gated, has_notices, now, slow_ns
     # Of the commands that `run_here` ran, since `count_here`.
     cdef long long hit, missed, changed
     cdef Py_ssize_t queued, paused, unsent
@@ -45,7 +47,7 @@ cdef class Express:
     cdef list listed(self, Argument *args, int argc)
     cdef uint64_t hashed(self, const char *key, Py_ssize_t size) except? 0
     cdef bint is_held(self, uint64_t h) except -1
-    cdef bint run_here(self, Plan plan, DashTable table, object db, uint64_t h, int proto) except -1
+    cdef bint run_here(self, Plan plan, DashTable table, Keyspace db, uint64_t h, int proto) except -1
     cdef int count_here(self) except -1
     cdef int failed(self, session, list args, error) except -1
 

@@ -50,13 +50,13 @@ from nogil_df.net._plans cimport GET, SET_PLAIN, df_nanoseconds
 from nogil_df.net._poller cimport EpollPoller
 from nogil_df.net._replies cimport COPIED
 from nogil_df.net._slots cimport DF_LENGTH, DF_SLOT, is_true, offset_of, put_slot, slot
+from nogil_df.shard.keyspace cimport Keyspace
 
 from nogil_df.base import hashing
 from nogil_df.base.crash import log_crash
 from nogil_df.base.errors import ReplyError
 from nogil_df.commands import gate
 from nogil_df.commands.session import Session
-from nogil_df.shard.keyspace import Keyspace
 from nogil_df.vll.locks import EVERY_KEY
 
 cdef extern from "<sys/socket.h>" nogil:
@@ -112,8 +112,8 @@ cdef class Express:
         self.locks = self.engine.locks.table
         self.ready = self.shard.ready
         self.outboxes = self.proactor.outboxes
-        self.dbs = self.shard.dbs
-        self.hash_key = self.shard.hash_key
+        self.dbs = self.proactor.shard.dbs
+        self.hash_key = self.proactor.shard.hash_key
         self.hash_here = self.hash_key is hashing.hash_key
         self.me = self.proactor.index
         self.count = self.proactor.count
@@ -127,13 +127,6 @@ cdef class Express:
         self.has_notices = offset_of(type(self.proactor), "has_notices")
         self.now = offset_of(type(self.loop), "now")
         self.slow_ns = offset_of(type(self.state), "slow_ns")
-        self.outgoing = offset_of(type(self.shard), "outgoing")
-        self.notify_mask = offset_of(type(self.shard), "notify_mask")
-        self.hits = offset_of(type(self.shard), "hits")
-        self.misses = offset_of(type(self.shard), "misses")
-        self.dirty = offset_of(type(self.shard), "dirty")
-        self.table = offset_of(Keyspace, "table")
-        self.observed = offset_of(Keyspace, "observed")
         self.queued = offset_of(connection, "queued")
         self.paused = offset_of(connection, "paused")
         self.unsent = offset_of(connection, "unsent")
@@ -230,7 +223,7 @@ cdef class Express:
         """Whether a transaction has an intent that may concern a key of this shard."""
         return PyDict_Contains(self.locks, h) or PyDict_Contains(self.locks, EVERY_KEY)
 
-    cdef bint run_here(self, Plan plan, DashTable table, object db, uint64_t h, int proto) except -1:
+    cdef bint run_here(self, Plan plan, DashTable table, Keyspace db, uint64_t h, int proto) except -1:
         """Run the parsed command on the table and write its reply; False, and nothing, if that takes more."""
         cdef const char *key = self.data + self.args[1].at
         cdef Py_ssize_t size = self.args[1].size, length = 0
@@ -238,7 +231,7 @@ cdef class Express:
         cdef int64_t total = 0
         cdef int state
         cdef Replies replies = self.replies
-        if is_true(db, self.observed):
+        if db.observed:
             return False
         if plan.here == GET:
             state = table.find_string(key, size, h, &found, &length)
@@ -246,7 +239,7 @@ cdef class Express:
                 self.hit += 1
                 replies.write_bulk(found, length)
                 return True
-            if state == 0 and slot(self.shard, self.notify_mask) == 0:
+            if state == 0 and self.shard.notify_mask == 0:
                 self.missed += 1
                 replies.write_null(proto)
                 return True
@@ -265,13 +258,9 @@ cdef class Express:
 
     cdef int count_here(self) except -1:
         """Add what `run_here` counted to the shard's figures."""
-        shard = self.shard
-        if self.hit:
-            put_slot(shard, self.hits, slot(shard, self.hits) + self.hit)
-        if self.missed:
-            put_slot(shard, self.misses, slot(shard, self.misses) + self.missed)
-        if self.changed:
-            put_slot(shard, self.dirty, slot(shard, self.dirty) + self.changed)
+        self.shard.hits += self.hit
+        self.shard.misses += self.missed
+        self.shard.dirty += self.changed
         self.hit = self.missed = self.changed = 0
         return 0
 
@@ -363,7 +352,8 @@ cdef class Reader:
     cdef int serve(self, Py_ssize_t end) except -1:
         """Run the commands in the buffer, up to where it takes more than this."""
         cdef Express express = self.express
-        cdef object session = self.session, db = express.dbs[slot(session, express.database)], args, value
+        cdef object session = self.session, args, value
+        cdef Keyspace db = express.dbs[slot(session, express.database)]
         cdef Py_ssize_t pos = 0, following = 0, begin = 0
         cdef int proto = slot(session, express.proto), argc = 0
         cdef long long calls = 0, ran = 0
@@ -374,9 +364,7 @@ cdef class Reader:
         cdef Argument *key = &express.args[1]
         cdef uint64_t h
         cdef bint usual = True
-        cdef DashTable table = None
-        if type(slot(db, express.table)) is DashTable:
-            table = slot(db, express.table)
+        cdef DashTable table = db.table
         while pos < end:
             following = parse(express.data, pos, end, express.args, &argc)
             if following <= 0:
@@ -402,7 +390,7 @@ cdef class Reader:
                 self.note_run(plan, ran)
                 express.count_here()
                 return express.onward.send_off(self, pos, end)
-            if table is not None and argc == plan.here_with and express.run_here(plan, table, db, h, proto):
+            if argc == plan.here_with and express.run_here(plan, table, db, h, proto):
                 calls += 1
                 ran += 1
                 pos = following
@@ -467,7 +455,7 @@ cdef class Reader:
         cdef object session = self.session
         cdef Py_ssize_t sent
         cdef int64_t began
-        if PyList_GET_SIZE(slot(express.shard, express.outgoing)):
+        if PyList_GET_SIZE(express.shard.outgoing):
             express.state.publish_events()
         if is_true(express.proactor, express.has_notices):
             express.proactor.hand_over_notices()
@@ -526,7 +514,7 @@ cdef class Reader:
         """Leave the bytes from `pos` on to the connection's parser."""
         cdef Express express = self.express
         self.parser.feed(PyBytes_FromStringAndSize(express.data + pos, end - pos))
-        if PyList_GET_SIZE(slot(express.shard, express.outgoing)):
+        if PyList_GET_SIZE(express.shard.outgoing):
             express.state.publish_events()
         express.replies.spill(self.session)
         express.settle()
@@ -552,7 +540,7 @@ cdef class Reader:
             DF_SLOT(<PyObject *>self.connection, express.unsent)
         ) and not is_true(self.connection, express.paused):
             return self.reply()
-        if PyList_GET_SIZE(slot(express.shard, express.outgoing)):
+        if PyList_GET_SIZE(express.shard.outgoing):
             express.state.publish_events()
         express.replies.spill(session)
         self.connection.ready()

@@ -26,6 +26,13 @@ cdef class DashTable(Directory):
         self, const char *key, Py_ssize_t size, uint64_t h, int64_t delta, int64_t *result
     ) except -1
 
+    cpdef get(self, bytes key, uint64_t h)
+    cpdef put(self, bytes key, uint64_t h, value, int64_t deadline=*)
+    cpdef erase(self, bytes key, uint64_t h)
+    cpdef peek(self, bytes key, uint64_t h)
+    cpdef look(self, bytes key, uint64_t h)
+    cpdef before_change(self, bytes key, uint64_t h)
+
     # -- of the table itself
     cdef int write(
         self, const char *key, Py_ssize_t size, uint64_t h, Value *value, int64_t deadline, PyObject **old

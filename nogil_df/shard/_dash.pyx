@@ -188,7 +188,7 @@ cdef class DashTable(Directory):
 
     # -- one record ----------------------------------------------------------------------------------------
 
-    def get(self, bytes key not None, uint64_t h):
+    cpdef get(self, bytes key, uint64_t h):
         """The value, or None if `key` is absent. O(1)."""
         cdef Segment *segment
         cdef Py_ssize_t slot = self.locate_live(key, h, &segment)
@@ -199,13 +199,15 @@ cdef class DashTable(Directory):
         self.use(segment, slot)
         return value_object(&record)
 
-    def put(self, bytes key not None, uint64_t h, value not None, int64_t deadline=0):
+    cpdef put(self, bytes key, uint64_t h, value, int64_t deadline=0):
         """Insert or overwrite; the old value, or None if `key` was absent. `deadline` > 0 sets, 0 clears, -1 keeps it.
 
         O(1), amortised.
         """
         cdef Value packed
         cdef PyObject *old = NULL
+        if key is None or value is None:
+            raise TypeError("a key is bytes, and a value is not None")
         any_value(&packed, <PyObject *> value)
         self.write(PyBytes_AS_STRING(key), PyBytes_GET_SIZE(key), h, &packed, deadline, &old)
         if old is NULL:
@@ -230,7 +232,7 @@ cdef class DashTable(Directory):
         self.rewrite(segment, slot, &record, &packed, record.deadline)
         return True
 
-    def erase(self, bytes key not None, uint64_t h):
+    cpdef erase(self, bytes key, uint64_t h):
         """Take the record out; its value, or None if `key` was absent. O(1), amortised."""
         cdef Segment *segment
         cdef Py_ssize_t slot = self.locate_live(key, h, &segment)
@@ -244,7 +246,7 @@ cdef class DashTable(Directory):
             self.shrink(segment)
         return value
 
-    def peek(self, bytes key not None, uint64_t h):
+    cpdef peek(self, bytes key, uint64_t h):
         """The value even if it has expired, which is not acted upon; None if `key` is absent. O(1)."""
         cdef Segment *segment
         cdef Py_ssize_t slot = self.locate(key, h, &segment)
@@ -254,7 +256,7 @@ cdef class DashTable(Directory):
         read_record(record_at(segment, slot), &record)
         return value_object(&record)
 
-    def look(self, bytes key not None, uint64_t h):
+    cpdef look(self, bytes key, uint64_t h):
         """As `get`, but does not count as a use of the record. O(1)."""
         cdef Segment *segment
         cdef Py_ssize_t slot = self.locate_live(key, h, &segment)
@@ -320,7 +322,7 @@ cdef class DashTable(Directory):
         self.change_deadline(segment, slot, ms)
         return True
 
-    def before_change(self, bytes key not None, uint64_t h):
+    cpdef before_change(self, bytes key, uint64_t h):
         """Tell the table that the value of `key` is about to be changed in place. O(1)."""
         cdef Segment *segment
         cdef Py_ssize_t slot
@@ -596,11 +598,15 @@ cdef class DashTable(Directory):
 
     cdef inline Py_ssize_t locate(self, bytes key, uint64_t h, Segment **segment) except -2:
         """The segment that a key belongs to, and its slot there; -1 if absent."""
+        if key is None:
+            raise TypeError("a key is bytes")
         segment[0] = self.segment_of(h)
         return find_slot(segment[0], PyBytes_AS_STRING(key), PyBytes_GET_SIZE(key), h)
 
     cdef inline Py_ssize_t locate_live(self, bytes key, uint64_t h, Segment **segment) except -2:
         """As `locate`, for a record that has not expired."""
+        if key is None:
+            raise TypeError("a key is bytes")
         segment[0] = self.segment_of(h)
         return self.live(segment[0], PyBytes_AS_STRING(key), PyBytes_GET_SIZE(key), h)
 

@@ -109,7 +109,7 @@ class Keyspace:
             ReplyError WRONGTYPE if the key holds another type.
         """
         value = self.table.get(key, h)
-        if value is None or value.__class__ is bytes or isinstance(value, bytearray):
+        if value is None or type(value) is bytes or isinstance(value, bytearray):
             return value
         raise ReplyError("WRONGTYPE")
 
@@ -123,7 +123,7 @@ class Keyspace:
             The value that was there, None if the key is new. O(1).
         """
         old = self.table.put(key, h, value, deadline)
-        if old.__class__ is bytes and value.__class__ is bytes:
+        if type(old) is bytes and type(value) is bytes:
             if not PACKED:
                 self.used += len(value) - len(old)
         else:
@@ -138,10 +138,10 @@ class Keyspace:
                 self.shard.notify(events.NEW, b"new", key, self.index)
         else:
             self.used += value_size(value) - value_size(old)
-            if old.__class__ is not bytes and old is not value:
+            if type(old) is not bytes and old is not value:
                 # Overwritten: a big one is freed in slices.
                 self.shard.dispose(old)
-        if value.__class__ is HashValue and value.deadlines is not None:
+        if type(value) is HashValue and value.deadlines is not None:
             self.field_expiry.note(self, key, value.deadlines, moved=True)
 
     def erase(self, key: bytes, h: int) -> Any:
@@ -156,7 +156,7 @@ class Keyspace:
         value = self.erase(key, h)
         if value is None:
             return False
-        if value.__class__ is not bytes:
+        if type(value) is not bytes:
             self.shard.dispose(value)
         return True
 

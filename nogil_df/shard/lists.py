@@ -122,7 +122,7 @@ class ListValue:
     def span(self, start: int, stop: int) -> list[bytes]:
         """Elements ``start`` to ``stop`` - 1, which must lie within. O(stop - start), and the way there."""
         items = self.items
-        if items.__class__ is list:
+        if type(items) is list:
             return items[start:stop]
         assert isinstance(items, deque)
         behind = len(items) - stop
@@ -147,7 +147,7 @@ class ListValue:
         else:
             items[:0] = elements[::-1]
         self.memory += size_of(elements)
-        if len(items) > SHORT and items.__class__ is list:
+        if len(items) > SHORT and type(items) is list:
             self.lengthen()
 
     def pop(self, count: int, left: bool) -> list[bytes]:
@@ -189,7 +189,7 @@ class ListValue:
             return False
         items.insert(items.index(pivot) + after, element)
         self.memory += len(element) + ELEMENT_OVERHEAD
-        if len(items) > SHORT and items.__class__ is list:
+        if len(items) > SHORT and type(items) is list:
             self.lengthen()
         return True
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
-from random import Random
 from time import perf_counter_ns
 from typing import Any
 
@@ -16,8 +15,8 @@ from nogil_df.base import keyspace_events as events
 from nogil_df.base.hashing import hash_key
 from nogil_df.shard.eviction import Evictor, Frequencies
 from nogil_df.shard.keyspace import Keyspace
-from nogil_df.shard.limits import EncodingLimits
 from nogil_df.shard.memory import value_size
+from nogil_df.shard.shard_state import ShardState
 from nogil_df.shard.tracking import KeyTracking
 
 EXPIRE_FIELDS = 200
@@ -28,16 +27,7 @@ BIG_VALUE = 1 << 20
 """Bytes from which a deleted collection is freed in slices: freeing 1 MB of it takes about 0.2 ms."""
 
 
-class Tick:
-    """The time of the current turn: unix milliseconds. One object a shard, read by its tables."""
-
-    __slots__ = ("ms",)
-
-    def __init__(self, ms: int) -> None:
-        self.ms = ms
-
-
-class Shard:
+class Shard(ShardState):
     """Databases of shard ``index`` of ``count``.
 
     Attributes:
@@ -66,34 +56,15 @@ class Shard:
     """
 
     __slots__ = (
-        "index",
-        "count",
-        "tick",
         "dbs",
         "hash_key",
         "stopwatch",
-        "limits",
-        "outgoing",
-        "notify_mask",
-        "ready",
-        "tracking",
-        "writer",
-        "blocking",
-        "dirty",
-        "cas",
-        "hits",
-        "misses",
-        "expired",
-        "expired_fields",
         "ceiling",
-        "evicted",
         "evictor",
         "frequencies",
         "look_at",
-        "uses",
         "garbage",
         "discarded",
-        "random",
         "expire_enabled",
         "_age_activity",
         "_age_db",
@@ -111,31 +82,12 @@ class Shard:
         now_ms: int,
         hash_key: Callable[[bytes], int] = hash_key,
     ) -> None:
-        self.index = index
-        self.count = count
-        self.tick = Tick(now_ms)
+        super().__init__(index, count, now_ms)
         self.hash_key = hash_key
         self.stopwatch: Callable[[], int] = perf_counter_ns
-        self.limits = EncodingLimits()
-        self.outgoing: list[tuple[int, Any, Any, int]] = []
-        self.notify_mask = 0
-        self.ready: dict[tuple[int, bytes], None] = {}
-        self.blocking: Any = None
         self.tracking = KeyTracking(self)
-        self.writer = 0
-        self.dirty = 0
-        self.hits = 0
-        self.misses = 0
-        self.expired = 0
-        self.expired_fields = 0
-        self.evicted = 0
         self.garbage: deque[Any] = deque()
         self.discarded = 0
-        # Grows by a million a second of the clock, so that it goes on growing over a restart.
-        self.cas = now_ms // 1000 << 20
-        # The same numbers in every run under a clock that stands still.
-        self.random = Random(now_ms * count + index)
-        self.uses = bytearray(256)
         self.frequencies: Frequencies | None = None
         self.evictor = Evictor(self)
         self.look_at = 0

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from nogil_df.base.hashing import hash_key
 from nogil_df.shard.ages import OLDEST, moved, seconds, step_bits, translation
 from nogil_df.shard.dash import DashTable
-from nogil_df.shard.shard import Tick
+from nogil_df.shard.shard_state import Tick
 
 pytestmark = pytest.mark.usefixtures("each_table")
 

@@ -1,0 +1,34 @@
+cimport cython
+from libc.stdint cimport int64_t, uint64_t
+
+from nogil_df.shard._dash cimport DashTable
+from nogil_df.shard.keyspace cimport Keyspace
+from nogil_df.shard.lists cimport ListValue
+
+cdef Py_ssize_t ELEMENT_OVERHEAD, SHORT
+
+cpdef ListValue read(Keyspace db, bytes key, uint64_t h)
+cpdef ListValue held(Keyspace db, bytes key, uint64_t h)
+cpdef erase_if_empty(Keyspace db, bytes key, uint64_t h, ListValue value)
+cpdef lengthen(Keyspace db, ListValue value)
+
+@cython.locals(before=int64_t)
+cpdef Py_ssize_t push(Keyspace db, bytes key, uint64_t h, list elements, bint left) except -1
+
+@cython.locals(before=int64_t)
+cpdef list take(Keyspace db, bytes key, uint64_t h, ListValue value, Py_ssize_t count, bint left)
+
+@cython.locals(value=ListValue)
+cpdef Py_ssize_t begin(Keyspace db, bytes key, uint64_t h, bytes element, bint left) except -1
+
+@cython.locals(element=bytes, key=bytes, length=Py_ssize_t, size=Py_ssize_t, table=DashTable, value=ListValue)
+cpdef Py_ssize_t op_lpush(Keyspace db, list args, uint64_t h) except -1
+
+@cython.locals(element=bytes, key=bytes, length=Py_ssize_t, size=Py_ssize_t, table=DashTable, value=ListValue)
+cpdef Py_ssize_t op_rpush(Keyspace db, list args, uint64_t h) except -1
+
+@cython.locals(element=bytes, key=bytes, size=Py_ssize_t, table=DashTable, value=ListValue)
+cpdef op_lpop(Keyspace db, args, uint64_t h)
+
+@cython.locals(element=bytes, key=bytes, size=Py_ssize_t, table=DashTable, value=ListValue)
+cpdef op_rpop(Keyspace db, args, uint64_t h)

@@ -1,0 +1,31 @@
+cimport cython
+from libc.stdint cimport int64_t, uint64_t
+
+from nogil_df.shard._dash cimport DashTable
+from nogil_df.shard.keyspace cimport Keyspace
+from nogil_df.shard.sorted_sets cimport SortedSetValue
+
+cdef Py_ssize_t ENTRY_OVERHEAD
+
+cpdef SortedSetValue read_sorted_set(Keyspace db, bytes key, uint64_t h)
+
+@cython.locals(table=DashTable)
+cpdef SortedSetValue sorted_set_to_change(Keyspace db, bytes key, uint64_t h)
+
+@cython.locals(
+    before=int64_t, key=bytes, member=bytes, scores=dict, size=Py_ssize_t, table=DashTable, text=bytes,
+    value=SortedSetValue,
+)
+cpdef op_zadd(Keyspace db, list args, uint64_t h)
+
+@cython.locals(key=bytes, member=bytes, table=DashTable, value=SortedSetValue)
+cpdef op_zincrby(Keyspace db, list args, uint64_t h)
+
+@cython.locals(before=int64_t, key=bytes, member=bytes, removed=Py_ssize_t, value=SortedSetValue)
+cpdef Py_ssize_t op_zrem(Keyspace db, list args, uint64_t h) except -1
+
+@cython.locals(member=bytes, scores=dict, value=SortedSetValue)
+cpdef op_zscore(Keyspace db, list args, uint64_t h)
+
+@cython.locals(value=SortedSetValue)
+cpdef Py_ssize_t op_zcard(Keyspace db, list args, uint64_t h) except -1

@@ -1,0 +1,38 @@
+cimport cython
+from libc.stdint cimport int64_t, uint64_t
+
+from nogil_df.commands.streams_ids cimport id_of, show, written
+from nogil_df.shard._dash cimport DashTable
+from nogil_df.shard.keyspace cimport Keyspace
+from nogil_df.shard.shard_state cimport ShardState
+from nogil_df.shard.streams cimport Block, StreamValue
+
+cpdef StreamValue read(Keyspace db, bytes key, uint64_t h)
+
+@cython.locals(table=DashTable)
+cpdef StreamValue held(Keyspace db, bytes key, uint64_t h)
+
+
+@cython.final
+cdef class Trim:
+    cdef public bint by_length, approximate
+    cdef public object threshold, limit
+    cdef public bytes references
+
+    cpdef apply(self, StreamValue value, limits)
+
+
+@cython.locals(before=int64_t, removed=Py_ssize_t)
+cpdef Py_ssize_t trim_at(Keyspace db, bytes key, StreamValue value, Trim trim) except -1
+
+@cython.locals(
+    approximate=bint, args=list, at=Py_ssize_t, before=int64_t, block=Block, key=bytes, most=int64_t, ms=int64_t,
+    over=int64_t, shard=ShardState, size=Py_ssize_t, table=DashTable, text=bytes, value=StreamValue,
+)
+cpdef op_xadd(Keyspace db, payload, uint64_t h)
+
+@cython.locals(before=int64_t, value=StreamValue)
+cpdef _add_with_options(Keyspace db, tuple payload, uint64_t h)
+
+cpdef StreamValue _made(Keyspace db, bytes key, uint64_t h, found)
+cpdef next_id(Keyspace db, last, wanted, bint is_whole)

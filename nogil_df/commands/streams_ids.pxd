@@ -1,0 +1,5 @@
+from libc.stdint cimport uint64_t
+
+cpdef bytes written(uint64_t ms, uint64_t sequence)
+cpdef bytes show(entry_id)
+cpdef id_of(ms, sequence)

@@ -1,0 +1,9 @@
+cimport cython
+from libc.stdint cimport int64_t
+
+@cython.final
+cdef class SetValue:
+    cdef public bytes encoding
+    cdef public object index
+    cdef public set members
+    cdef public int64_t fits, longest, memory, room, table_size

@@ -1,0 +1,17 @@
+cimport cython
+from libc.stdint cimport int64_t
+
+@cython.final
+cdef class Block:
+    cdef public list bodies, fields, ids
+    cdef public object ended
+    cdef public int64_t left, names_size, room, usual, width
+
+
+@cython.final
+cdef class StreamValue:
+    cdef public list blocks, starts
+    cdef public int64_t added, gone, memory
+    cdef public dict groups
+    cdef public object last_id, max_deleted
+    cdef public Block tail
