@@ -13,7 +13,7 @@ CHECKED := nogil_df tests bench stress tools setup.py
 FREE_THREADED := PYTHON_GIL=0 $(VENV)/python
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint style types imports check bench stress clean
+.PHONY: help run test lint style types imports check bench scaling stress clean
 
 help:  ## This list
 	@sed -n 's/^\([a-z]*\):.*  ## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
@@ -48,6 +48,10 @@ imports:
 bench:  ## Compare with redis-server: CPU time per request, requests/s, latencies; arguments through ARGS
 	@$(PYTHON) tools/environment.py bench
 	$(FREE_THREADED) -m bench $(ARGS)
+
+scaling:  ## Throughput over threads, latencies, memory; measured here, projected for bigger machines
+	@$(PYTHON) tools/environment.py bench
+	$(FREE_THREADED) -m stress.scaling $(ARGS)
 
 stress:  ## The concurrency stress suites, minutes long
 	@$(PYTHON) tools/environment.py test

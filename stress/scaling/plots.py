@@ -1,0 +1,225 @@
+"""The plots. The only module that needs matplotlib, imported when they are drawn.
+
+Filled marks and solid lines are measured; hollow marks, dashed lines and shades are projected; crosses are
+others' published figures.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from stress.scaling.footprint import draw_snapshots
+from stress.scaling.published import FIGURES
+from stress.scaling.report import Images
+from stress.scaling.result import Result
+
+COLOURS = {
+    "nogil-df": "#1f77b4",
+    "redis-server": "#c0392b",
+    "valkey-server": "#8e44ad",
+    "memcached": "#2a9d6f",
+}
+OTHER = "#8a8f98"
+PUBLISHED = {"Dragonfly": "#e07b39", "Redis": "#c0392b", "Memcached": "#2a9d6f"}
+
+
+def draw(result: Result, directory: Path, prefix: str, address: str) -> Images:
+    """Write the PNGs `<prefix><name>.png` into `directory`; their addresses below `address`. None without
+    matplotlib."""
+    try:
+        import matplotlib
+    except ImportError:
+        return {}
+    matplotlib.use("Agg")
+    directory.mkdir(parents=True, exist_ok=True)
+    painters: dict[str, tuple[bool, Callable[[Result, Path], None]]] = {
+        "throughput": (bool(result.series), throughput),
+        "latency": (bool(result.series), latency),
+        "projected-latency": (bool(result.projections), projected_latency),
+        "bytes": (bool(result.footprints), bytes_a_key),
+        "bgsave": (bool(result.snapshots), lambda found, path: draw_snapshots(found.snapshots, path)),
+    }
+    images: Images = {}
+    for name, (wanted, paint) in painters.items():
+        if wanted:
+            file = f"{prefix}{name}.png"
+            paint(result, directory / file)
+            images[name] = f"{address}{file}"
+    return images
+
+
+def grid(count: int, width: float, height: float) -> tuple[Any, list[Any]]:
+    """A figure with a plot for each load, in two columns."""
+    from matplotlib import pyplot
+
+    rows = (count + 1) // 2
+    figure, axes = pyplot.subplots(rows, 2, figsize=(width, height * rows), squeeze=False)
+    flat = [one for line in axes for one in line]
+    for spare in flat[count:]:
+        spare.set_visible(False)
+    return figure, flat[:count]
+
+
+def finish(figure: Any, result: Result, path: Path, note: str) -> None:
+    """Caption and file."""
+    from matplotlib import pyplot
+
+    env = result.environment
+    machine = f"{env.date[:10]}, {env.cpu}, {env.cpus} CPUs, Python {env.python} ({env.build})"
+    text = f"{note}\n{machine}, {result.rounds} rounds"
+    figure.text(0.01, 0.005, text, fontsize=7, color="#333333")
+    figure.tight_layout(rect=(0, 0.04, 1, 1))
+    figure.savefig(path, dpi=110)
+    pyplot.close(figure)
+
+
+def throughput(result: Result, path: Path) -> None:
+    """Requests a second with all threads busy, over threads; both axes logarithmic."""
+    loads = list(dict.fromkeys(one.load for one in result.series))
+    figure, axes = grid(len(loads), 11, 3.6)
+    for plot, load in zip(axes, loads, strict=True):
+        for kind in dict.fromkeys(one.kind for one in result.series):
+            mine = [one for one in result.series if (one.load, one.kind, one.foreign) == (load, kind, None)]
+            xs = [one.threads for one in mine]
+            ys = [1e6 * one.threads / one.cpu.median for one in mine]
+            spreads = [
+                [y - 1e6 * one.threads / one.cpu.high for y, one in zip(ys, mine, strict=True)],
+                [1e6 * one.threads / one.cpu.low - y for y, one in zip(ys, mine, strict=True)],
+            ]
+            plot.errorbar(
+                xs,
+                ys,
+                spreads,
+                marker="o",
+                markersize=4,
+                capsize=2,
+                color=COLOURS.get(kind, OTHER),
+                label=kind,
+            )
+        far = [one for one in result.projections if one.load == load]
+        if far:
+            xs = [one.vcpus for one in far]
+            plot.plot(
+                xs,
+                [one.rps.value for one in far],
+                *("--",),
+                marker="o",
+                markerfacecolor="white",
+                color=COLOURS["nogil-df"],
+                label="nogil-df, projected",
+            )
+            plot.fill_between(
+                xs,
+                [one.rps.low for one in far],
+                [one.rps.high for one in far],
+                alpha=0.15,
+                color=COLOURS["nogil-df"],
+            )
+            plot.plot(xs, [one.plain_rps for one in far], ":", color=OTHER, label="plain law, projected")
+        crosses(plot, load, lambda one: one.rps)
+        plot.set_xscale("log", base=2)
+        plot.set_yscale("log")
+        plot.set_title(load, loc="left", fontsize=10)
+        plot.set_xlabel("threads = cores")
+        plot.set_ylabel("requests/s")
+        plot.grid(alpha=0.3)
+    axes[0].legend(fontsize=7)
+    finish(
+        figure,
+        result,
+        path,
+        "Solid: threads / measured CPU time a request. Dashed, shaded: projected, with interval. Crosses: "
+        "published by others.",
+    )
+
+
+def crosses(plot: Any, load: str, of: Callable[[Any], float | None]) -> None:
+    """The published figures that stand beside a load."""
+    named: set[str] = set()
+    for one in FIGURES:
+        value = of(one)
+        if one.load != load or value is None:
+            continue
+        label = None if one.server in named else f"{one.server}, published"
+        named.add(one.server)
+        plot.plot(one.vcpus, value, "x", markersize=8, color=PUBLISHED.get(one.server, OTHER), label=label)
+
+
+def latency(result: Result, path: Path) -> None:
+    """p50, p99 and p99.9 of every server, as bars inside each other."""
+    loads = list(dict.fromkeys(one.load for one in result.series))
+    figure, axes = grid(len(loads), 11, 3.2)
+    for plot, load in zip(axes, loads, strict=True):
+        mine = [one for one in result.series if one.load == load and one.foreign is None]
+        for place, one in enumerate(mine):
+            colour = COLOURS.get(one.kind, OTHER)
+            marks = [one.spread(lambda s: s.outcome.p50_ms), one.spread(lambda s: s.outcome.p99_ms), one.p999]
+            for mark, shape in zip(marks, "o|D", strict=True):
+                if mark is not None:
+                    plot.plot([mark.low, mark.high], [place, place], color=colour, linewidth=1, alpha=0.6)
+                    plot.plot(mark.median, place, shape, color=colour, markersize=8 if shape == "|" else 4)
+        plot.set_yticks(range(len(mine)), [one.server for one in mine], fontsize=7)
+        plot.invert_yaxis()
+        plot.set_xscale("log")
+        plot.set_xlabel("ms")
+        plot.set_title(load, loc="left", fontsize=10)
+        plot.grid(alpha=0.3)
+    finish(figure, result, path, "Measured. Dot: p50, bar: p99, diamond: p99.9; lines: all rounds.")
+
+
+def projected_latency(result: Result, path: Path) -> None:
+    """p99 over vCPUs."""
+    loads = list(dict.fromkeys(one.load for one in result.projections))
+    figure, axes = grid(len(loads), 11, 3.2)
+    for plot, load in zip(axes, loads, strict=True):
+        far = [one for one in result.projections if one.load == load]
+        xs = [one.vcpus for one in far]
+        plot.plot(
+            xs,
+            [one.p99_ms.value for one in far],
+            *("--",),
+            marker="o",
+            markerfacecolor="white",
+            color=COLOURS["nogil-df"],
+            label="nogil-df p99, projected",
+        )
+        plot.fill_between(
+            xs,
+            [one.p99_ms.low for one in far],
+            [one.p99_ms.high for one in far],
+            alpha=0.15,
+            color=COLOURS["nogil-df"],
+        )
+        crosses(plot, load, lambda one: one.p99_ms)
+        plot.set_xscale("log", base=2)
+        plot.set_ylim(bottom=0)
+        plot.set_xlabel("vCPUs")
+        plot.set_ylabel("p99, ms")
+        plot.set_title(load, loc="left", fontsize=10)
+        plot.grid(alpha=0.3)
+        plot.legend(fontsize=7)
+    finish(figure, result, path, "Projected by simulation, every core busy. Crosses: published by others.")
+
+
+def bytes_a_key(result: Result, path: Path) -> None:
+    """Bars by size of value and server."""
+    from matplotlib import pyplot
+
+    sizes = list(dict.fromkeys(one.value_bytes for one in result.footprints))
+    servers = list(dict.fromkeys(one.server for one in result.footprints))
+    figure, plot = pyplot.subplots(figsize=(8, 4))
+    width = 0.8 / len(servers)
+    for one in result.footprints:
+        place = servers.index(one.server)
+        x = sizes.index(one.value_bytes) + (place - (len(servers) - 1) / 2) * width
+        label = one.server if one.value_bytes == sizes[0] else None
+        plot.bar(x, one.bytes_a_key, width * 0.92, color=COLOURS.get(one.server, OTHER), label=label)
+        plot.annotate(f"{one.bytes_a_key:.0f}", (x, one.bytes_a_key), ha="center", va="bottom", fontsize=7)
+    plot.set_xticks(range(len(sizes)), [f"{size} bytes" for size in sizes])
+    plot.set_yscale("log")
+    plot.set_ylabel("resident bytes a key")
+    plot.legend(frameon=False)
+    plot.grid(axis="y", alpha=0.3)
+    finish(figure, result, path, "Measured: what a server has grown by, divided by the keys.")

@@ -1,0 +1,1 @@
+"""`stress.scaling`: what parses, counts, fits and simulates, and one tiny run of everything."""
