@@ -79,10 +79,9 @@ def parse_arguments(argv: list[str] | None = None) -> argparse.Namespace:
     )
     add("--from", dest="source", type=Path, help="report this result.json instead of measuring")
     args = parser.parse_args(argv)
-    parts = (
-        args.loads or args.no_memory or args.no_snapshots or args.no_others or args.threads or args.machines
-    )
-    whole = not (args.quick or parts or args.source)
+    left_out = args.no_memory or args.no_snapshots or args.no_others
+    chosen = args.loads or args.threads or args.machines
+    whole = not (args.quick or left_out or chosen or args.source)
     args.docs = whole if args.docs is None else args.docs
     args.rounds = args.rounds or (2 if args.quick else 5)
     args.seconds = args.seconds or (0.25 if args.quick else 0.5)
@@ -175,7 +174,7 @@ def write(result: Result, out: Path, docs: bool, plots: bool) -> None:
         report(result, draw(result, out, "", "") if plots else {}), encoding="utf-8"
     )
     if docs:
-        PAGE.write_text(report(result, draw(result, IMAGES, "scaling-", "img/scaling-")), encoding="utf-8")
+        PAGE.write_text(report(result, draw(result, IMAGES, "scaling-", "img/")), encoding="utf-8")
 
 
 def main(argv: list[str] | None = None) -> int:

@@ -164,7 +164,8 @@ def simulate(model: Model, vcpus: int, pipelines: int) -> list[Latencies]:
 def project(
     found: Sequence[Model], machines: Sequence[Machine] = MACHINES, pipelines: int = SIMULATED
 ) -> list[Projection]:
-    """Every model on every number of vCPUs of the machines, simulated by as many threads as there are cores."""
+    """Every model on every number of vCPUs of the machines, simulated by as many threads as there
+    are cores."""
     jobs = [(model, vcpus) for model in found for vcpus in sorted({machine.vcpus for machine in machines})]
     with ThreadPoolExecutor(cores()) as pool:
         simulated = list(pool.map(lambda job: simulate(job[0], job[1], pipelines), jobs))

@@ -1,4 +1,4 @@
-"""One tiny run: own server with one and two threads beside others; the report, and the way back."""
+"""One tiny run: our server with one and two threads beside others; the report, and the way back."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Where the run has left its result."""
     out = tmp_path_factory.mktemp("scaling")
     arguments = [
-        *("--rounds", "2", "--seconds", "0.1", "--threads", "1,2", "--loads", "GET P1,SET P30"),
+        *("--rounds", "2", "--seconds", "0.1", "--threads", "1,2", "--loads", "GET P1"),
         *("--generator", "own", "--keys", "20000", "--sizes", "256", "--simulated", "900"),
         *("--machines", "m5.large,m5.xlarge", "--no-snapshots", "--no-plots", "--out", str(out)),
     ]
@@ -40,6 +40,7 @@ def directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return out
 
 
+@pytest.mark.timeout(400)
 def test_every_section_is_there_and_what_is_projected_is_called_so(directory: Path) -> None:
     text = (directory / "scaling.md").read_text()
     assert [line for line in text.splitlines() if line.startswith("#")] == list(HEADINGS)
@@ -48,7 +49,7 @@ def test_every_section_is_there_and_what_is_projected_is_called_so(directory: Pa
         rows = re.findall(
             rf"^\| {re.escape(machine.name)}, {machine.vcpus} vCPUs \| ([^|]*) \|", section, re.M
         )
-        assert len(rows) == 2
+        assert len(rows) == 1
         assert set(rows) == {"from measured costs" if machine.vcpus <= cores() else "projected"}
     for line in text.partition("## In short")[2].partition("##")[0].splitlines():
         assert "vCPUs" not in line or "(projected)" in line
