@@ -1,6 +1,27 @@
-"""Undoing LZF: the compiled twin of `nogil_df.base.lzf.decompress_in_python`."""
+"""LZF: the compiled twin of `nogil_df.base.lzf`."""
 
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
+from libc.stdlib cimport free, malloc
+
+cdef enum:
+    SAVED = 4  # bytes that a block must be shorter, as in Redis
+
+
+def compress(bytes data not None):
+    """An LZF block; None if the data does not shrink. O(size)."""
+    cdef Py_ssize_t size = PyBytes_GET_SIZE(data)
+    cdef Py_ssize_t made
+    cdef unsigned char *out
+    if size <= SAVED:
+        return None
+    out = <unsigned char *> malloc(size)
+    if out is NULL:
+        raise MemoryError
+    try:
+        made = deflate(<const unsigned char *> PyBytes_AS_STRING(data), size, out, size - SAVED)
+        return PyBytes_FromStringAndSize(<char *> out, made) if made else None
+    finally:
+        free(out)
 
 
 def decompress(bytes data not None, Py_ssize_t size):

@@ -8,9 +8,11 @@ that only some systems have.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import platform
 import sys
+import threading
 import time
 
 TYPE_CHECKING = False
@@ -94,6 +96,30 @@ def system_name() -> str:
 def host_name() -> str:
     """What this machine calls itself."""
     return platform.node()
+
+
+def step_back(steps: int) -> None:
+    """Let the calling thread get less of a busy CPU than the others; it can't be undone.
+
+    Only on Linux, where threads have priorities of their own: each step is worth about a fifth of the time.
+    """
+    if sys.platform == "linux":
+        with contextlib.suppress(OSError):
+            own = threading.get_native_id()
+            os.setpriority(os.PRIO_PROCESS, own, os.getpriority(os.PRIO_PROCESS, own) + steps)
+
+
+def begin_to_sync(descriptor: int, start: int, size: int) -> None:
+    """Have a part of a file written to the disk that nobody will read soon, without waiting for it.
+
+    Where the system has no such call, it waits.
+    """
+    if hasattr(os, "posix_fadvise"):
+        # Linux begins to write what has changed, and forgets what has not.
+        with contextlib.suppress(OSError):
+            os.posix_fadvise(descriptor, start, size, os.POSIX_FADV_DONTNEED)
+    else:
+        sync_data(descriptor)
 
 
 def sync_data(descriptor: int) -> None:

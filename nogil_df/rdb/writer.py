@@ -18,12 +18,12 @@ from itertools import chain
 from struct import Struct
 from typing import TYPE_CHECKING, Any, Final
 
-from nogil_df.base.lzf import compress as lzf
-from nogil_df.base.numbers import format_double, parse_int
+from nogil_df.base.numbers import format_double
 from nogil_df.base.rdb_strings import RdbError, write_length
 from nogil_df.rdb import forms
 from nogil_df.rdb.listpack import Packer, pack
 from nogil_df.rdb.streams import write_stream
+from nogil_df.rdb.texts import append_string, append_strings
 from nogil_df.rdb.vectors import write_vectors
 from nogil_df.rdb.ziplist import pack_intset
 from nogil_df.shard.hashes import HASHTABLE, HashValue
@@ -37,14 +37,6 @@ from nogil_df.shard.vectors import VectorSetValue
 if TYPE_CHECKING:
     from nogil_df.shard.limits import EncodingLimits
 
-COMPRESSED_FROM: Final = 21
-"""Bytes of the shortest string that is worth compressing."""
-
-_INTEGER_DIGITS: Final = 11
-"""Bytes of the longest integer of 32 bits."""
-
-_MAYBE_INTEGER: Final = frozenset(b"0123456789-")
-_INTEGERS: Final = ((8, b"\xc0"), (16, b"\xc1"), (32, b"\xc2"))
 _DOUBLE: Final = Struct("<d").pack
 _NO_DEADLINE: Final = (1 << 48) - 1
 
@@ -111,41 +103,11 @@ class Writer:
 
     def string(self, text: bytes) -> None:
         """Append a string: as an integer, compressed or as it is, whatever is shortest. O(text)."""
-        size = len(text)
-        if size <= _INTEGER_DIGITS and size and text[0] in _MAYBE_INTEGER:
-            number = parse_int(text)
-            if number is not None and -(1 << 31) <= number < 1 << 31:
-                self._integer(number)
-                return
-        if size >= COMPRESSED_FROM and self.compress:
-            packed = lzf(text)
-            if packed is not None:
-                self.out += b"\xc3" + write_length(len(packed)) + write_length(size) + packed
-                return
-        self.out += write_length(size)
-        self.out += text
+        append_string(self.out, text, self.compress)
 
     def strings(self, texts: Iterable[bytes]) -> None:
         """Append strings one after the other. O(bytes)."""
-        out = self.out
-        compress = self.compress
-        string = self.string
-        for text in texts:
-            size = len(text)
-            # What is too long for an integer, and by `lzf` too short or too varied to be compressed.
-            if _INTEGER_DIGITS < size < 64 and (
-                size < COMPRESSED_FROM or not compress or len(set(text)) > size >> 2
-            ):
-                out.append(size)
-                out += text
-            else:
-                string(text)
-
-    def _integer(self, number: int) -> None:
-        for bits, tag in _INTEGERS:
-            if -(1 << bits - 1) <= number < 1 << bits - 1:
-                self.out += tag + number.to_bytes(bits // 8, "little", signed=True)
-                return
+        append_strings(self.out, texts, self.compress)
 
 
 def _write_list(writer: Writer, value: ListValue, limits: EncodingLimits, version: int) -> int:

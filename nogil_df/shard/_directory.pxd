@@ -27,6 +27,11 @@ cdef inline uint64_t end_of(const Segment *segment) noexcept:
     return segment.prefix + 1 << PREFIX_BITS - segment.depth
 
 
+# What a cut may hand its buckets to instead of a Python callable: slots from `start` to before `end`, as they are.
+cdef class BucketTaker:
+    cdef int take(self, Segment *segment, Py_ssize_t start, Py_ssize_t end) except -1
+
+
 cdef class Directory:
     cdef object tick
     cdef public object on_expired

@@ -21,6 +21,7 @@ from nogil_df.shard._segment cimport (
     SEGMENT_SLOTS,
     STASH_START,
     Segment,
+    any_used,
     compact,
     count_objects,
     drop_objects,
@@ -48,6 +49,13 @@ from nogil_df.shard.ages import translation
 cdef enum:
     MERGE_BELOW = 600  # the reference's 210 would leave twice the memory that half of the keys need
     ENTRIES_PER_SEGMENT = 16
+
+
+cdef class BucketTaker:
+    """What a cut may hand its buckets to instead of a Python callable. Without a `take` of its own it does nothing."""
+
+    cdef int take(self, Segment *segment, Py_ssize_t start, Py_ssize_t end) except -1:
+        return 0
 
 
 cdef class Directory:
@@ -428,17 +436,22 @@ cdef class Directory:
         Whether any records were given. Runs the callbacks of cuts.
         """
         cdef uint64_t seen
-        cdef list records
+        cdef Py_ssize_t start = bucket * BUCKET_SLOTS
+        cdef list records = None
         need_versions(segment, bucket + 1)
         seen = segment.versions[bucket]
         if seen >= version:
             return False
         segment.versions[bucket] = version
-        records = self.records(segment, bucket * BUCKET_SLOTS, (bucket + 1) * BUCKET_SLOTS, True)
-        if not records:
+        if not any_used(segment, start):
             return False
         for cut_version, on_change in self.cuts:
             if seen < cut_version <= version:
+                if isinstance(on_change, BucketTaker):
+                    (<BucketTaker> on_change).take(segment, start, start + BUCKET_SLOTS)
+                    continue
+                if records is None:
+                    records = self.records(segment, start, start + BUCKET_SLOTS, True)
                 on_change(records)
         return True
 

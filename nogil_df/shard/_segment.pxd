@@ -563,6 +563,15 @@ cdef inline Py_ssize_t last_free(Segment *segment, Py_ssize_t start, Py_ssize_t 
     return -1
 
 
+# Whether any of the slots of a bucket holds a record.
+cdef inline bint any_used(Segment *segment, Py_ssize_t start) noexcept:
+    cdef Py_ssize_t slot
+    for slot in range(start, start + BUCKET_SLOTS):
+        if segment.fingerprints[slot]:
+            return True
+    return False
+
+
 # The slot that a new key with this home bucket should take, or -1 if there is none.
 cdef inline Py_ssize_t free_slot(Segment *segment, uint32_t home, Totals *totals) except -2:
     cdef Py_ssize_t start = home * BUCKET_SLOTS

@@ -11,10 +11,11 @@ import contextlib
 import os
 from typing import Final
 
-from nogil_df.base.system import sync_data, sync_directory
+from nogil_df.base.system import begin_to_sync, sync_directory
 
-SYNC_EVERY: Final = 32 << 20
-"""Bytes after which what was written is pushed to the disk, so that the sync at the end has little left."""
+SYNC_EVERY: Final = 8 << 20
+"""Bytes after which the system is told to begin with them, so that the sync at the end has little left.
+Nobody waits for it: a writer that did would hold up the shards."""
 
 
 class AsideFile:
@@ -47,8 +48,8 @@ class AsideFile:
         self.size += size
         self._unsynced += size
         if self._unsynced >= SYNC_EVERY:
+            begin_to_sync(self._file.fileno(), self.size - self._unsynced, self._unsynced)
             self._unsynced = 0
-            sync_data(self._file.fileno())
 
     def commit(self) -> None:
         """Make it safe, and put it in its place."""

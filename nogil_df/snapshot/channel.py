@@ -2,9 +2,9 @@
 
 A deque, and two counts of bytes of which each side writes one, so that neither waits for the other. The shard
 stops its slices while more than `ROOM` bytes wait. What a command forces out of it, because it is about to
-change a bucket, can't wait for a better moment; past `LIMIT` the shard holds the command up until the writer
-has caught up, so that a slow disk slows the writes down and does not fill the memory. It does so for
-`LONGEST_WAIT` at a time at most: the writer may be waiting for another shard, and that one for ours.
+change a bucket, can't wait for a better moment; past `LIMIT` the shard holds the command up, the longer the
+farther the writer is behind, so that a slow disk slows the writes down and does not fill the memory. It does
+so for `LONGEST_WAIT` at a time at most: the writer may be waiting for another shard, and that one for ours.
 """
 
 from __future__ import annotations
@@ -19,11 +19,18 @@ ROOM: Final = 2 << 20
 LIMIT: Final = 8 << 20
 """Bytes that may wait before a shard holds up commands."""
 
+MOST: Final = 32 << 20
+"""Bytes from which a command is held up for `LONGEST_WAIT`."""
+
 LONGEST_WAIT: Final = 0.05
 """Seconds."""
 
-Piece = tuple[bytes | bytearray, bool]
-"""A blob, and whether the next one of this shard has to follow it at once."""
+WHOLE, PART, STRINGS = range(3)
+"""What a blob is: a run of records; a part of one, which the next blob of this shard has to follow at once; a
+run of strings of which none is compressed yet."""
+
+Piece = tuple[bytes | bytearray, int]
+"""A blob, and what it is."""
 
 
 class Channel:
@@ -60,15 +67,15 @@ class Channel:
         """Whether slices should pause."""
         return self._bell is not None and self.given - self.taken > ROOM
 
-    def give(self, blob: bytes | bytearray, more: bool = False) -> None:
+    def give(self, blob: bytes | bytearray, kind: int = WHOLE) -> None:
         """Hand a blob over. O(1), unless the writer is far behind.
 
         Args:
-            more: the next one has to follow this one in the file.
+            kind: WHOLE, PART or STRINGS.
         """
         if self.cancelled:
             return
-        self._pieces.append((blob, more))
+        self._pieces.append((blob, kind))
         self.given += len(blob)
         if self._bell is not None:
             self._bell.set()
@@ -76,11 +83,12 @@ class Channel:
     def hold_up(self) -> None:
         """Wait, for a moment at most, if the writer is far behind."""
         room = self._room
-        if room is None or self.given - self.taken <= LIMIT or self.cancelled:
+        over = self.given - self.taken - LIMIT
+        if room is None or over <= 0 or self.cancelled:
             return
         room.clear()
         if self.given - self.taken > LIMIT:
-            room.wait(LONGEST_WAIT)
+            room.wait(LONGEST_WAIT * min(over / (MOST - LIMIT), 1.0))
 
     def close(self) -> None:
         """Nothing more will come."""

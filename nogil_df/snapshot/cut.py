@@ -4,6 +4,9 @@ Records come from two sides. `step`, called between turns, asks the tables for t
 hands a bucket over by itself, through the same callback, when a command is about to change it. Either way
 each record of the moment of the cut comes exactly once. All databases share one row of blobs.
 
+What a command waits for is the second side, so as little as possible is done there. In compiled tables the
+strings of a bucket are only copied (`_strings`), into blobs of their own, which the writer compresses.
+
 The tables are those of the moment of the cut, whatever becomes of the databases: FLUSHALL puts them aside and
 SWAPDB exchanges them, and the cut goes on with what it began with.
 """
@@ -16,15 +19,23 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from nogil_df.base.rdb_strings import write_length
+from nogil_df.shard.table import PACKED
+from nogil_df.snapshot.channel import PART, STRINGS
 from nogil_df.snapshot.records import (
     LONG,
     big_form,
+    every_age,
     is_big,
     slices,
     write_database,
     write_head,
     write_record,
 )
+
+try:
+    from nogil_df.snapshot._strings import StringTaker
+except ImportError:
+    StringTaker = None  # type: ignore[assignment, misc]
 
 if TYPE_CHECKING:
     from nogil_df.shard.dash_segment import AgedRecord
@@ -36,7 +47,8 @@ BLOB: Final = 64 << 10
 """Bytes from which a blob is handed over."""
 
 HELD: Final = 1 << 20
-"""Bytes of other records that may gather while a big value is half written; then it is written to its end."""
+"""Bytes of other records that may gather while a big value is half written. From then on every bucket that a
+command forces out takes twice as much of the big value with it, so that this comes to an end."""
 
 MORE, STALLED, DONE = range(3)
 """What a step may find: there is more to do; there is, but the writer has to catch up; that was all."""
@@ -56,6 +68,7 @@ class ShardCut:
         "_big",
         "_channel",
         "_database",
+        "_held",
         "_is_between",
         "_number",
         "_out",
@@ -75,13 +88,31 @@ class ShardCut:
         self._position = 0
         # Big values on their way: what is not handed over yet, and the rest in pieces.
         self._big: deque[tuple[bytearray, Iterator[bytes | bytearray]]] = deque()
-        # A part of the first of them has been handed over, and its end has not.
+        # A part of the first of them has been handed over, and its end has not; and how many bytes of other
+        # records waited for that when it was last pushed.
         self._is_between = False
-        self._tables: deque[Any] = deque()
+        self._held = 0
+        # Tables, and what takes their strings.
+        self._tables: deque[tuple[Any, StringTaker | None]] = deque()
+        ages = every_age(style)
         for db in shard.dbs:
             if len(db.table):
-                db.table.cut(number, partial(self._take, db.index))
-                self._tables.append(db.table)
+                taker = self._taker(db.index, ages)
+                db.table.cut(number, partial(self._take, db.index) if taker is None else taker)
+                self._tables.append((db.table, taker))
+
+    def _taker(self, database: int, ages: list[bytes] | None) -> StringTaker | None:
+        """What takes the buckets of a compiled table."""
+        if not PACKED or StringTaker is None:
+            return None
+        return StringTaker(
+            write_database(database),
+            ages,
+            BLOB,
+            partial(self._take, database),
+            self._on_strings,
+            self._break_off,
+        )
 
     def step(self, budget: int, stopwatch: Callable[[], int]) -> int:
         """Write down some more.
@@ -103,12 +134,14 @@ class ShardCut:
             if self._big:
                 self._write_big()
             elif self._tables:
-                table = self._tables[0]
+                table, taker = self._tables[0]
                 self._position = table.cut_step(self._number, self._position)
                 if self._position < 0:
                     table.end_cut(self._number)
                     self._tables.popleft()
                     self._position = 0
+                    if taker is not None:
+                        self._finish(taker)
             else:
                 self._hand_over()
                 channel.close()
@@ -119,24 +152,27 @@ class ShardCut:
     def end(self) -> None:
         """Give up what is not written yet. Idempotent."""
         while self._tables:
-            self._tables.popleft().end_cut(self._number)
+            self._tables.popleft()[0].end_cut(self._number)
         self._big.clear()
         self._channel.close()
 
     def _take(self, database: int, records: list[AgedRecord]) -> None:
-        """A bucket as it was when the cut began."""
+        """A bucket as it was when the cut began, or what is in it beside strings."""
         channel = self._channel
         if channel.cancelled or channel.broken:
             return
         try:
             self._write(database, records)
         except Exception as error:
-            # A bug in the writing of a value must not be one in the command that is about to change it.
-            channel.break_off(f"{type(error).__name__}: {error}")
+            self._break_off(error)
             return
-        if len(self._out) >= BLOB:
+        if len(self._out) >= BLOB and self._may_hand_over(len(self._out)):
             self._hand_over()
             channel.hold_up()
+
+    def _break_off(self, error: Exception) -> None:
+        """A bug in the writing of a value must not be one in the command that is about to change it."""
+        self._channel.break_off(f"{type(error).__name__}: {error}")
 
     def _write(self, database: int, records: list[AgedRecord]) -> None:
         out = self._out
@@ -151,6 +187,22 @@ class ShardCut:
                 write_record(out, record, limits, style)
         self._channel.keys += len(records)
 
+    def _on_strings(self) -> None:
+        """The blob of a taker is full."""
+        for _, taker in self._tables:
+            if taker is not None and len(taker) >= BLOB and self._may_hand_over(len(taker)):
+                self._hand_over_strings(taker)
+                self._channel.hold_up()
+
+    def _hand_over_strings(self, taker: StringTaker) -> None:
+        self._channel.keys += taker.take_count()
+        self._channel.give(taker.hand_over(), STRINGS)
+
+    def _finish(self, taker: StringTaker) -> None:
+        """The cut of its table is at its end. No big value is half written: `step` writes these first."""
+        if len(taker):
+            self._hand_over_strings(taker)
+
     def _put_aside(self, database: int, record: AgedRecord) -> None:
         """A big value: take what is needed of it now, and write it in the steps to come."""
         head = bytearray(write_database(database))
@@ -161,8 +213,8 @@ class ShardCut:
         head += key
         self._big.append((head, slices(value)))
 
-    def _write_big(self) -> None:
-        """A piece of the big value that is next. Once it is begun, nothing of this shard may come between."""
+    def _write_big(self) -> int:
+        """A piece of the big value that is next; its bytes. Nothing of this shard may come between two."""
         channel = self._channel
         begun, pieces = self._big[0]
         piece = next(pieces, None)
@@ -170,28 +222,34 @@ class ShardCut:
             channel.give(begun)
             self._big.popleft()
             self._is_between = False
-        elif len(piece) >= LONG:
+            self._held = 0
+            return 0
+        if len(piece) >= LONG:
             self._give_part(begun)
-            channel.give(piece, more=True)
+            channel.give(piece, PART)
         else:
             begun += piece
             if len(begun) >= BLOB:
                 self._give_part(begun)
+        return len(piece)
 
     def _give_part(self, begun: bytearray) -> None:
         """Hand over what there is of a big value."""
-        self._channel.give(bytes(begun), more=True)
+        self._channel.give(bytes(begun), PART)
         begun.clear()
         self._is_between = True
 
+    def _may_hand_over(self, held: int) -> bool:
+        """Whether a blob of so many bytes may go now. While a big value is half written it may not."""
+        if self._is_between and held > HELD:
+            push = max(BLOB, 2 * (held - max(self._held, HELD)))
+            self._held = held
+            while push > 0 and self._is_between:
+                push -= self._write_big()
+        return not self._is_between
+
     def _hand_over(self) -> None:
-        """Hand the blob over, unless a big value is half written."""
-        if self._is_between:
-            if len(self._out) < HELD:
-                return
-            big = len(self._big)
-            while len(self._big) == big:
-                self._write_big()
+        """Hand the blob over. Not while a big value is half written."""
         if self._out:
             self._channel.give(self._out)
             self._out = bytearray()

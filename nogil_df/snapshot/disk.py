@@ -9,7 +9,7 @@ from typing import Any, Final
 from nogil_df.snapshot import writing
 from nogil_df.snapshot.reading import LoadError, Loading
 
-SLICE: Final = 300_000
+SLICE: Final = 100_000
 """Nanoseconds of a shard's slice between two turns."""
 
 

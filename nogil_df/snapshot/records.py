@@ -99,12 +99,22 @@ def write_head(out: bytearray, record: AgedRecord, style: Style) -> None:
     _, value, deadline, age = record
     if deadline:
         out += _DEADLINE + deadline.to_bytes(_TIME_SIZE, "little")
-    if style.ages == IDLE_TIMES:
-        out += _IDLE + write_length(seconds(age))
-    elif style.ages == FREQUENCIES:
-        out += bytes((opcodes.FREQUENCY, age))
+    if style.ages:
+        out += write_age(style, age)
     if style.client_flags and flags_of(value):
         out += _FLAGS + write_length(flags_of(value))
+
+
+def write_age(style: Style, age: int) -> bytes:
+    """How much a record is used, as the style has it. O(1)."""
+    if style.ages == IDLE_TIMES:
+        return _IDLE + write_length(seconds(age))
+    return bytes((opcodes.FREQUENCY, age))
+
+
+def every_age(style: Style) -> list[bytes] | None:
+    """What is written of each age that a record can have; None for nothing. For a `StringTaker`."""
+    return [write_age(style, age) for age in range(256)] if style.ages else None
 
 
 def write_record(out: bytearray, record: AgedRecord, limits: EncodingLimits, style: Style) -> None:

@@ -17,17 +17,27 @@ from typing import TYPE_CHECKING, Any, Final
 
 from nogil_df.base.crc64 import crc64
 from nogil_df.base.rdb_strings import RdbError
+from nogil_df.base.system import step_back
 from nogil_df.snapshot import native
 from nogil_df.snapshot.aside import AsideFile, is_left
-from nogil_df.snapshot.channel import Channel
+from nogil_df.snapshot.channel import PART, STRINGS, Channel, Piece
 from nogil_df.snapshot.names import NATIVE, SUMMARY, Place, leftovers
 from nogil_df.snapshot.rdb_file import CHECKSUM_SIZE, write_beginning, write_end
+
+try:
+    from nogil_df.snapshot._strings import pack_strings
+except ImportError:
+    pack_strings = None  # type: ignore[assignment]
 
 if TYPE_CHECKING:
     from nogil_df.snapshot.records import Style
 
 NAP: Final = 1.0
 """Seconds that a writer sleeps at a stretch, should a ring of the bell get lost."""
+
+BACK: Final = 5
+"""Steps of priority that writers stay behind the threads that answer clients: a third as much CPU time as one
+of these, where there is not enough for all."""
 
 CANCELLED: Final = "cancelled"
 
@@ -127,11 +137,12 @@ def pieces(save: Save, channels: list[Channel]) -> Iterator[tuple[bytes | bytear
             bell.clear()
         idle = True
         for channel in list(rest):
-            for blob, more in _run(save, channel):
+            for blob, kind in _run(save, channel):
                 idle = False
-                yield blob, more, channel
+                packed = _packed(save, blob) if kind == STRINGS else blob
+                yield packed, kind == PART, channel
                 channel.wrote(len(blob))
-                save.written += len(blob)
+                save.written += len(packed)
             if channel.broken:
                 save.fail(channel.broken)
             if channel.is_done:
@@ -144,13 +155,24 @@ def pieces(save: Save, channels: list[Channel]) -> Iterator[tuple[bytes | bytear
             bell.wait(NAP)
 
 
-def _run(save: Save, channel: Channel) -> Iterator[tuple[bytes | bytearray, bool]]:
+def _packed(save: Save, blob: bytes | bytearray) -> bytes | bytearray:
+    """A blob of strings, compressed if that is wanted. Raises RdbError: a bug."""
+    if not save.style.compress or pack_strings is None:
+        return blob
+    assert isinstance(blob, bytearray)
+    packed = pack_strings(blob)
+    if packed is None:
+        raise RdbError("a blob of strings is none")
+    return packed
+
+
+def _run(save: Save, channel: Channel) -> Iterator[Piece]:
     """What a channel has now; and if that ends within a record, also the rest of that."""
     more = False
     while not save.error:
         piece = channel.take()
         if piece is not None:
-            more = piece[1]
+            more = piece[1] == PART
             yield piece
         elif not more or save.bell is None or channel.is_done:
             return
@@ -300,6 +322,7 @@ def start(save: Save, on_end: Callable[[Save], Any]) -> threading.Thread:
     """Write a snapshot on a thread of its own, which calls ``on_end`` at its end."""
 
     def work() -> None:
+        step_back(BACK)
         write(save)
         on_end(save)
 
