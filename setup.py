@@ -61,7 +61,7 @@ def sources() -> list[Path]:
     twins = set(PACKAGE.rglob("*.pyx"))
     if not sys.platform.startswith("linux"):
         # They are made of epoll.
-        twins -= {PACKAGE / "net" / f"{name}.pyx" for name in ("_batches", "_express", "_poller")}
+        twins -= set((PACKAGE / "net").glob("*.pyx"))
     return sorted([*twins, *listed])
 
 

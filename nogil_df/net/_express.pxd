@@ -9,6 +9,10 @@ from nogil_df.shard.keyspace cimport Keyspace
 from nogil_df.shard.shard_state cimport ShardState
 
 
+cdef enum:
+    CHUNK = 65536           # bytes asked for in one recv, as in `nogil_df.net.connection`
+
+
 cdef class Reader
 
 
@@ -63,6 +67,10 @@ cdef class Reader:
     cdef int settle(self) except -1
     cdef int on_ready(self, int mask) except -1
     cdef int read(self) except -1
+    cdef Py_ssize_t receive(self, char *into) except -3
+    cdef int nothing_came(self, Py_ssize_t why) except -1
+    cdef Py_ssize_t transmit(self, const char *data, Py_ssize_t size) except -3
+    cdef int count_received(self, Py_ssize_t size) except -1
     cdef Py_ssize_t take_back(self) except -2
     cdef int serve(self, Py_ssize_t end) except -1
     cdef int note_run(self, Plan plan, long long ran) except -1

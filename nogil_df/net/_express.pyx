@@ -68,7 +68,6 @@ cdef extern from "Python.h":
     int PyDict_Contains(object mapping, object key) except -1
 
 cdef enum:
-    CHUNK = 65536           # bytes asked for in one recv, as in `nogil_df.net.connection`
     KEPT = 32768            # bytes of a command that is not complete that are taken back from the parser
     READ = 1                # EPOLLIN
     RUN = 256               # commands that go to the dispatcher in one turn, as in `nogil_df.net.connection`
@@ -148,7 +147,7 @@ cdef class Express:
         cdef int i
         for i in range(found.count):
             handler = known.get(found.events[i].data.fd)
-            if type(handler) is Reader:
+            if isinstance(handler, Reader):
                 (<Reader>handler).on_ready(found.events[i].events)
             elif handler is not None:
                 # An earlier one of this turn may have closed it otherwise.
@@ -320,19 +319,12 @@ cdef class Reader:
             if kept < 0:
                 self.connection.on_ready(READ)
                 return 0
-        size = recv(self.fd, express.data + kept, CHUNK, 0)
+        size = self.receive(express.data + kept)
         if size <= 0:
             if kept:
                 self.parser.feed(PyBytes_FromStringAndSize(express.data, kept))
-            # It comes to the same result, and knows what to do about that.
-            self.connection.on_ready(READ)
-            return 0
-        express.bytes_in += size
-        express.reads += 1
-        self.bytes_in += size
-        if not self.counted:
-            self.counted = True
-            express.readers.append(self)
+            return self.nothing_came(size)
+        self.count_received(size)
         if is_true(self.session, express.special) or is_true(express.dispatcher, express.gated):
             if not self.session.authenticated:
                 data = PyBytes_FromStringAndSize(express.data, kept + size)
@@ -340,6 +332,30 @@ cdef class Reader:
                 return 0
             return self.hand_over(0, kept + size)
         return self.serve(kept + size)
+
+    cdef Py_ssize_t receive(self, char *into) except -3:
+        """Read up to CHUNK bytes; how many came. 0 and less: see `nothing_came`."""
+        return recv(self.fd, into, CHUNK, 0)
+
+    cdef int nothing_came(self, Py_ssize_t why) except -1:
+        """`receive` brought nothing."""
+        # It comes to the same result, and knows what to do about that.
+        self.connection.on_ready(READ)
+        return 0
+
+    cdef Py_ssize_t transmit(self, const char *data, Py_ssize_t size) except -3:
+        """Send as much as the kernel takes; how many bytes that was. -1 if none."""
+        return send(self.fd, data, size, MSG_NOSIGNAL)
+
+    cdef int count_received(self, Py_ssize_t size) except -1:
+        cdef Express express = self.express
+        express.bytes_in += size
+        express.reads += 1
+        self.bytes_in += size
+        if not self.counted:
+            self.counted = True
+            express.readers.append(self)
+        return 0
 
     cdef Py_ssize_t take_back(self) except -2:
         """Move what the parser keeps of a command to the buffer; how much that is. -1 if it has to stay there."""
@@ -467,10 +483,10 @@ cdef class Reader:
         if not express.replies.used:
             return 0
         if express.writes & SAMPLED:
-            sent = send(self.fd, express.replies.out, express.replies.used, MSG_NOSIGNAL)
+            sent = self.transmit(express.replies.out, express.replies.used)
         else:
             began = df_nanoseconds()
-            sent = send(self.fd, express.replies.out, express.replies.used, MSG_NOSIGNAL)
+            sent = self.transmit(express.replies.out, express.replies.used)
             express.send_ns += (SAMPLED + 1) * (df_nanoseconds() - began)
         express.writes += 1
         if sent > 0:

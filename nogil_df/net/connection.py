@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from nogil_df.commands.dispatch import Dispatcher
-    from nogil_df.net._express import Express
+    from nogil_df.net.express import ShortCut
     from nogil_df.net.loop import Loop
     from nogil_df.wire.request import RequestParser
 
@@ -57,9 +57,6 @@ GIVE_UP = 10.0
 
 HTTP_INITIALS = frozenset(b"GHPDOTC")
 """The bytes that the methods of HTTP begin with; RESP does with one of them in inline commands only."""
-
-NEITHER_PLAIN_NOR_RESP = 3
-"""The bits of a role (see `nogil_df.net.listener`) with which the compiled short cut is out of question."""
 
 SAMPLED = 15
 """One send, and one pipeline, of so many and one is timed: reading the clock twice takes 80 ns."""
@@ -166,14 +163,9 @@ class Connection:
 
     def _reader(self) -> Callable[[int], None]:
         """What serves this connection once it is known to speak RESP, or Memcached's protocol."""
-        express: Express | None = self.state.extra.get("express")
-        if (
-            express is None
-            or self.role & NEITHER_PLAIN_NOR_RESP
-            or self.dispatcher is not self.state.dispatcher
-        ):
-            return self.on_ready
-        return express.reader(self)
+        short_cut: ShortCut | None = self.state.extra.get("express")
+        reader = None if short_cut is None else short_cut.reader(self)
+        return reader or self.on_ready
 
     def on_first(self, mask: int) -> None:
         """The first bytes are here, if it is not the end: they tell which protocol the client speaks."""

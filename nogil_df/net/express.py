@@ -1,7 +1,8 @@
 """The compiled short cut from socket to reply, where there is one: see `_express.pyx`.
 
-It is for plain sockets that speak RESP, under the loop's own poller. Without compiled modules every
-connection is served by `Connection.on_ready`, which does the same, step by step.
+It is for sockets that speak RESP, with TLS or without, and for plain ones of Memcached's clients, under the
+loop's own poller. Every other connection, and every one where modules are not compiled, is served by
+`Connection.on_ready`, which does the same, step by step.
 """
 
 from __future__ import annotations
@@ -9,28 +10,56 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from nogil_df.net.connection import Connection
+from nogil_df.net.listener import TLS
 from nogil_df.net.poller import Poller, is_portable, make_poller
 from nogil_df.wire.request import RequestParser
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from nogil_df.commands.dispatch import Dispatcher
-    from nogil_df.net._express import Express
     from nogil_df.net.loop import Loop
 
 
-def make_express(dispatcher: Dispatcher, loop: Loop) -> Express | None:
-    """The short cut of one thread; None where modules are not compiled. O(commands)."""
-    try:
+class ShortCut:
+    """The short cut of one thread, and who may take it.
+
+    Args:
+        dispatcher, memcached: the thread's, of Redis's and of Memcached's commands; the latter may be None.
+        loop: the thread's.
+    """
+
+    def __init__(self, dispatcher: Dispatcher, memcached: Dispatcher | None, loop: Loop) -> None:
         from nogil_df.net._batches import Squasher
         from nogil_df.net._express import Express
+        from nogil_df.net._memcached_reader import MemcachedReaders
         from nogil_df.net._poller import EpollPoller
-    except ImportError:
+        from nogil_df.net._tls_reader import tls_reader
+
+        self._dispatcher = dispatcher
+        self._memcached = memcached
+        self._express = express = Express(dispatcher, loop, Connection, RequestParser, Squasher())
+        self._tls_reader = tls_reader
+        self._memcached_readers = None if memcached is None else MemcachedReaders(express, memcached)
+        dispatcher.state.settle = express.settle
+        if isinstance(loop.poller, EpollPoller):
+            loop.dispatch = express.dispatch
+
+    def reader(self, connection: Connection) -> Callable[[int], None] | None:
+        """What is to stand in the loop for a connection; None if the short cut is not for it. O(1)."""
+        dispatcher = connection.dispatcher
+        if dispatcher is self._dispatcher:
+            if connection.role & TLS:
+                return self._tls_reader(self._express, connection)
+            return self._express.reader(connection)
+        if dispatcher is self._memcached and self._memcached_readers is not None and not connection.role & TLS:
+            return self._memcached_readers.reader(connection)
         return None
-    express = Express(dispatcher, loop, Connection, RequestParser, Squasher())
-    dispatcher.state.settle = express.settle
-    if isinstance(loop.poller, EpollPoller):
-        loop.dispatch = express.dispatch
-    return express
+
+
+def make_short_cut(dispatcher: Dispatcher, memcached: Dispatcher | None, loop: Loop) -> ShortCut | None:
+    """The short cut of one thread; None where modules are not compiled. O(commands)."""
+    return ShortCut(dispatcher, memcached, loop) if is_there() else None
 
 
 def make_quickest_poller() -> Poller:
