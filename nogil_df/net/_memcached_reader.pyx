@@ -17,6 +17,7 @@ from nogil_df.net._plans cimport Plan, df_nanoseconds
 from nogil_df.net._replies cimport COPIED, Replies
 from nogil_df.net._slots cimport is_true, offset_of, slot
 from nogil_df.shard._dash cimport DashTable
+from nogil_df.shard.keyspace cimport Keyspace
 
 from nogil_df.wire.memcached import ITEM_OVERHEAD, MAX_KEY, MemcachedParser
 
@@ -88,16 +89,16 @@ cdef class MemcachedReader(Reader):
         """Run the commands in the buffer, up to where it takes more than this."""
         cdef Express express = self.express
         cdef Replies replies = express.replies
-        cdef object db = express.dbs[0]
+        cdef Keyspace db = express.dbs[0]
         cdef const char *data = express.data
         cdef DashTable table
         cdef Py_ssize_t pos = 0, begin = 0
         cdef long long gets = 0, sets = 0, hits = express.hit
         cdef int64_t started = df_nanoseconds()
         cdef bint storing
-        if type(slot(db, express.table)) is not DashTable or is_true(db, express.observed):
+        if db.observed:
             return self.leave(0, end)
-        table = slot(db, express.table)
+        table = db.table
         while pos < end:
             storing = data[pos] == b"s"
             begin = self.run_store(table, pos, end) if storing else self.run_get(table, pos, end)
@@ -185,7 +186,7 @@ cdef class MemcachedReader(Reader):
             replies.write(found, length)
             replies.write(b"\r\nEND\r\n", 7)
             return stop + 2
-        if state == 0 and slot(express.shard, express.notify_mask) == 0:
+        if state == 0 and express.shard.notify_mask == 0:
             express.missed += 1
             replies.reserve(8)
             replies.write(b"END\r\n", 5)
