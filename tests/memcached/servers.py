@@ -57,10 +57,17 @@ class NogilMemcached(NogilServer):
         return [*super().command_line(), "--memcached_port", str(self.memcached_port)]
 
 
-def exchange(port: int, request: bytes) -> bytes:
-    """All that a server answers to ``request`` on a connection of its own, up to its end."""
+def exchange(port: int, *pieces: bytes) -> bytes:
+    """All that a server answers to ``pieces`` on a connection of its own, up to its end.
+
+    Between two pieces another client is answered, so that the server has most likely read the first by then.
+    """
     with socket.create_connection((HOST, port), TIMEOUT) as connection:
-        connection.sendall(request + b"quit\r\n")
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        for piece in pieces[:-1]:
+            connection.sendall(piece)
+            exchange(port, b"version\r\n")
+        connection.sendall(pieces[-1] + b"quit\r\n")
         received = b""
         while piece := connection.recv(1 << 16):
             received += piece

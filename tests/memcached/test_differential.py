@@ -89,3 +89,25 @@ def test_random_conversation(reference: MemcachedServer, subject: NogilMemcached
     lines = random_lines(random.Random(seed))
     wanted, found = both(reference, subject, lines)
     assert found == wanted, lines
+
+
+CUT = (
+    b"set k 0 0 5\r\nhello\r\nget k\r\nset k 0 0 2\r\n\r\n\r\nget k\r\nget k nothing\r\nget nothing\n"
+    b"set k 1 0 1\r\nx\r\nget k\r\n"
+    b"set k 0 0 3\r\nabcd\r\nget k\r\nset k 0 0 3 noreply\r\nabc\r\nget  k\r\nget a\x00b\r\nset "
+    + b"k"
+    * 250
+    + b" 0 0 1\r\nx\r\n"
+    b"get " + b"k" * 250 + b"\r\nget " + b"k" * 251 + b"\r\nget k\r\n"
+)
+"""What runs by the compiled short cut, and what looks like it and does not."""
+
+
+def test_it_does_not_matter_how_a_conversation_is_cut(
+    reference: MemcachedServer, subject: NogilMemcached
+) -> None:
+    reference.flush()
+    wanted = exchange(reference.memcached_port, CUT)
+    for at in range(1, len(CUT), 1 if subject.threads == 1 else 7):
+        subject.flush()
+        assert exchange(subject.memcached_port, CUT[:at], CUT[at:]) == wanted, f"cut at {at}"
