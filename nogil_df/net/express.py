@@ -52,7 +52,11 @@ class ShortCut:
             if connection.role & TLS:
                 return self._tls_reader(self._express, connection)
             return self._express.reader(connection)
-        if dispatcher is self._memcached and self._memcached_readers is not None and not connection.role & TLS:
+        if (
+            dispatcher is self._memcached
+            and self._memcached_readers is not None
+            and not connection.role & TLS
+        ):
             return self._memcached_readers.reader(connection)
         return None
 
