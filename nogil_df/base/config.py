@@ -142,6 +142,7 @@ class ConfigView:
     max_eviction_per_heartbeat: int
     max_multi_bulk_len: int
     max_squashed_cmd_num: int
+    slice_elements: int
     maxclients: int
     maxmemory: int
     maxmemory_clients: int

@@ -597,6 +597,15 @@ class Options:
     max_squashed_cmd_num: int = flag(
         100, "int", _COMMANDS, "most commands squashed into one hop", low=1, high=INT32_MAX, mutable=True
     )
+    slice_elements: int = flag(
+        4096,
+        "int",
+        _COMMANDS,
+        "elements of a big value that one command goes through before other clients have their turn",
+        low=1,
+        high=INT32_MAX,
+        mutable=True,
+    )
 
     # Files
     flagfile: str = flag("", "text", _FILES, "file of flags, one NAME=VALUE a line")

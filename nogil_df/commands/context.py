@@ -19,9 +19,11 @@ from typing import TYPE_CHECKING, Any
 
 from nogil_df.base.errors import ReplyError
 from nogil_df.shard.eviction import UNCHANGED
+from nogil_df.shard.lengthy import Lengthy, Slices, drained
 from nogil_df.shard.memory import own
 from nogil_df.vll.engine import call, deliver
 from nogil_df.vll.part import Work
+from nogil_df.vll.slices import in_one_go
 
 if TYPE_CHECKING:
     from nogil_df.commands.dispatch import Dispatcher
@@ -60,6 +62,11 @@ class Outside:
 
     def __init__(self, start: Callable[[Context], None]) -> None:
         self.start = start
+
+
+def _turn_once(context: Context) -> None:
+    proactor = context.proactor
+    proactor.outboxes[proactor.index].append((answer, context, None))
 
 
 def answer(proactor: Proactor, message: Message) -> None:
@@ -137,6 +144,9 @@ class Context:
         Raises:
             ReplyError: the first one that a shard's work gave.
         """
+        if self.nested:
+            # EXEC and scripts let nobody in between.
+            works = {shard: (in_one_go, work) for shard, work in works.items()}
         results = yield self.signed(works), last and not self.nested
         for result in results.values():
             if result.__class__ is ReplyError:
@@ -250,6 +260,35 @@ class Context:
             raise answer
         return answer
 
+    def pause(self) -> Steps:
+        """Let the loop of this thread turn once; inside EXEC and scripts nobody may get in between.
+
+        Only once work on a shard was `Lengthy`, or several shards took part: then the transaction is over, or
+        holds its keys.
+        """
+        if not self.nested:
+            yield Outside(_turn_once)
+
+    def in_slices(self, steps: Slices) -> Steps:
+        """Do work that touches no shard, and `pause` after each slice. Returns what the work returns."""
+        while True:
+            try:
+                next(steps)
+            except StopIteration as stop:
+                return stop.value
+            yield from self.pause()
+
+    def answer_slowly(self, found: Any) -> Steps:
+        """A list or set that is made for the reply, as `Chunks` if it is long; see `pause` for when."""
+        size = self.proactor.shard.slice
+        if self.nested or len(found) <= size:
+            return found if found.__class__ is list else list(found)
+        return (yield from self.in_slices(drained(found, size)))
+
+    def name_keys(self, tx: Transaction) -> None:
+        """See `NamingOwner`."""
+        self.dispatcher.name_keys(self, tx)
+
     def on_outside(self, answer: Any) -> None:
         """What `outside` waits for has come."""
         self.dispatcher.resume(self, answer)
@@ -295,6 +334,8 @@ def as_writer(shard: Shard, argument: tuple[int, Work]) -> Any:
     outer, shard.writer = shard.writer, client
     try:
         return function(shard, inner)
+    except Lengthy as lengthy:
+        return lengthy.finish()
     finally:
         shard.writer = outer
 
@@ -306,6 +347,8 @@ def untouched(shard: Shard, work: Work) -> Any:
     shard.uses[:] = UNCHANGED
     try:
         return function(shard, argument)
+    except Lengthy as lengthy:
+        return lengthy.finish()
     finally:
         shard.uses[:] = kept
 

@@ -33,11 +33,14 @@ from nogil_df.commands import bulk, gate
 from nogil_df.commands.blocking import Wait
 from nogil_df.commands.context import Alone, Context, Everywhere, GaveWay, Outside, Steps, collect
 from nogil_df.commands.lone import Lone
+from nogil_df.commands.long_reply import LongReply
 from nogil_df.commands.spec import ALL_EXCLUSIVE, ALL_SHARED, KEYS, LOCAL, SINGLE, Command, Row
+from nogil_df.shard.lengthy import Lengthy
 from nogil_df.vll.engine import call, run_part
 from nogil_df.vll.part import GLOBAL_EXCLUSIVE, GLOBAL_SHARED, Part, Work
-from nogil_df.vll.squash import Item, fingerprints, run_alone, run_batch, run_one
+from nogil_df.vll.squash import Item, begin_single, fingerprints, run_alone, run_batch, run_one
 from nogil_df.vll.transaction import Transaction
+from nogil_df.wire.values import Chunks
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -207,6 +210,8 @@ class Dispatcher:
                     self._run(session)
             except ReplyError as error:
                 self.fail(session, error.bare())
+            except Lengthy as lengthy:
+                self.go_slowly(session, lengthy)
             except Exception:
                 args = session.batch[session.position]
                 self.fail(session, log_crash(args[0].decode("latin-1"), sys.exc_info()))
@@ -218,6 +223,16 @@ class Dispatcher:
                 break
         if self.proactor.shard.outgoing:
             self.state.publish_events()
+
+    def go_slowly(self, session: Session, lengthy: Lengthy) -> None:
+        """The single-key command at ``session.position`` reads so much that it is done in slices."""
+        args = session.batch[session.position]
+        session.position += 1
+        session.busy = True
+        session.pending = command = self.commands[args[0]]
+        session.last_command = command.full_name
+        proactor = self.proactor
+        begin_single(proactor, proactor.index, session, proactor.shard.hash_key(args[1]), lengthy)
 
     def fail(self, session: Session, error: ReplyError) -> None:
         """Answer the command at ``session.position`` with an error and step over it."""
@@ -456,6 +471,9 @@ class Dispatcher:
         args = session.batch[session.position - 1]
         # [value, nanoseconds] as `run_batch` gives it; one error if the work broke as a whole.
         value, nanoseconds = (result, 0) if result.__class__ is ReplyError else result
+        if value.__class__ is Chunks:
+            LongReply(self, session, command, value, nanoseconds, args).start()
+            return
         try:
             self.reply(session, command, value, nanoseconds, args)
         except ReplyError as error:
@@ -572,6 +590,9 @@ class Dispatcher:
         session.busy = True
         session.task = context
         if self._advance(context, None):
+            if context.result.__class__ is Chunks:
+                self._finish_slowly(context)
+                return
             session.busy = False
             self._finish_multi(context)
 
@@ -579,6 +600,9 @@ class Dispatcher:
         """A hop of a multi-hop command is over: run its coordinator on."""
         if self._advance(context, value):
             session = context.session
+            if context.result.__class__ is Chunks:
+                self._finish_slowly(context)
+                return
             session.busy = False
             closed = session.closed
             self._finish_multi(context)
@@ -645,6 +669,21 @@ class Dispatcher:
         else:
             run_part(proactor, (run_part, part, request.work))
         return False, None
+
+    def _finish_slowly(self, context: Context) -> None:
+        session = context.session
+        session.task = None
+        if session.closed:
+            return
+        elapsed = self.stopwatch() - context.started - context.slept
+        LongReply(self, session, context.command, context.result, elapsed, context.args).start()
+
+    def name_keys(self, context: Context, tx: Transaction) -> None:
+        """Name the keys of a command whose transaction had begun without that. O(keys)."""
+        shared: dict[int, set[int]] = {}
+        exclusive: dict[int, set[int]] = {}
+        add_keys(context, context.command, context.args, shared, exclusive)
+        tx.lock_keys(shared, exclusive)
 
     def _finish_multi(self, context: Context) -> None:
         session = context.session

@@ -21,6 +21,7 @@ from nogil_df.commands.busy import BUSY, refuse_if_busy
 from nogil_df.commands.context import run_as_one_hop
 from nogil_df.commands.session import REPLY_ON, REPLY_SKIP, REPLY_SKIP_NEXT
 from nogil_df.commands.spec import LOCAL, NOT_QUEUED, Command
+from nogil_df.shard.lengthy import Lengthy
 from nogil_df.wire.values import QUEUED
 
 if TYPE_CHECKING:
@@ -82,6 +83,8 @@ def run_carefully(dispatcher: Dispatcher, session: Session) -> None:
             _run(dispatcher, session, command, args)
     except ReplyError as error:
         dispatcher.fail(session, error.bare())
+    except Lengthy as lengthy:
+        dispatcher.go_slowly(session, lengthy)
     except Exception:
         dispatcher.fail(session, log_crash(args[0].decode("latin-1"), sys.exc_info()))
     if not session.busy:

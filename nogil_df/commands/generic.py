@@ -19,11 +19,14 @@ from nogil_df.base.glob import compile_glob
 from nogil_df.commands.cluster import refuse_in_cluster
 from nogil_df.commands.databases import parse_database
 from nogil_df.commands.spec import ALL_SHARED, Row, multi, single
+from nogil_df.shard.lengthy import Lengthy, Slices
 from nogil_df.shard.memory import own
 from nogil_df.shard.values import copy_of, type_name
 from nogil_df.wire.values import OK, Simple
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from nogil_df.commands.context import Context, Steps
     from nogil_df.commands.session import Session
     from nogil_df.shard.keyspace import Keyspace
@@ -257,13 +260,19 @@ def cmd_keys(context: Context, args: Args) -> Steps:
     """KEYS pattern: the keys that match, at most `keys_output_limit` of them (0: all)."""
     limit = context.dispatcher.config.keys_output_limit or 1 << 62
     found = yield from context.all_shards(matching_keys, (context.db, args[1], limit), last=True)
-    keys = [key for part in found for key in part]
-    return keys[:limit]
+    keys = [key for part in found for key in part][:limit]
+    return (yield from context.answer_slowly(keys))
 
 
 def matching_keys(shard: Shard, argument: tuple[int, bytes, int]) -> list[bytes]:
-    """Unexpired keys of a database that match a pattern, at most so many. O(keys)."""
+    """Unexpired keys of a database that match a pattern, at most so many. O(keys).
+
+    Of many keys it is a traversal in slices. Nobody writes meanwhile, because KEYS has an intent on
+    everything, so it is as if it happened at one moment; those who read go on.
+    """
     index, pattern, limit = argument
+    if len(shard.dbs[index].table) > shard.slice:
+        raise Lengthy(_matching_in_slices(shard, index, compile_glob(pattern), limit))
     now = shard.tick.ms
     matches = compile_glob(pattern)
     found: list[bytes] = []
@@ -273,6 +282,24 @@ def matching_keys(shard: Shard, argument: tuple[int, bytes, int]) -> list[bytes]
             if len(found) >= limit:
                 break
     return found
+
+
+def _matching_in_slices(shard: Shard, index: int, matches: Callable[[bytes], object], limit: int) -> Slices:
+    step = shard.dbs[index].table.scan
+    # A key may come twice if segments merge, as they do when keys expire.
+    found: dict[bytes, None] = {}
+    place = seen = 0
+    while True:
+        place, keys = step(place)
+        seen += len(keys)
+        for key in keys:
+            if matches(key):
+                found[key] = None
+        if not place or len(found) >= limit:
+            return list(found)[:limit]
+        if seen >= shard.slice:
+            seen = 0
+            yield
 
 
 def cmd_randomkey(context: Context, args: Args) -> Steps:

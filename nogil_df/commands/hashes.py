@@ -25,10 +25,13 @@ from nogil_df.commands.sets import erase_if_empty, optional_count, repeated
 from nogil_df.commands.spec import Row, single
 from nogil_df.shard.field_deadlines import purge
 from nogil_df.shard.hashes import HashValue
+from nogil_df.shard.lengthy import Lengthy, flat_in_chunks, in_chunks
 from nogil_df.shard.memory import BYTES_OVERHEAD
 from nogil_df.wire.values import Rows
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     from nogil_df.commands.session import Session
     from nogil_df.shard.keyspace import Keyspace
 
@@ -237,6 +240,8 @@ def op_hgetall(db: Keyspace, args: Args, h: int) -> list[bytes]:
     if value is None:
         return []
     fields = value.fields
+    if len(fields) > db.shard.slice and value.deadlines is None:
+        raise Lengthy(flat_in_chunks(fields.items(), db.shard.slice), value)
     flat = [b""] * (2 * len(fields))
     flat[0::2] = list(fields)
     flat[1::2] = list(fields.values())
@@ -246,13 +251,20 @@ def op_hgetall(db: Keyspace, args: Args, h: int) -> list[bytes]:
 def op_hkeys(db: Keyspace, args: Args, h: int) -> list[bytes]:
     """All fields. O(fields)."""
     value = read_hash(db, args[1], h)
-    return [] if value is None else list(value.fields)
+    return [] if value is None else _all(db, value, value.fields)
 
 
 def op_hvals(db: Keyspace, args: Args, h: int) -> list[bytes]:
     """All values. O(fields)."""
     value = read_hash(db, args[1], h)
-    return [] if value is None else list(value.fields.values())
+    return [] if value is None else _all(db, value, value.fields.values())
+
+
+def _all(db: Keyspace, value: HashValue, words: Collection[bytes]) -> list[bytes]:
+    """All fields of a hash, or all its values, as a list. O(fields)."""
+    if len(words) > db.shard.slice and value.deadlines is None:
+        raise Lengthy(in_chunks(words, db.shard.slice), value)
+    return list(words)
 
 
 def op_hexists(db: Keyspace, args: Args, h: int) -> int:

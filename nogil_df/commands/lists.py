@@ -11,15 +11,17 @@ Elements leave the shard as they are; nobody changes bytes.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections import deque
+from typing import TYPE_CHECKING, Any, Final
 
 from nogil_df.base import keyspace_events as events
 from nogil_df.base.errors import ReplyError
 from nogil_df.base.numbers import INT64_MAX, parse_int
 from nogil_df.commands.arguments import integer
 from nogil_df.commands.spec import Row, single
+from nogil_df.shard.lengthy import Lengthy, Slices
 from nogil_df.shard.lists import ELEMENT_OVERHEAD, SHORT, ListValue
-from nogil_df.wire.values import NULL_ARRAY, OK
+from nogil_df.wire.values import NULL_ARRAY, OK, Chunks
 
 if TYPE_CHECKING:
     from nogil_df.commands.session import Session
@@ -32,6 +34,10 @@ POP_EVENTS = (b"rpop", b"lpop")
 
 PUSH_EVENTS = (b"rpush", b"lpush")
 """Names of the events of a push, by whether it was on the left."""
+
+
+MOST_SPANS: Final = 256
+"""Slices in which a list is read at most: each has its way from an end of the list."""
 
 
 # What all list commands share.
@@ -334,8 +340,20 @@ def op_lrange(db: Keyspace, payload: tuple[bytes, int, int], h: int) -> list[byt
     value = read(db, key, h)
     if value is None:
         return []
-    start, stop = bounds(start, end, len(value.items))
+    length = len(value.items)
+    start, stop = bounds(start, end, length)
+    if stop - start > db.shard.slice:
+        raise Lengthy(_spans(value, start, stop, max(db.shard.slice, length // MOST_SPANS)), value)
     return value.span(start, stop) if start < stop else []
+
+
+def _spans(value: ListValue, start: int, stop: int, size: int) -> Slices:
+    """`ListValue.span` in slices. O(elements), and for each slice the way to it."""
+    parts: deque[Any] = deque()
+    for at in range(start, stop, size):
+        parts.append(value.span(at, min(at + size, stop)))
+        yield
+    return Chunks(parts)
 
 
 def cmd_lpos(session: Session, args: Args) -> tuple[bytes, bytes, int, int, int]:

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from nogil_df.base.crash import log_crash
 from nogil_df.base.errors import ReplyError
 from nogil_df.commands.spec import BUCKETS, SINGLE, Command
+from nogil_df.shard.lengthy import Lengthy
 from nogil_df.vll.squash import run_one
 
 if TYPE_CHECKING:
@@ -138,6 +139,12 @@ class Lone:
             value = op(dbs[session.db], payload, h)
         except ReplyError as error:
             return self.failed(session, args, error.bare())
+        except Lengthy as lengthy:
+            session.batch = [args]
+            session.position = 0
+            session.commands_run += 1
+            self._dispatcher.go_slowly(session, lengthy)
+            return b""
         except Exception:
             return self.failed(session, args, log_crash(command.full_name, sys.exc_info()))
         took = clock() - started

@@ -19,15 +19,17 @@ from nogil_df.commands.context import Alone, Context, Everywhere, Outside, ask_a
 from nogil_df.commands.spec import KEYS, LOCAL, NOTHING, SINGLE, Command
 from nogil_df.commands.tracking import note_read
 from nogil_df.scripting.runtime import WAITING
+from nogil_df.shard.lengthy import Lengthy
 from nogil_df.vll.engine import call
 from nogil_df.wire.values import OK, Members, Pairs
 
 if TYPE_CHECKING:
-    from collections.abc import Set
+    from collections.abc import Callable, Set
 
     from nogil_df.commands.context import Steps
     from nogil_df.commands.session import Session
     from nogil_df.commands.threadstate import ThreadState
+    from nogil_df.shard.keyspace import Keyspace
     from nogil_df.shard.tracking import Client
     from nogil_df.vll.part import Work
     from nogil_df.vll.transaction import Transaction
@@ -228,7 +230,7 @@ class ScriptCall:
                 if self.locked is not None and h not in self.locked:
                     raise ReplyError("SCRIPT_UNDECLARED")
                 if (h >> 32) % self._count == self._me:
-                    value = command.op(self._dbs[self.session.db], payload, h)
+                    value = _in_one_go(command.op, self._dbs[self.session.db], payload, h)
                 elif self.suspends:
                     value = self.wait_for(command, payload, h)
                 else:
@@ -402,4 +404,12 @@ def _run_at(shard: Any, argument: tuple[Any, int, Any, int]) -> Any:
     op, db, payload, h = argument
     from nogil_df.shard.memory import own
 
-    return op(shard.dbs[db], own(payload), h)
+    return _in_one_go(op, shard.dbs[db], own(payload), h)
+
+
+def _in_one_go(op: Callable[..., Any], db: Keyspace, payload: Any, h: int) -> Any:
+    """What an op returns: a script lets nobody in between, however long it takes."""
+    try:
+        return op(db, payload, h)
+    except Lengthy as lengthy:
+        return lengthy.finish()

@@ -17,6 +17,7 @@ from nogil_df.commands.script_call import MAY_REPLICATE
 from nogil_df.commands.spec import MULTI, SINGLE, Command
 from nogil_df.scripting.runtime import BIG, WAIT_FOR_IT, ScriptFailure, argument
 from nogil_df.scripting.values import ERROR
+from nogil_df.shard.lengthy import Lengthy
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -75,7 +76,10 @@ def _make(state: ThreadState, runtime: Runtime, general: Callable[..., Any]) -> 
                     return WAIT_FOR_IT
                 value = run.elsewhere(command, payload, h)
             else:
-                value = op(dbs[run.session.db], payload, h)
+                try:
+                    value = op(dbs[run.session.db], payload, h)
+                except Lengthy as lengthy:
+                    value = lengthy.finish()
             kind = value.__class__
             if kind is int or (kind is bytes and len(value) <= BIG):
                 return value

@@ -13,8 +13,9 @@ from nogil_df.base.errors import ReplyError
 from nogil_df.base.numbers import INT64_MAX, parse_int
 from nogil_df.commands.member_scan import Request, parse_request, traverse
 from nogil_df.commands.spec import Row, single
+from nogil_df.shard.lengthy import Lengthy, in_chunks
 from nogil_df.shard.memory import BYTES_OVERHEAD
-from nogil_df.shard.sets import SetValue
+from nogil_df.shard.sets import INTSET, SetValue
 from nogil_df.wire.values import Members
 
 if TYPE_CHECKING:
@@ -161,7 +162,11 @@ def erase_if_empty(db: Keyspace, key: bytes, h: int, value: Any) -> None:
 def op_smembers(db: Keyspace, args: Args, h: int) -> list[bytes]:
     """All members. O(members)."""
     value = read_set(db, args[1], h)
-    return [] if value is None else value.ordered()
+    if value is None:
+        return []
+    if len(value.members) > db.shard.slice and value.encoding is not INTSET:
+        raise Lengthy(in_chunks(value.members, db.shard.slice), value)
+    return value.ordered()
 
 
 def op_sismember(db: Keyspace, args: Args, h: int) -> int:

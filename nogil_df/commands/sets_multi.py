@@ -14,6 +14,7 @@ SMOVE of two keys on two shards is two hops: one that looks, one that takes the 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from itertools import islice
 from typing import TYPE_CHECKING, Any, Final
 
 from nogil_df.base import keyspace_events as events
@@ -21,6 +22,7 @@ from nogil_df.base.errors import ReplyError
 from nogil_df.base.numbers import INT64_MAX, parse_int
 from nogil_df.commands.sets import add_members, erase_if_empty, read_set, set_to_change
 from nogil_df.commands.spec import Row, multi
+from nogil_df.shard.lengthy import Lengthy, Slices
 from nogil_df.shard.memory import own
 from nogil_df.shard.sets import SetValue
 
@@ -129,17 +131,17 @@ def move_here(shard: Shard, argument: tuple[Place, Place, bytes]) -> int:
 
 def cmd_sinter(context: Context, args: Args) -> Steps:
     """SINTER key [key ...]: what all sets have in common."""
-    return list((yield from _read(context, INTER, args[1:], last=True)))
+    return (yield from context.answer_slowly((yield from _read(context, INTER, args[1:], last=True))))
 
 
 def cmd_sunion(context: Context, args: Args) -> Steps:
     """SUNION key [key ...]: what is in any of the sets."""
-    return list((yield from _read(context, UNION, args[1:], last=True)))
+    return (yield from context.answer_slowly((yield from _read(context, UNION, args[1:], last=True))))
 
 
 def cmd_sdiff(context: Context, args: Args) -> Steps:
     """SDIFF key [key ...]: what is in the first set and in none of the others."""
-    return list((yield from _read(context, DIFF, args[1:], last=True)))
+    return (yield from context.answer_slowly((yield from _read(context, DIFF, args[1:], last=True))))
 
 
 def cmd_sinterstore(context: Context, args: Args) -> Steps:
@@ -199,6 +201,9 @@ def _read(context: Context, operation: str, keys: Args, *, last: bool = False) -
     parts = yield from context.hop(works, last)
     home = next(shard for shard, group in groups.items() if group[0][0] == 0)
     others = [part for shard, part in parts.items() if shard != home]
+    size = context.proactor.shard.slice
+    if others and not context.nested and max(map(len, parts.values())) > size:
+        return (yield from context.in_slices(SLICED[operation]([parts[home], *others], size)))
     return COMBINERS[operation](parts[home], others)
 
 
@@ -211,9 +216,10 @@ def _store(context: Context, operation: str, target: bytes, keys: Args) -> Steps
         request = operation, destination, groups[to]
         return (yield from context.hop({to: (reduce_and_settle, request)}, last=True))[to]
     members = yield from _read(context, operation, keys)
+    count = len(members)
     arrival = destination, operation, members
     yield from context.hop({to: (settle_copy, arrival)}, last=True)
-    return len(members)
+    return count
 
 
 def sources(db: Keyspace, group: Group) -> list[set[bytes]]:
@@ -229,17 +235,28 @@ def sources(db: Keyspace, group: Group) -> list[set[bytes]]:
     return found
 
 
+def _values(shard: Shard, index: int, group: Group) -> list[Any]:
+    """The values whose members are read in slices. O(keys)."""
+    db = shard.dbs[index]
+    return [value for _, key, h in group if (value := db.peek(key, h)) is not None]
+
+
 def intersect(shard: Shard, argument: tuple[int, Group]) -> set[bytes]:
     """The intersection of sets of one shard, as a new set. O(smallest * keys)."""
     index, group = argument
-    smallest, *others = sorted(sources(shard.dbs[index], group), key=len)
+    smallest, *others = found = sorted(sources(shard.dbs[index], group), key=len)
+    if len(smallest) > shard.slice:
+        raise Lengthy(intersect_in_slices(found, shard.slice), *_values(shard, index, group))
     return smallest.intersection(*others)
 
 
 def unite(shard: Shard, argument: tuple[int, Group]) -> set[bytes]:
     """The union of sets of one shard, as a new set. O(members of all)."""
     index, group = argument
-    return set().union(*sources(shard.dbs[index], group))
+    found = sources(shard.dbs[index], group)
+    if sum(map(len, found)) > shard.slice:
+        raise Lengthy(unite_in_slices(found, shard.slice), *_values(shard, index, group))
+    return set().union(*found)
 
 
 def subtract(shard: Shard, argument: tuple[int, Group]) -> set[bytes]:
@@ -249,6 +266,9 @@ def subtract(shard: Shard, argument: tuple[int, Group]) -> set[bytes]:
     """
     index, group = argument
     found = sources(shard.dbs[index], group)
+    if sum(map(len, found)) > shard.slice:
+        in_slices = subtract_in_slices if group[0][0] == 0 else unite_in_slices
+        raise Lengthy(in_slices(found, shard.slice), *_values(shard, index, group))
     if group[0][0] != 0:
         return set().union(*found)
     return found[0].difference(*found[1:])
@@ -274,15 +294,40 @@ COMBINERS: Final[dict[str, Callable[[set[bytes], list[set[bytes]]], set[bytes]]]
 def reduce_and_settle(shard: Shard, argument: tuple[str, Place, Group]) -> int:
     """A STORE command whose keys are all on this shard; the size of the result."""
     operation, target, group = argument
-    members = REDUCERS[operation](shard, (target[0], group))
+    try:
+        members = REDUCERS[operation](shard, (target[0], group))
+    except Lengthy as lengthy:
+        steps = _then_settle(shard, target, operation, lengthy.steps)
+        raise Lengthy(steps, *lengthy.pinned) from None
     settle(shard, target, operation, members)
+    return len(members)
+
+
+def _then_settle(shard: Shard, target: Place, operation: str, reducing: Slices) -> Slices:
+    """Reduce, and store what comes out of it, in slices; the size of the result."""
+    members = yield from reducing
+    if len(members) <= shard.slice:
+        settle(shard, target, operation, members)
+        return len(members)
+    _put(shard, target, operation, (yield from SetValue.of_many(members, shard.limits, shard.slice)))
     return len(members)
 
 
 def settle_copy(shard: Shard, argument: tuple[Place, str, set[bytes]]) -> None:
     """Store a result that comes from elsewhere. O(members)."""
     target, operation, members = argument
+    if len(members) > shard.slice:
+        raise Lengthy(_then_settle(shard, target, operation, _copied(members, shard.slice)))
     settle(shard, target, operation, {b"%b" % member for member in members})
+
+
+def _copied(members: set[bytes], size: int) -> Slices:
+    """A copy of a set made by this thread; the set is empty then."""
+    copied: set[bytes] = set()
+    while members:
+        copied.update([b"%b" % members.pop() for _ in range(min(size, len(members)))])
+        yield
+    return copied
 
 
 def settle(shard: Shard, target: Place, operation: str, members: set[bytes]) -> None:
@@ -290,10 +335,63 @@ def settle(shard: Shard, target: Place, operation: str, members: set[bytes]) -> 
     index, key, h = target
     db = shard.dbs[index]
     if members:
-        db.put(own(key), h, SetValue.of(members, shard.limits))
-        db.changed(key, events.SET, b"%bstore" % operation.encode())
+        _put(shard, target, operation, SetValue.of(members, shard.limits))
     elif db.drop(key, h):
         db.changed(key, events.GENERIC, b"del")
+
+
+def _put(shard: Shard, target: Place, operation: str, value: SetValue) -> None:
+    index, key, h = target
+    db = shard.dbs[index]
+    db.put(own(key), h, value)
+    db.changed(key, events.SET, b"%bstore" % operation.encode())
+
+
+# The same in slices; each takes the sets as they are and gives a new one.
+
+
+def intersect_in_slices(found: list[set[bytes]], size: int) -> Slices:
+    """What all have in common."""
+    smallest, *others = sorted(found, key=len)
+    members = iter(smallest)
+    common: set[bytes] = set()
+    while chunk := set(islice(members, size)):
+        common |= chunk.intersection(*others)
+        yield
+    return common
+
+
+def unite_in_slices(found: list[set[bytes]], size: int) -> Slices:
+    """What is in any of them."""
+    united: set[bytes] = set()
+    for one in found:
+        yield from _add(united, one, size)
+    return united
+
+
+def subtract_in_slices(found: list[set[bytes]], size: int) -> Slices:
+    """What is in the first and in no other."""
+    first, *others = found
+    members = iter(first)
+    left: set[bytes] = set()
+    while chunk := set(islice(members, size)):
+        left |= {member for member in chunk if not any(member in other for other in others)}
+        yield
+    return left
+
+
+def _add(united: set[bytes], more: set[bytes], size: int) -> Slices:
+    members = iter(more)
+    while chunk := list(islice(members, size)):
+        united.update(chunk)
+        yield
+
+
+SLICED: Final[dict[str, Callable[[list[set[bytes]], int], Slices]]] = {
+    INTER: intersect_in_slices,
+    UNION: unite_in_slices,
+    DIFF: subtract_in_slices,
+}
 
 
 def _algebra(name: str, run: object, summary: str, complexity: str) -> Row:

@@ -5,13 +5,15 @@ Up to four hops: the elements, the weights (BY), what is wanted of those that ar
     ahead: with such a pattern the whole command is a global transaction, shared unless it stores. Without
     one it locks the keys that it names.
 
-The sort itself runs on the coordinator: O(N log N) in C, on keys computed once.
+The sort itself runs on the coordinator: O(N log N) in C, on keys computed once. Very many elements are read,
+looked up, sorted and stored in slices (`nogil_df.shard.lengthy`), with the keys held.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from itertools import islice
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
@@ -24,6 +26,7 @@ from nogil_df.commands.context import Context, Steps
 from nogil_df.commands.hashes import read_hash
 from nogil_df.commands.spec import KEYS, Row, multi
 from nogil_df.shard.hashes import HashValue
+from nogil_df.shard.lengthy import Lengthy, Slices, sort_in_slices
 from nogil_df.shard.lists import ListValue
 from nogil_df.shard.memory import own
 from nogil_df.shard.sets import SetValue
@@ -32,6 +35,7 @@ from nogil_df.vll.part import GLOBAL_EXCLUSIVE, GLOBAL_SHARED, NOT_GLOBAL
 
 if TYPE_CHECKING:
     from nogil_df.shard.keyspace import Keyspace
+    from nogil_df.shard.shard import Shard
     from nogil_df.vll.transaction import Transaction
 
 Args = list[bytes]
@@ -175,10 +179,17 @@ def cmd_sort(context: Context, args: Args) -> Steps:
     found = yield from _sorted(context, args[1], request)
     if request.target is None:
         yield from context.conclude()
-        return found
-    stored = [b"" if element is None else element for element in found]
-    yield from context.at(request.target, op_store, (request.target, stored), last=True)
-    return len(stored)
+        return (yield from context.answer_slowly(found))
+    count = len(found)
+    yield from _store(context, request.target, found)
+    return count
+
+
+def _store(context: Context, target: bytes, found: list[bytes | None]) -> Steps:
+    """The last hop. The shard makes its own copies, which it does in slices if they are many."""
+    h = context.proactor.shard.hash_key(target)
+    shard = context.shard_of(h)
+    return (yield from context.hop({shard: (store_at, (context.db, target, h, found))}, last=True))
 
 
 def cmd_sort_ro(context: Context, args: Args) -> Steps:
@@ -187,7 +198,7 @@ def cmd_sort_ro(context: Context, args: Args) -> Steps:
     _check_rights(context, args, request)
     found = yield from _sorted(context, args[1], request)
     yield from context.conclude()
-    return found
+    return (yield from context.answer_slowly(found))
 
 
 def _check_rights(context: Context, args: Args, request: Request) -> None:
@@ -209,6 +220,8 @@ def _sorted(context: Context, key: bytes, request: Request) -> Steps:
     # A set has no order that stores or scripts could rely on: there it is always sorted.
     must_sort = request.target is not None or context.nested
     elements, has_order = yield from context.at(key, op_elements, (key, request.descending))
+    if len(elements) > context.proactor.shard.slice and not context.nested:
+        return (yield from _sorted_in_slices(context, elements, request, has_order or not must_sort))
     if request.unsorted and not has_order and must_sort:
         elements = sorted(elements)
     elif not request.unsorted:
@@ -217,6 +230,64 @@ def _sorted(context: Context, key: bytes, request: Request) -> Steps:
     if not request.patterns:
         return elements
     return (yield from _look_up(context, elements, request.patterns))
+
+
+def _sorted_in_slices(context: Context, elements: list[bytes], request: Request, has_order: bool) -> Steps:
+    """`_sorted` of very many elements; their shard was `Lengthy` over them, so that the keys are held."""
+    size = context.proactor.shard.slice
+    ranks_of: Callable[[int, int], list[Any]] | None = None
+    if request.unsorted:
+        if not has_order:
+            ranks_of = _ranks(elements, None, replace(request, alpha=True))
+    else:
+        weights: list[bytes | None] | None = None
+        if request.by is not None:
+            weights = yield from _look_up_in_slices(context, elements, [request.by])
+        ranks_of = _ranks(elements, weights, request)
+    if ranks_of is not None:
+        descending = request.descending and not request.unsorted
+        steps = sort_in_slices(len(elements), ranks_of, size, descending=descending)
+        elements = yield from context.in_slices(steps)
+    elements = _within_limit(elements, request)
+    if not request.patterns:
+        return elements
+    return (yield from _look_up_in_slices(context, elements, request.patterns))
+
+
+def _ranks(
+    elements: list[bytes], weights: list[bytes | None] | None, request: Request
+) -> Callable[[int, int], list[Any]]:
+    """What tells the ranks of elements from one position up to another one: what they are sorted by, and
+    the element, which tells apart what is equal."""
+
+    def ranks(start: int, stop: int) -> list[Any]:
+        part = elements[start:stop]
+        if weights is None:
+            return list(zip(part)) if request.alpha else list(zip(_numbers(part), part, strict=True))
+        return _weighted(part, weights[start:stop], request)
+
+    return ranks
+
+
+def _look_up_in_slices(context: Context, elements: list[bytes], patterns: list[bytes]) -> Steps:
+    """`_look_up` of very many elements, some in each hop."""
+    found: list[bytes | None] = []
+    size = context.proactor.shard.slice
+    for at in range(0, len(elements), size):
+        found += yield from _look_up(context, elements[at : at + size], patterns)
+        yield from context.pause()
+    return found
+
+
+def _weighted(elements: list[bytes], weights: Sequence[bytes | None], request: Request) -> list[Any]:
+    """What elements with weights of their own are sorted by."""
+    # Equal weights are told apart by the elements, so that the order is always the same.
+    if request.alpha:
+        return [
+            (weight is not None, weight or b"", element)
+            for weight, element in zip(weights, elements, strict=True)
+        ]
+    return list(zip(map(_number, weights), elements, strict=True))
 
 
 def _within_limit(elements: list[bytes], request: Request) -> list[bytes]:
@@ -230,14 +301,7 @@ def _in_order(context: Context, elements: list[bytes], request: Request) -> Step
     if request.by is None:
         return _in_own_order(elements, request)
     weights: Sequence[bytes | None] = yield from _look_up(context, elements, [request.by])
-    # Equal weights are told apart by the elements, so that the order is always the same.
-    if request.alpha:
-        ranks: list[Any] = [
-            (weight is not None, weight or b"", element)
-            for weight, element in zip(weights, elements, strict=True)
-        ]
-    else:
-        ranks = list(zip(map(_number, weights), elements, strict=True))
+    ranks = _weighted(elements, weights, request)
     order = sorted(range(len(elements)), key=ranks.__getitem__, reverse=request.descending)
     return list(map(elements.__getitem__, order))
 
@@ -323,6 +387,8 @@ def op_elements(db: Keyspace, payload: tuple[bytes, bool], h: int) -> tuple[list
     if value is None:
         return [], True
     kind = value.__class__
+    if kind in (ListValue, SetValue, SortedSetValue) and len(value) > db.shard.slice:
+        raise Lengthy(_elements_in_slices(value, descending, db.shard.slice), value)
     if kind is ListValue:
         return list(value.items), True
     if kind is SetValue:
@@ -331,6 +397,23 @@ def op_elements(db: Keyspace, payload: tuple[bytes, bool], h: int) -> tuple[list
         members = value.order.span(0, len(value))
         return list(members)[:: -1 if descending else 1], True
     raise ReplyError("WRONGTYPE")
+
+
+def _elements_in_slices(value: Any, descending: bool, size: int) -> Slices:
+    found: list[bytes] = []
+    if value.__class__ is SetValue:
+        members = iter(value.members)
+        while chunk := list(islice(members, size)):
+            found += chunk
+            yield
+        return found, False
+    read = value.span if value.__class__ is ListValue else value.order.span
+    for at in range(0, len(value), size):
+        found += read(at, min(at + size, len(value)))
+        yield
+    if descending and value.__class__ is SortedSetValue:
+        found.reverse()
+    return found, True
 
 
 def op_look_up(db: Keyspace, payload: tuple[bytes, bytes], h: int) -> bytes | None:
@@ -352,18 +435,39 @@ def op_look_up(db: Keyspace, payload: tuple[bytes, bytes], h: int) -> bytes | No
     return None
 
 
-def op_store(db: Keyspace, payload: tuple[bytes, list[bytes]], h: int) -> None:
+def store_at(shard: Shard, argument: tuple[int, bytes, int, list[bytes | None]]) -> None:
     """Put the result in the place of whatever the target holds. O(elements)."""
-    target, elements = payload
+    index, target, h, elements = argument
+    if len(elements) > shard.slice:
+        raise Lengthy(_store_in_slices(shard, argument))
+    _settle(shard.dbs[index], target, h, _list_of(elements))
+
+
+def _store_in_slices(shard: Shard, argument: tuple[int, bytes, int, list[bytes | None]]) -> Slices:
+    index, target, h, elements = argument
+    value = ListValue([])
+    for at in range(0, len(elements), shard.slice):
+        value.push([own(element or b"") for element in elements[at : at + shard.slice]], False)
+        yield
+    _settle(shard.dbs[index], target, h, value)
+
+
+def _list_of(elements: list[bytes | None]) -> ListValue:
+    value = ListValue([])
+    if elements:
+        value.push([own(element or b"") for element in elements], False)
+    return value
+
+
+def _settle(db: Keyspace, target: bytes, h: int, value: ListValue) -> None:
     existed = db.drop(target, h)
-    if not elements:
+    count = len(value)
+    if not count:
         if existed:
             db.changed(target, events.GENERIC, b"del")
         return
-    value = ListValue([])
-    value.push([own(element) for element in elements], False)
     db.put(own(target), h, value)
-    db.shard.dirty += len(elements) - 1
+    db.shard.dirty += count - 1
     db.changed(target, events.LIST, b"sortstore")
 
 

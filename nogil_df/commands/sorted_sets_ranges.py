@@ -6,6 +6,7 @@ so that reading, counting and removing are the same whichever way it was named.
 
 from __future__ import annotations
 
+from collections import deque
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from nogil_df.base import keyspace_events as events
@@ -14,9 +15,10 @@ from nogil_df.base.numbers import parse_bound
 from nogil_df.commands.arguments import integer
 from nogil_df.commands.sorted_sets import read_sorted_set, row, sorted_set_to_change
 from nogil_df.commands.spec import Row, multi
+from nogil_df.shard.lengthy import Lengthy, Slices
 from nogil_df.shard.memory import own
 from nogil_df.shard.sorted_sets import MemberBounds, ScoreBounds, SortedSetValue, own_scores
-from nogil_df.wire.values import Rows
+from nogil_df.wire.values import Chunks, Rows
 
 if TYPE_CHECKING:
     from nogil_df.commands.context import Context, Steps
@@ -170,13 +172,19 @@ def bounded(value: SortedSetValue, by: str, bounds: Any) -> tuple[int, int]:
     return value.by_score(bounds) if by is SCORE else value.by_member(bounds)
 
 
-def read_range(value: SortedSetValue, wanted: Range) -> Any:
-    """The members, or `Rows` of members and scores. O(log n + members)."""
-    if wanted.by is SCORE and 0 <= wanted.offset <= MOST_PASSED:
-        limit = wanted.limit if wanted.limit >= 0 else len(value)
-        members, scores = value.between(wanted.bounds, wanted.offset, limit, reverse=wanted.reverse)
-        return Rows(list(zip(members, scores, strict=True))) if wanted.with_scores else members
-    start, stop = ranks(value, wanted)
+def _in_slices(value: SortedSetValue, start: int, stop: int, wanted: Range, size: int) -> Slices:
+    """`read_range` of the ranks from ``start`` up to ``stop``, so many at a time."""
+    parts: deque[Any] = deque()
+    for done in range(0, stop - start, size):
+        low, high = start + done, min(start + done + size, stop)
+        if wanted.reverse:
+            low, high = max(stop - done - size, start), stop - done
+        parts.append(_rows(value, low, high, wanted))
+        yield
+    return Chunks(parts)
+
+
+def _rows(value: SortedSetValue, start: int, stop: int, wanted: Range) -> Any:
     members = value.order.span(start, stop)
     if wanted.reverse:
         members.reverse()
@@ -188,11 +196,24 @@ def read_range(value: SortedSetValue, wanted: Range) -> Any:
     return Rows(list(zip(members, scores, strict=True)))
 
 
+def read_range(value: SortedSetValue, wanted: Range) -> Any:
+    """The members, or `Rows` of members and scores. O(log n + members)."""
+    if wanted.by is SCORE and 0 <= wanted.offset <= MOST_PASSED:
+        limit = wanted.limit if wanted.limit >= 0 else len(value)
+        members, scores = value.between(wanted.bounds, wanted.offset, limit, reverse=wanted.reverse)
+        return Rows(list(zip(members, scores, strict=True))) if wanted.with_scores else members
+    return _rows(value, *ranks(value, wanted), wanted)
+
+
 def op_range(db: Keyspace, wanted: Range, h: int) -> Any:
     """What ZRANGE and its older names answer. O(log n + members)."""
     value = db.table.get(wanted.key, h)
     if value.__class__ is SortedSetValue:
         db.shard.hits += 1
+        if len(value) > db.shard.slice:
+            start, stop = ranks(value, wanted)
+            if stop - start > db.shard.slice:
+                raise Lengthy(_in_slices(value, start, stop, wanted, db.shard.slice), value)
         return read_range(value, wanted)
     read_sorted_set(db, wanted.key, h)
     return []

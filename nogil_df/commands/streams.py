@@ -9,6 +9,7 @@ as they came, and an entry of one field that has the name of the one before is a
 
 from __future__ import annotations
 
+from collections import deque
 from typing import TYPE_CHECKING, Any, Final
 
 from nogil_df.base import keyspace_events as events
@@ -17,11 +18,12 @@ from nogil_df.base.numbers import parse_int
 from nogil_df.commands.arguments import integer
 from nogil_df.commands.spec import Row, single
 from nogil_df.commands.streams_ids import id_of, parse_end, parse_id, parse_new_id, parse_start, show, written
+from nogil_df.shard.lengthy import Lengthy, Slices
 from nogil_df.shard.streams import LAST_ID, SEQUENCE, Entry, StreamValue
-from nogil_df.wire.values import NULL_ARRAY, OK
+from nogil_df.wire.values import NULL_ARRAY, OK, Chunks
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
     from nogil_df.commands.session import Session
     from nogil_df.shard.keyspace import Keyspace
@@ -414,7 +416,51 @@ def op_xrange(db: Keyspace, payload: tuple[bytes, int, int, int], h: int) -> Any
     value = read(db, key, h)
     if value is None:
         return []
-    return shown(value.span(start, end, max(count, 0))) if count else NULL_ARRAY
+    return _entries(db, value, value.span, (start, end, count), 1) if count else NULL_ARRAY
+
+
+def _entries(
+    db: Keyspace,
+    value: StreamValue,
+    span: Callable[..., list[Entry]],
+    bounds: tuple[int, int, int],
+    step: int,
+) -> Any:
+    """Entries from one id to the other, as replies have them. O(log n + found).
+
+    Args:
+        span: what finds them: ``span(first, last, most)``.
+        bounds: first, last, most; negative for all.
+        step: 1 or -1: which way the ids go.
+
+    Raises:
+        Lengthy: they are very many.
+    """
+    first, last, count = bounds
+    # An entry is a list of its own, and takes about as long as eight plain elements.
+    size = max(db.shard.slice // 8, 1)
+    if len(value) <= size or 0 < count <= size:
+        return shown(span(first, last, max(count, 0)))
+    found = span(first, last, size)
+    if len(found) < size:
+        return shown(found)
+    left = (count if count > 0 else len(value)) - size
+    raise Lengthy(_entries_in_slices(span, found, last, left, step), value)
+
+
+def _entries_in_slices(
+    span: Callable[..., list[Entry]], found: list[Entry], last: int, left: int, step: int
+) -> Slices:
+    """``found``, and up to ``left`` entries that follow, as many in each slice."""
+    parts: deque[Any] = deque()
+    size = len(found)
+    while found:
+        parts.append(shown(found))
+        yield
+        following = found[-1][0] + step
+        found = span(following, last, min(size, left)) if left > 0 else []
+        left -= len(found)
+    return Chunks(parts)
 
 
 def op_xrevrange(db: Keyspace, payload: tuple[bytes, int, int, int], h: int) -> Any:
@@ -423,7 +469,7 @@ def op_xrevrange(db: Keyspace, payload: tuple[bytes, int, int, int], h: int) -> 
     value = read(db, key, h)
     if value is None:
         return []
-    return shown(value.span_back(end, start, max(count, 0))) if count else NULL_ARRAY
+    return _entries(db, value, value.span_back, (end, start, count), -1) if count else NULL_ARRAY
 
 
 # Removing.

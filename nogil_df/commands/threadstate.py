@@ -224,6 +224,7 @@ class ThreadState:
                 saver.saver_of(self).follow()
         self.proactor.shard.set_notify_mask(config.notify_keyspace_events)
         self.proactor.shard.limits.follow(config)
+        self.proactor.shard.slice = config.slice_elements
         self.memory.follow()
 
     def set_users(self, users: Users) -> None:

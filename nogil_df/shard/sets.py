@@ -16,6 +16,7 @@ asks for a random member or for a traversal, and lives as long as the set.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from itertools import islice
 from random import Random
 from sys import getsizeof
 from typing import TYPE_CHECKING, Final
@@ -26,6 +27,7 @@ from nogil_df.shard.member_index import BYTES_PER_MEMBER, MemberIndex
 from nogil_df.shard.memory import BYTES_OVERHEAD, ROUNDING
 
 if TYPE_CHECKING:
+    from nogil_df.shard.lengthy import Slices
     from nogil_df.shard.limits import EncodingLimits
 
 INTSET: Final = b"intset"
@@ -83,6 +85,19 @@ class SetValue:
         """A value that takes a set over as its own; its encoding as if they had been added. O(members)."""
         value = cls(members, _natural_encoding(members, limits))
         value.memory += BYTES_OVERHEAD * len(members) + sum(map(len, members))
+        value._measure(limits)
+        return value
+
+    @classmethod
+    def of_many(cls, members: set[bytes], limits: EncodingLimits, size: int) -> Slices:
+        """`of` for very many members, in slices of ``size``. O(members)."""
+        if len(members) <= max(limits.set_max_intset_entries, limits.set_max_listpack_entries):
+            return cls.of(members, limits)
+        value = cls(members, HASHTABLE)
+        following = iter(members)
+        while chunk := list(islice(following, size)):
+            value.memory += BYTES_OVERHEAD * len(chunk) + sum(map(len, chunk))
+            yield
         value._measure(limits)
         return value
 

@@ -22,6 +22,8 @@ from nogil_df.shard.tracking import KeyTracking
 EXPIRE_FIELDS = 200
 """Fields of hashes that one step of active expiry takes out of a database at most: about 0.3 ms."""
 
+SLICE = 4096
+"""Elements of a slice unless the configuration says otherwise: 0.2 to 1 ms."""
 
 BIG_VALUE = 1 << 20
 """Bytes from which a deleted collection is freed in slices: freeing 1 MB of it takes about 0.2 ms."""
@@ -44,6 +46,8 @@ class Shard(ShardState):
         dirty: writes since start; hits, misses, expired, expired_fields: counters as INFO shows them.
         garbage: tables taken out of service by a flush, and big values, freed in slices. They have a length
             and `free_step(budget)`.
+        pinned: values that work in slices reads (`nogil_df.shard.lengthy`): not freed until that is over.
+        slice: elements that such work goes through before others have their turn.
         discarded: records that were in such tables, and members of such values, since start.
         stopwatch: nanoseconds, to time work with; the simulation puts its own clock's here.
         random: source of choices that concern this shard (RANDOMKEY, eviction).
@@ -64,6 +68,8 @@ class Shard(ShardState):
         "frequencies",
         "look_at",
         "garbage",
+        "pinned",
+        "slice",
         "discarded",
         "expire_enabled",
         "_age_activity",
@@ -87,6 +93,8 @@ class Shard(ShardState):
         self.stopwatch: Callable[[], int] = perf_counter_ns
         self.tracking = KeyTracking(self)
         self.garbage: deque[Any] = deque()
+        self.pinned: list[Any] = []
+        self.slice = SLICE
         self.discarded = 0
         self.frequencies: Frequencies | None = None
         self.evictor = Evictor(self)
@@ -147,6 +155,10 @@ class Shard(ShardState):
         """
         garbage = self.garbage
         while garbage and budget > 0:
+            if self.pinned and any(garbage[0] is value for value in self.pinned):
+                garbage.rotate(-1)
+                budget -= 1
+                continue
             budget -= garbage[0].free_step(budget)
             if not len(garbage[0]):
                 garbage.popleft()

@@ -42,10 +42,12 @@ from typing import TYPE_CHECKING, Any
 
 from nogil_df.base.crash import log_crash
 from nogil_df.base.errors import ReplyError
+from nogil_df.shard.lengthy import Lengthy
 from nogil_df.vll.blocking import Blocking
 from nogil_df.vll.handlers import begins_work
 from nogil_df.vll.locks import IntentLocks
 from nogil_df.vll.part import GLOBAL_EXCLUSIVE, NOT_GLOBAL, Part, Work, conflict
+from nogil_df.vll.slices import IN_SLICES, begin
 from nogil_df.vll.txqueue import TxQueue
 
 if TYPE_CHECKING:
@@ -124,10 +126,16 @@ class Engine:
         return WAITING
 
     def run(self, part: Part, work: Work, last: bool) -> Any:
-        """Run one hop of a granted part. Returns the result, a ReplyError among others."""
+        """Run one hop of a granted part. Returns the result, a ReplyError among others.
+
+        If it is a `Lengthy`, the work has only begun: the answer is posted when it is done.
+        """
         assert part.granted
         shard = self.proactor.shard
         result = call(work, shard)
+        if result.__class__ is Lengthy:
+            begin(self, part, result, last)
+            return result
         if shard.ready:
             # Waiters are served when the transaction concludes, not between its hops.
             part.hold(shard.ready)
@@ -141,16 +149,28 @@ class Engine:
             self.proactor.observe_tx_id(part.tx_id)
         if self.is_free(part):
             shard = self.proactor.shard
-            self._answer(part, call(work, shard))
+            result = call(work, shard)
+            if result.__class__ is Lengthy:
+                self.begin_free(part, result, True)
+                return True
+            self._answer(part, result)
             if shard.ready:
                 self.blocking.serve(shard.ready)
             return True
         state = self.schedule(part)
         if state == GRANTED:
-            self._answer(part, self.run(part, work, True))
+            result = self.run(part, work, True)
+            if result.__class__ is not Lengthy:
+                self._answer(part, result)
         elif state == WAITING:
             part.work = work
         return state != REFUSED
+
+    def begin_free(self, part: Part, lengthy: Lengthy, last: bool) -> None:
+        """Begin work in slices that was found out about at once, without intents: it takes them now."""
+        state = self.schedule(part)
+        assert state == GRANTED, "it ran just now, so nothing stands in its way"
+        begin(self, part, lengthy, last)
 
     def conclude(self, part: Part) -> None:
         """Take a part that ran its hops, or was cancelled, out; grant whoever is the head now."""
@@ -193,6 +213,9 @@ class Engine:
         """Run the only hop of a part that had to wait for its grant."""
         shard = self.proactor.shard
         result = call(work, shard)
+        if result.__class__ is Lengthy:
+            begin(self, part, result, True)
+            return
         self._leave(part)
         self._answer(part, result)
         if part.ready:
@@ -223,7 +246,12 @@ class Engine:
             return True
         outboxes = self.proactor.outboxes
         for other in self.queue.parts:
-            if other.granted and other.tx_id > part.tx_id and conflict(part, other):
+            if (
+                other.granted
+                and other.tx_id > part.tx_id
+                and other.work is not IN_SLICES
+                and conflict(part, other)
+            ):
                 outboxes[other.origin].append((ask_to_give_way, other.token, other.tx_id))
         return False
 
@@ -284,13 +312,15 @@ def call(work: Work, shard: Any) -> Any:
     """Run a hop's function on the shard; an exception becomes a value that can cross threads.
 
     Returns:
-        The function's result, or the ReplyError it raised; a crash is logged with its traceback and becomes
-        a ReplyError too, so that neither connection nor server goes down with a bug in one command.
+        The function's result, or the ReplyError or Lengthy it raised; a crash is logged with its traceback
+        and becomes a ReplyError too, so that neither connection nor server goes down with a bug in a command.
     """
     try:
         return work[0](shard, work[1])
     except ReplyError as error:
         return error.bare()
+    except Lengthy as lengthy:
+        return lengthy.bare()
     except Exception:
         return log_crash(work[0].__qualname__, sys.exc_info())
 

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from nogil_df.base.crash import log_crash
 from nogil_df.base.errors import ReplyError
+from nogil_df.shard.lengthy import Lengthy
 from nogil_df.shard.memory import own
 from nogil_df.vll.engine import call, deliver
 from nogil_df.vll.handlers import begins_work
@@ -64,12 +65,43 @@ def _run_items(shard: Shard, argument: tuple[int, int, list[Item]], ready: Any) 
             append(op(db, payload, h))
         except ReplyError as error:
             append(error.bare())
+        except Lengthy as lengthy:
+            # Those that follow must come after it, and before them nobody else.
+            append(lengthy.finish())
         except Exception:
             append(log_crash(op.__qualname__, sys.exc_info()))
         if ready:
             shard.blocking.serve_between()
     append(shard.stopwatch() - started)
     return results
+
+
+def run_item(shard: Shard, argument: tuple[int, int, Item]) -> list[Any]:
+    """A hop's work: one item, which may take long; arguments and result as of `run_items`.
+
+    Raises:
+        Lengthy: it does.
+    """
+    origin, index, (op, payload, h, is_write) = argument
+    started = shard.stopwatch()
+    try:
+        if is_write and origin != shard.index:
+            payload = [b"%b" % arg for arg in payload] if payload.__class__ is list else own(payload)
+        result = op(shard.dbs[index], payload, h)
+    except ReplyError as error:
+        result = error.bare()
+    except Lengthy as lengthy:
+        lengthy.timed = True
+        raise
+    except Exception:
+        result = log_crash(op.__qualname__, sys.exc_info())
+    return [result, shard.stopwatch() - started]
+
+
+def begin_single(proactor: Proactor, origin: int, token: Any, h: int, lengthy: Lengthy) -> None:
+    """Begin the work of a lone command that reads a key of this thread's, and takes long."""
+    lengthy.timed = True
+    proactor.engine.begin_free(Part(origin, token, {h}, _NO_KEYS), lengthy.bare(), True)
 
 
 def fingerprints(items: list[Item]) -> tuple[Set[int], Set[int]]:
@@ -114,7 +146,7 @@ def run_one(proactor: Proactor, message: Message) -> None:
     engine = proactor.engine
     if engine.locks.table and engine.locks.conflicts(h, is_write):
         part = Part(origin, token, _NO_KEYS if is_write else {h}, {h} if is_write else _NO_KEYS)
-        engine.schedule_run(part, (run_items, (origin, db, [(op, payload, h, is_write)])))
+        engine.schedule_run(part, (run_item, (origin, db, (op, payload, h, is_write))))
         return
     shard = proactor.shard
     started = shard.stopwatch()
@@ -124,6 +156,9 @@ def run_one(proactor: Proactor, message: Message) -> None:
         result = op(shard.dbs[db], payload, h)
     except ReplyError as error:
         result = error.bare()
+    except Lengthy as lengthy:
+        begin_single(proactor, origin, token, h, lengthy)
+        return
     except Exception:
         result = log_crash(op.__qualname__, sys.exc_info())
     if shard.ready:

@@ -24,9 +24,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
+from nogil_df.shard.lengthy import Lengthy
 from nogil_df.vll.engine import GRANTED, REFUSED, call, deliver
 from nogil_df.vll.handlers import SHARD_SIDE, shard_side
 from nogil_df.vll.part import Part, Work
+from nogil_df.vll.slices import in_one_go
 
 if TYPE_CHECKING:
     from collections.abc import Set
@@ -42,6 +44,13 @@ class HopOwner(Protocol):
 
     def on_hop(self, results: dict[int, Any]) -> None:
         """``results``: what each shard's work returned."""
+
+
+class NamingOwner(HopOwner, Protocol):
+    """Who owns a transaction that was `run_inline`."""
+
+    def name_keys(self, tx: Transaction) -> None:
+        """Name its keys after all: `Transaction.lock_keys`."""
 
 
 class UrgentOwner(HopOwner, Protocol):
@@ -136,7 +145,7 @@ class Transaction:
         never end otherwise); everything else waits for the next turn. Nothing that we hold can be touched by
         that: others who want it queue. Only for a transaction that is inline or has its grants already.
         """
-        results = self.hop(works, False)
+        results = self.hop({shard: (in_one_go, work) for shard, work in works.items()}, False)
         if results is not None:
             return results
         self.hold_ready()
@@ -172,7 +181,12 @@ class Transaction:
             shard = self.proactor.shard
             if last:
                 self.state = DONE
-            return {index: call(work, shard) for index, work in works.items()}
+            results = {index: call(work, shard) for index, work in works.items()}
+            for result in results.values():
+                if result.__class__ is Lengthy:
+                    self._begin_slices(works, result, last)
+                    return None
+            return results
         self.works = works
         self.last = last
         self.results = {}
@@ -181,6 +195,20 @@ class Transaction:
         if state == TAKEN_OVER:
             return self._begin_urgent()
         return self._run_everywhere()
+
+    def _begin_slices(self, works: dict[int, Work], lengthy: Lengthy, last: bool) -> None:
+        """The hop of an inline transaction takes long: it takes intents after all, and others go on."""
+        me = self.proactor.index
+        if me not in self.parts:
+            cast("NamingOwner", self.owner).name_keys(self)
+        part = self.parts[me]
+        self.works = works
+        self.last = last
+        self.results = {}
+        self.waiting = 1
+        self.state = RUNNING
+        self.proactor.engine.begin_free(part, lengthy, last)
+        self.tx_id = part.tx_id
 
     def hold_ready(self) -> None:
         """What a script changed on our shard by plain calls waits for the end of the transaction, too."""
@@ -277,7 +305,9 @@ class Transaction:
     def _run_local(self) -> dict[int, Any] | None:
         me = self.proactor.index
         work = self.works.get(me, NO_WORK)
-        return self._collect(me, self.proactor.engine.run(self.parts[me], work, self.last))
+        result = self.proactor.engine.run(self.parts[me], work, self.last)
+        # The answer of work that takes long comes as a message, as that of another shard.
+        return None if result.__class__ is Lengthy else self._collect(me, result)
 
     def _collect(self, shard: int, result: Any) -> dict[int, Any] | None:
         if shard in self.works:
@@ -425,6 +455,8 @@ def _schedule_run(proactor: Proactor, message: Message) -> None:
 def _run(proactor: Proactor, message: Message) -> None:
     _, part, work, last = message
     result = proactor.engine.run(part, work, last)
+    if result.__class__ is Lengthy:
+        return
     proactor.outboxes[part.origin].append((deliver, part.token, proactor.index, result))
 
 

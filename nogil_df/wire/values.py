@@ -10,8 +10,9 @@ count, a class is not.
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Sequence
-from typing import Final
+from typing import Any, Final
 
 
 class Constant(type):
@@ -131,3 +132,26 @@ class Raw:
 
     def __init__(self, data: bytes) -> None:
         self.data = data
+
+
+class Chunks:
+    """A long list, or `Rows`, in parts of a bounded size; who consumes it part by part frees it so, too.
+
+    Attributes:
+        parts: what it consists of, each of the type that the whole would have.
+    """
+
+    __slots__ = ("parts",)
+
+    def __init__(self, parts: deque[Any]) -> None:
+        self.parts = parts
+
+    def __len__(self) -> int:
+        """Elements of all parts. O(parts)."""
+        return sum(len(part.items) if part.__class__ is Rows else len(part) for part in self.parts)
+
+    def whole(self) -> Any:
+        """All parts as one; an empty list if there is none. O(elements)."""
+        if self.parts and self.parts[0].__class__ is Rows:
+            return Rows([pair for part in self.parts for pair in part.items])
+        return [element for part in self.parts for element in part]

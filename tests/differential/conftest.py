@@ -16,6 +16,7 @@ from tests.differential.capabilities import SUBJECT_IS_REDIS, SUBJECTS
 from tests.servers import NogilServer, RedisServer, Server
 
 # A redis-server 7.0.15 in the subject's place knows nothing of what is newer.
+SLICED = ("--slice_elements=1",)
 collect_ignore = ["test_newer.py", "test_dump_newer.py"] if SUBJECT_IS_REDIS else []
 
 
@@ -28,7 +29,7 @@ def server_named() -> Iterator[Callable[[str], Server]]:
         def server(name: str) -> Server:
             if name not in started:
                 ours = name.startswith("threads")
-                made = NogilServer(threads=int(name.removeprefix("threads"))) if ours else RedisServer()
+                made = NogilServer(*SLICED, threads=int(name.removeprefix("threads"))) if ours else RedisServer()
                 started[name] = stack.enter_context(made)
             return started[name]
 
