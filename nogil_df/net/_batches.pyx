@@ -24,9 +24,11 @@ from nogil_df.net._slots cimport slot
 
 from nogil_df.base.crash import log_crash
 from nogil_df.base.errors import ReplyError
+from nogil_df.commands.long_reply import LongReply
 from nogil_df.vll.columns import run_columns_alone, run_columns_batch
 from nogil_df.vll.squash import fingerprints, run_alone, run_batch, run_one
 from nogil_df.vll.transaction import Transaction
+from nogil_df.wire.values import Chunks
 
 cdef enum:
     MOST_EQUAL = 512        # equal commands that go by columns at once
@@ -456,6 +458,15 @@ cdef class Batch:
             express.note_pipeline(size, self.began)
             express.squashed_ns += share
         share //= size
+        if size == 1 and self.owners[0] >= 0:
+            # Only lone commands are done in slices.
+            value = answers[self.owners[0]][0]
+            if type(value) is Chunks:
+                session.batch = self.calls
+                session.position = 1
+                plan = self.plans[0]
+                LongReply(express.dispatcher, session, plan.command, value, share, self.calls[0]).start()
+                return 0
         slow_ns = slot(express.state, express.slow_ns)
         if share >= slow_ns:
             for plan, args in zip(self.plans, self.calls):
@@ -464,8 +475,8 @@ cdef class Batch:
         for i in range(size):
             plan = self.plans[i]
             owner = self.owners[i]
-            express.plans.count_calls(plan, 1, share)
             value = answers[owner][at[owner]]
+            express.plans.count_calls(plan, 1, share)
             at[owner] += 1
             if type(value) is ReplyError:
                 plan.command.failed += 1

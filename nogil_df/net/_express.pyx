@@ -55,6 +55,7 @@ from nogil_df.shard.keyspace cimport Keyspace
 from nogil_df.base import hashing
 from nogil_df.base.crash import log_crash
 from nogil_df.base.errors import ReplyError
+from nogil_df.shard.lengthy import Lengthy
 from nogil_df.commands import gate
 from nogil_df.commands.session import Session
 from nogil_df.vll.locks import EVERY_KEY
@@ -418,6 +419,11 @@ cdef class Reader:
                 value = (<object>plan.op)(
                     db, args if plan.cmd is None or argc == plan.plain_with else plan.cmd(session, args), h
                 )
+            except Lengthy:
+                # The dispatcher calls it again, and then it is counted.
+                express.shard.hits -= 1
+                usual = False
+                break
             except ReplyError as error:
                 if calls:
                     express.account(session, plan, calls, df_nanoseconds() - started, begin, pos)
