@@ -1,10 +1,10 @@
 """What collections cost by their size, beside redis-server: CPU time of the server's process.
 
-    python -X gil=0 -m bench.by_size [--docs] [--only sorted|big]
+    python -X gil=0 -m bench.by_size [--docs] [--only sorted|big] [--in-one-go]
 
 Two tables. *Sorted sets*: commands on sets of 10, 1,000 and 1,000,000 members, in pipelines of 50. *Big
-values*: one command on a million elements, or of a million keys, which holds the shard up for about as long
-as it computes. One thread, one client. ``--docs`` writes them into docs/benchmarks.md.
+values*: one command on a million elements, or of a million keys, and how long another client's GET of another
+key of the shard waits meanwhile. One thread. ``--docs`` writes them into docs/benchmarks.md.
 """
 
 from __future__ import annotations
@@ -13,8 +13,10 @@ import argparse
 import random
 import socket
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from time import perf_counter, sleep
 
 from bench.client import packed
 from bench.servers import OURS, REDIS, Server
@@ -26,6 +28,8 @@ PIPELINE = 50
 REQUESTS = 10_000
 ROUNDS = 2
 STEP = 1000
+PROBE_PAUSE = 0.0005
+"""Seconds between two GETs of the client that other commands make wait."""
 MARK = b"end-of-replies"
 UNSAVED = OURS + " --dbfilename ''"
 """Nothing is saved at the end, nor loaded at the start."""
@@ -163,28 +167,59 @@ BIG_COMMANDS: tuple[tuple[str, tuple[Args, ...]], ...] = (
 )
 
 
-def big_table() -> str:
-    """Time until one big command is answered, and CPU of the server for it, in Markdown."""
-    from time import perf_counter
+class Probe:
+    """Asks for a small key over and over, in its own thread, and keeps how long the slowest answer took."""
 
-    lines = ["| Command | ours, ms | redis-server, ms |", "|---|--:|--:|"]
-    with Server("ours", UNSAVED, 1) as ours, Server("redis", REDIS, 0) as redis:
-        clients = Client(ours.port), Client(redis.port)
-        for client in clients:
+    def __init__(self, port: int) -> None:
+        self.client = Client(port)
+        self.longest = 0.0
+        self.running = True
+        self.thread = threading.Thread(target=self._ask)
+        self.thread.start()
+
+    def _ask(self) -> None:
+        get = packed(b"GET", b"small")
+        while self.running:
+            began = perf_counter()
+            self.client.run(get)
+            self.longest = max(self.longest, perf_counter() - began)
+            sleep(PROBE_PAUSE)
+
+    def stop(self) -> float:
+        """End; the longest wait in milliseconds."""
+        self.running = False
+        self.thread.join()
+        self.client.socket.close()
+        return self.longest * 1000
+
+
+def took(client: Client, port: int, commands: tuple[Args, ...]) -> tuple[float, float]:
+    """Milliseconds until commands are answered, and until the slowest GET of another client meanwhile was."""
+    probe = Probe(port)
+    sleep(10 * PROBE_PAUSE)
+    began = perf_counter()
+    client.run(b"".join(packed(*command) for command in commands))
+    elapsed = (perf_counter() - began) * 1000
+    return elapsed, probe.stop()
+
+
+def big_table(flags: str = "") -> str:
+    """Time until one big command is answered, and the longest wait of another client's GET, in Markdown."""
+    head = "| Command | ours, ms | redis-server, ms | longest GET, ours, ms | redis-server, ms |"
+    lines = [head, "|---|--:|--:|--:|--:|"]
+    with Server("ours", UNSAVED + flags, 1) as ours, Server("redis", REDIS, 0) as redis:
+        servers = [(Client(server.port), server.port) for server in (ours, redis)]
+        for client, _ in servers:
             prepare_big(client)
         filled = False
         for name, commands in BIG_COMMANDS:
             if not filled and name.startswith("KEYS"):
                 filled = True
-                for client in clients:
+                for client, _ in servers:
                     client.run(packed(b"FLUSHALL"))
                     fill_keys(client)
-            row = []
-            for client in clients:
-                began = perf_counter()
-                client.run(b"".join(packed(*command) for command in commands))
-                row.append(f"{(perf_counter() - began) * 1000:.1f}")
-            lines.append(f"| `{name}` | {row[0]} | {row[1]} |")
+            mine, theirs = (took(client, port, commands) for client, port in servers)
+            lines.append(f"| `{name}` | {mine[0]:.0f} | {theirs[0]:.0f} | {mine[1]:.1f} | {theirs[1]:.1f} |")
             print(lines[-1], file=sys.stderr)
     return "\n".join(lines)
 
@@ -210,10 +245,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--only", choices=["sorted", "big"], help="one table only")
     parser.add_argument("--docs", action="store_true", help="write the tables into docs/benchmarks.md")
+    parser.add_argument("--in-one-go", action="store_true", help="big values not in slices, to compare")
     options = parser.parse_args()
     for name, make in (("sorted", sorted_table), ("big", big_table)):
         if options.only in (None, name):
-            text = make()
+            text = make(" --slice_elements 2000000000") if options.in_one_go and make is big_table else make()
             print(text)
             if options.docs:
                 write(name, text)
