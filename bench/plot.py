@@ -13,6 +13,8 @@ from bench.report import Report
 
 COLOURS = ("#8a8f98", "#1f77b4", "#e07b39", "#2a9d6f")
 INK = "#333333"
+A_LINE = 12
+"""Workloads beside each other."""
 
 
 def draw(report: Report, path: Path) -> None:
@@ -25,20 +27,25 @@ def draw(report: Report, path: Path) -> None:
     servers = list(dict.fromkeys(row.server for row in report.rows))
     labels = list(dict.fromkeys(row.workload for row in report.rows))
     colours = {name: COLOURS[place % len(COLOURS)] for place, name in enumerate(servers)}
-    figure, (upper, lower) = pyplot.subplots(2, 1, figsize=(1.1 * len(labels) + 3, 8), sharex=True)
-    draw_bars(upper, report.rows, labels, servers, colours, "cpu_us")
-    upper.set_ylabel("CPU us per request")
-    upper.set_title("CPU time per request (bars: medians, whiskers: all rounds)", loc="left")
-    draw_bars(lower, report.rows, labels, [s for s in servers if s != REFERENCE], colours, "ratio")
-    lower.axhline(1.0, color=COLOURS[0], linewidth=1)
-    lower.set_ylabel("ratio to redis-server")
-    lower.set_title("Ratio to redis-server, with the targets (black lines)", loc="left")
-    lower.set_xticks(range(len(labels)), labels)
-    upper.legend(frameon=False)
-    figure.text(0.01, 0.01, caption(report), fontsize=7, color=INK)
-    figure.tight_layout(rect=(0, 0.03, 1, 1))
+    lines = [labels[first : first + A_LINE] for first in range(0, len(labels), A_LINE)]
+    figure, axes = pyplot.subplots(2 * len(lines), 1, figsize=(1.1 * len(lines[0]) + 2, 7 * len(lines)))
+    for number, line in enumerate(lines):
+        rows = [row for row in report.rows if row.workload in line]
+        upper, lower = axes[2 * number : 2 * number + 2]
+        draw_bars(upper, rows, line, servers, colours, "cpu_us")
+        upper.set_ylabel("CPU us per request")
+        draw_bars(lower, rows, line, [s for s in servers if s != REFERENCE], colours, "ratio")
+        lower.axhline(1.0, color=COLOURS[0], linewidth=1)
+        lower.set_ylabel("ratio to redis-server")
+        for one in (upper, lower):
+            one.set_xticks(range(len(line)), line, fontsize=8)
+    axes[0].set_title("CPU time per request (bars: medians, whiskers: all rounds)", loc="left")
+    axes[1].set_title("Ratio to redis-server, with the targets (black lines)", loc="left")
+    axes[0].legend(frameon=False)
+    figure.text(0.01, 0.003, caption(report), fontsize=7, color=INK)
+    figure.tight_layout(rect=(0, 0.01, 1, 1))
     path.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(path, dpi=130)
+    figure.savefig(path, dpi=100)
     pyplot.close(figure)
 
 

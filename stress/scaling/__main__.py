@@ -48,7 +48,7 @@ def parse_arguments(argv: list[str] | None = None) -> argparse.Namespace:
     add = parser.add_argument
     add("--quick", action="store_true", help="2 rounds of 0.25 s, a tenth of the keys, docs left alone")
     add("--rounds", type=int, help="default 5, with --quick 2")
-    add("--seconds", type=float, help="length of a round; default 0.5, with --quick 0.25")
+    add("--seconds", type=float, help="length of a round; default 0.4, with --quick 0.25")
     add("--threads", type=numbers, help=f"of ours; default {','.join(map(str, default_threads()))}")
     add("--loads", default="", help=f"separated by commas, from: {labels}; default all")
     add(
@@ -84,7 +84,7 @@ def parse_arguments(argv: list[str] | None = None) -> argparse.Namespace:
     whole = not (args.quick or left_out or chosen or args.source)
     args.docs = whole if args.docs is None else args.docs
     args.rounds = args.rounds or (2 if args.quick else 5)
-    args.seconds = args.seconds or (0.25 if args.quick else 0.5)
+    args.seconds = args.seconds or (0.25 if args.quick else 0.4)
     args.keys = args.keys or (40_000 if args.quick else 400_000)
     args.snapshot_keys = args.snapshot_keys or (20_000 if args.quick else 150_000)
     args.threads = args.threads or default_threads()

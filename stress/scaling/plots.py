@@ -11,9 +11,10 @@ from pathlib import Path
 from typing import Any
 
 from stress.scaling.footprint import draw_snapshots
-from stress.scaling.published import FIGURES
+from stress.scaling.published import FIGURES, REDIS_RANGE
 from stress.scaling.report import Images
 from stress.scaling.result import Result
+from stress.scaling.sampling import Series
 
 COLOURS = {
     "nogil-df": "#1f77b4",
@@ -82,22 +83,12 @@ def throughput(result: Result, path: Path) -> None:
     for plot, load in zip(axes, loads, strict=True):
         for kind in dict.fromkeys(one.kind for one in result.series):
             mine = [one for one in result.series if (one.load, one.kind, one.foreign) == (load, kind, None)]
-            xs = [one.threads for one in mine]
-            ys = [1e6 * one.threads / one.cpu.median for one in mine]
-            spreads = [
-                [y - 1e6 * one.threads / one.cpu.high for y, one in zip(ys, mine, strict=True)],
-                [1e6 * one.threads / one.cpu.low - y for y, one in zip(ys, mine, strict=True)],
-            ]
-            plot.errorbar(
-                xs,
-                ys,
-                spreads,
-                marker="o",
-                markersize=4,
-                capsize=2,
-                color=COLOURS.get(kind, OTHER),
-                label=kind,
-            )
+            cpus, colour = result.environment.cpus, COLOURS.get(kind, OTHER)
+            whiskers(plot, [one for one in mine if one.threads <= cpus], fmt="-o", color=colour, label=kind)
+            taking_turns = [one for one in mine if one.threads > cpus]
+            if taking_turns:
+                label = f"{kind}, measured on {cpus} cores"
+                whiskers(plot, taking_turns, fmt="^", color=colour, label=label)
         far = [one for one in result.projections if one.load == load]
         if far:
             xs = [one.vcpus for one in far]
@@ -119,6 +110,8 @@ def throughput(result: Result, path: Path) -> None:
             )
             plot.plot(xs, [one.plain_rps for one in far], ":", color=OTHER, label="plain law, projected")
         crosses(plot, load, lambda one: one.rps)
+        if load.endswith(" P1"):
+            plot.axhspan(*REDIS_RANGE, color=PUBLISHED["Redis"], alpha=0.08, label="Redis, published")
         plot.set_xscale("log", base=2)
         plot.set_yscale("log")
         plot.set_title(load, loc="left", fontsize=10)
@@ -130,9 +123,18 @@ def throughput(result: Result, path: Path) -> None:
         figure,
         result,
         path,
-        "Solid: threads / measured CPU time a request. Dashed, shaded: projected, with interval. Crosses: "
-        "published by others.",
+        "Solid: threads / measured CPU time a request; triangles: the same of more threads than cores. Dashed, "
+        "shaded: projected, with interval. Crosses: published by others.",
     )
+
+
+def whiskers(plot: Any, mine: list[Series], **look: str) -> None:
+    """Threads by CPU time a request: what they serve when all are busy, with the spread of the rounds."""
+    xs = [one.threads for one in mine]
+    ys = [1e6 * one.threads / one.cpu.median for one in mine]
+    below = [y - 1e6 * one.threads / one.cpu.high for y, one in zip(ys, mine, strict=True)]
+    above = [1e6 * one.threads / one.cpu.low - y for y, one in zip(ys, mine, strict=True)]
+    plot.errorbar(xs, ys, [below, above], markersize=5, capsize=2, **look)
 
 
 def crosses(plot: Any, load: str, of: Callable[[Any], float | None]) -> None:
@@ -148,7 +150,9 @@ def crosses(plot: Any, load: str, of: Callable[[Any], float | None]) -> None:
 
 
 def latency(result: Result, path: Path) -> None:
-    """p50, p99 and p99.9 of every server, as bars inside each other."""
+    """p50, p99 and p99.9 of every server, as marks on a line of its own."""
+    from matplotlib.ticker import NullFormatter
+
     loads = list(dict.fromkeys(one.load for one in result.series))
     figure, axes = grid(len(loads), 11, 3.2)
     for plot, load in zip(axes, loads, strict=True):
@@ -163,6 +167,7 @@ def latency(result: Result, path: Path) -> None:
         plot.set_yticks(range(len(mine)), [one.server for one in mine], fontsize=7)
         plot.invert_yaxis()
         plot.set_xscale("log")
+        plot.xaxis.set_minor_formatter(NullFormatter())
         plot.set_xlabel("ms")
         plot.set_title(load, loc="left", fontsize=10)
         plot.grid(alpha=0.3)
