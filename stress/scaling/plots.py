@@ -123,7 +123,7 @@ def throughput(result: Result, path: Path) -> None:
         figure,
         result,
         path,
-        "Solid: threads / measured CPU time a request; triangles: the same of more threads than cores. Dashed, "
+        "Solid: threads / measured CPU time a request; triangles: of more threads than cores. Dashed, "
         "shaded: projected, with interval. Crosses: published by others.",
     )
 
