@@ -13,9 +13,10 @@ Note = Callable[[str, Counter[str]], None]
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """`--seconds`: the length of each scenario on a real server; `--seeds`: of each on a simulated one."""
+    """`--seconds`: how long on a real server; `--seeds`, `--kills`: how often elsewhere."""
     parser.addoption("--seconds", type=float, default=20.0, help="how long each scenario runs")
     parser.addoption("--seeds", type=int, default=300, help="how many seeds each simulated scenario plays")
+    parser.addoption("--kills", type=int, default=25, help="how often servers are killed that save")
     parser.addoption("--first-seed", type=int, default=0, help="the first of these seeds")
 
 
@@ -23,6 +24,13 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def seconds(pytestconfig: pytest.Config) -> float:
     """The length of a scenario, in seconds."""
     value: float = pytestconfig.getoption("--seconds")
+    return value
+
+
+@pytest.fixture
+def kills(pytestconfig: pytest.Config) -> int:
+    """How often a server is killed in each format, with 1 and 2 shard threads."""
+    value: int = pytestconfig.getoption("--kills")
     return value
 
 

@@ -1,7 +1,7 @@
 """The numbers of the forms in which a value can be written, and in which version of the format they appeared.
 
 A version stands at the head of a file and in the footer of a DUMP. A server reads all versions up to its own:
-9 is Redis 5 and 6, 10 is 7.0, 11 is 7.2, 12 is 7.4 and 8.
+9 is Redis 5 and 6, 10 is 7.0, 11 is 7.2 and Valkey 7.2 and 8, 12 is 7.4 and 8, 80 is Valkey 9.
 """
 
 from __future__ import annotations
@@ -13,6 +13,9 @@ WIDELY_READ: Final = 10
 
 NEWEST: Final = 12
 """The newest version that is read and written."""
+
+VALKEY: Final = 80
+"""The version of Valkey 9, which is read: its numbers and some of its forms are its own since then."""
 
 SET_LISTPACKS_SINCE: Final = 11
 STREAMS_3_SINCE: Final = 11
@@ -44,6 +47,9 @@ HASH_DEADLINES_DRAFT: Final = 22
 HASH_LISTPACK_DEADLINES_DRAFT: Final = 23
 HASH_DEADLINES: Final = 24
 HASH_LISTPACK_DEADLINES: Final = 25
+HASH_VALKEY: Final = 200
+"""Fields with deadlines as Valkey has them. Our number: in its files it is 22, which Redis has otherwise."""
+HASH_VALKEY_THERE: Final = 22
 
 NODE_PLAIN: Final = 1
 """A node of a quicklist that is one element."""

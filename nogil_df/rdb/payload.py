@@ -35,7 +35,7 @@ def is_sound(payload: bytes) -> bool:
     view = memoryview(payload)
     version = int.from_bytes(view[-FOOTER:-_CHECKSUM_SIZE], "little")
     checksum = int.from_bytes(view[-_CHECKSUM_SIZE:], "little")
-    return version <= forms.NEWEST and crc64(view[:-_CHECKSUM_SIZE]) == checksum
+    return (version <= forms.NEWEST or version == forms.VALKEY) and crc64(view[:-_CHECKSUM_SIZE]) == checksum
 
 
 def load(payload: bytes, limits: EncodingLimits) -> Any:
@@ -45,7 +45,12 @@ def load(payload: bytes, limits: EncodingLimits) -> Any:
         RdbError: it is none all the same.
     """
     reader = Reader(payload[:-FOOTER])
-    value = read_object(reader, reader.byte(), limits)
+    form = reader.byte()
+    if form == forms.HASH_VALKEY_THERE and payload[-FOOTER] == forms.VALKEY:
+        form = forms.HASH_VALKEY
+    elif form == forms.HASH_VALKEY:
+        raise RdbError("an unknown form")
+    value = read_object(reader, form, limits)
     if reader.at != len(reader.data):
         raise RdbError("more than one value")
     return value

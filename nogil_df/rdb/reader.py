@@ -191,6 +191,16 @@ def _read_hash_deadlines(reader: Reader, form: int, limits: EncodingLimits) -> H
     return _hash_with_deadlines(flat, deadlines, limits)
 
 
+def _read_hash_of_valkey(reader: Reader, form: int, limits: EncodingLimits) -> HashValue:
+    """Field, value and deadline, which is -1 for none."""
+    flat: list[bytes] = []
+    deadlines: list[int] = []
+    for _ in range(reader.length()):
+        flat += (reader.string(), reader.string())
+        deadlines.append(max(int.from_bytes(reader.take(_TIME_SIZE), "little", signed=True), 0))
+    return _hash_with_deadlines(flat, deadlines, limits)
+
+
 def _read_hash_listpack_deadlines(reader: Reader, form: int, limits: EncodingLimits) -> HashValue:
     if form == forms.HASH_LISTPACK_DEADLINES:
         reader.take(_TIME_SIZE)
@@ -305,6 +315,7 @@ READERS: Final[dict[int, Read]] = {
     forms.HASH_DEADLINES_DRAFT: _read_hash_deadlines,
     forms.HASH_LISTPACK_DEADLINES: _read_hash_listpack_deadlines,
     forms.HASH_LISTPACK_DEADLINES_DRAFT: _read_hash_listpack_deadlines,
+    forms.HASH_VALKEY: _read_hash_of_valkey,
     forms.STREAM_1: _read_stream,
     forms.STREAM_2: _read_stream,
     forms.STREAM_3: _read_stream,

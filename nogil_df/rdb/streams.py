@@ -13,6 +13,8 @@ version does not tell is worked out as Redis does.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from nogil_df.base.rdb_strings import RdbError, Reader
@@ -25,12 +27,17 @@ if TYPE_CHECKING:
     from nogil_df.rdb.writer import Writer
     from nogil_df.shard.limits import EncodingLimits
 
+    Step = Callable[[Writer], object]
+
 _ID_SIZE: Final = 16
 _TIME_SIZE: Final = 8
 _DELETED: Final = 1
 _SAME_FIELDS: Final = 2
 _BESIDE: Final = 3
 """Elements of an entry beside its fields and values: flags, and the two parts of its id."""
+
+_PENDING: Final = 512
+"""Pending entries of a step: about 0.2 ms."""
 
 _SIGN: Final = 1 << 63
 _ALL: Final = 1 << 128
@@ -41,17 +48,62 @@ _ALL: Final = 1 << 128
 
 def write_stream(writer: Writer, value: StreamValue, version: int) -> None:
     """Append the body of a stream, in version 3 if the version of the format has it, or else 2. O(bytes)."""
-    writer.length(len(value.blocks))
-    for start, block in zip(value.starts, value.blocks, strict=True):
-        writer.string(start.to_bytes(_ID_SIZE))
-        writer.string(_node(start, block))
-    writer.length(value.length)
-    for entry_id in (value.last_id, value.first_id, value.max_deleted):
-        _write_id(writer, entry_id)
-    writer.length(value.added)
-    writer.length(len(value.groups))
-    for group in value.groups.values():
-        _write_group(writer, group, version)
+    for step in stream_steps(value, version):
+        step(writer)
+
+
+def stream_steps(value: StreamValue, version: int) -> Iterator[Step]:
+    """The body of a stream in steps, each of which appends some of it.
+
+    What is needed of the stream is taken at once, so it may change between the steps.
+
+    Complexity: O(entries + pending ones) at the call, about 10 ns for an entry and 0.2 us for a pending one;
+    O(bytes of a node) for each step.
+    """
+    blocks = [
+        (start, block.fields, block.ids[:], block.bodies[:])
+        for start, block in zip(value.starts, value.blocks, strict=True)
+    ]
+    figures = (value.last_id, value.first_id, value.max_deleted)
+    counts = (value.length, value.added)
+    groups = [step for group in value.groups.values() for step in _group_steps(group, version)]
+    return _steps(blocks, counts, figures, len(value.groups), groups)
+
+
+def _steps(
+    blocks: list[tuple[int, list[bytes], list[int], list[Body]]],
+    counts: tuple[int, int],
+    figures: tuple[int, int, int],
+    groups: int,
+    steps: list[Step],
+) -> Iterator[Step]:
+    def begin(writer: Writer) -> None:
+        writer.length(len(blocks))
+
+    def go_on(writer: Writer) -> None:
+        length, added = counts
+        writer.length(length)
+        for entry_id in figures:
+            _write_id(writer, entry_id)
+        writer.length(added)
+        writer.length(groups)
+
+    yield begin
+    for start, fields, ids, bodies in blocks:
+
+        def write_node(
+            writer: Writer,
+            start: int = start,
+            fields: list[bytes] = fields,
+            ids: list[int] = ids,
+            bodies: list[Body] = bodies,
+        ) -> None:
+            writer.string(start.to_bytes(_ID_SIZE))
+            writer.string(_node(start, fields, ids, bodies))
+
+        yield write_node
+    yield go_on
+    yield from steps
 
 
 def _write_id(writer: Writer, entry_id: int) -> None:
@@ -59,18 +111,17 @@ def _write_id(writer: Writer, entry_id: int) -> None:
     writer.length(entry_id & SEQUENCE)
 
 
-def _node(start: int, block: Block) -> bytes:
+def _node(start: int, fields: list[bytes], ids: list[int], bodies: list[Body]) -> bytes:
     """The listpack of a block."""
     packer = Packer()
-    fields = block.fields
-    packer.add_integer(len(block.ids))
+    packer.add_integer(len(ids))
     packer.add_integer(0)
     packer.add_integer(len(fields))
     for field in fields:
         packer.add(field)
     packer.add_integer(0)
     ms, seq = start >> 64, start & SEQUENCE
-    for entry_id, body in zip(block.ids, block.bodies, strict=True):
+    for entry_id, body in zip(ids, bodies, strict=True):
         is_same = list(body[::2]) == fields
         packer.add_integer(_SAME_FIELDS if is_same else 0)
         packer.add_integer(_signed((entry_id >> 64) - ms))
@@ -88,26 +139,53 @@ def _signed(difference: int) -> int:
     return (difference + _SIGN & SEQUENCE) - _SIGN
 
 
-def _write_group(writer: Writer, group: Group, version: int) -> None:
+def _group_steps(group: Group, version: int) -> list[Step]:
+    """What appends a group, some hundred pending entries a step."""
+    name, last_id, entries_read = group.name, group.last_id, group.entries_read
+    ids = group.pending.span(0, _ALL, len(group.pending))
+    entries = group.pending.entries
+    given = [(entry_id, (delivery := entries[entry_id]).at, delivery.times) for entry_id in ids]
+    consumers = [
+        (one.name, one.seen, one.active, one.pending.span(0, _ALL, len(one.pending)))
+        for one in group.consumers.values()
+    ]
+
+    def begin(writer: Writer) -> None:
+        writer.string(name)
+        _write_id(writer, last_id)
+        writer.length(entries_read & SEQUENCE)
+        writer.length(len(given))
+
+    steps: list[Step] = [begin]
+    for at in range(0, len(given), _PENDING):
+        steps.append(partial(_write_deliveries, given[at : at + _PENDING]))
+    steps.append(lambda writer: writer.length(len(consumers)))
+    for consumer, seen, active, pending in consumers:
+        steps.append(partial(_write_consumer, consumer, seen, active, len(pending), version))
+        for at in range(0, len(pending), _PENDING):
+            steps.append(partial(_write_ids, pending[at : at + _PENDING]))
+    return steps
+
+
+def _write_deliveries(given: list[tuple[int, int, int]], writer: Writer) -> None:
     out = writer.out
-    writer.string(group.name)
-    _write_id(writer, group.last_id)
-    writer.length(group.entries_read & SEQUENCE)
-    writer.length(len(group.pending))
-    for entry_id in group.pending.span(0, _ALL, len(group.pending)):
-        delivery = group.pending.entries[entry_id]
+    for entry_id, at, times in given:
         out += entry_id.to_bytes(_ID_SIZE)
-        out += delivery.at.to_bytes(_TIME_SIZE, "little", signed=True)
-        writer.length(delivery.times)
-    writer.length(len(group.consumers))
-    for consumer in group.consumers.values():
-        writer.string(consumer.name)
-        out += consumer.seen.to_bytes(_TIME_SIZE, "little", signed=True)
-        if version >= STREAMS_3_SINCE:
-            out += consumer.active.to_bytes(_TIME_SIZE, "little", signed=True)
-        writer.length(len(consumer.pending))
-        for entry_id in consumer.pending.span(0, _ALL, len(consumer.pending)):
-            out += entry_id.to_bytes(_ID_SIZE)
+        out += at.to_bytes(_TIME_SIZE, "little", signed=True)
+        writer.length(times)
+
+
+def _write_consumer(name: bytes, seen: int, active: int, pending: int, version: int, writer: Writer) -> None:
+    writer.string(name)
+    writer.out += seen.to_bytes(_TIME_SIZE, "little", signed=True)
+    if version >= STREAMS_3_SINCE:
+        writer.out += active.to_bytes(_TIME_SIZE, "little", signed=True)
+    writer.length(pending)
+
+
+def _write_ids(ids: list[int], writer: Writer) -> None:
+    for entry_id in ids:
+        writer.out += entry_id.to_bytes(_ID_SIZE)
 
 
 # Reading.

@@ -200,9 +200,14 @@ def _write_sorted_set(writer: Writer, value: SortedSetValue, limits: EncodingLim
     return forms.SORTED_SET_2
 
 
+def stream_form(version: int) -> int:
+    """The form of streams in a version of the format. O(1)."""
+    return forms.STREAM_3 if version >= forms.STREAMS_3_SINCE else forms.STREAM_2
+
+
 def _write_stream(writer: Writer, value: StreamValue, limits: EncodingLimits, version: int) -> int:
     write_stream(writer, value, version)
-    return forms.STREAM_3 if version >= forms.STREAMS_3_SINCE else forms.STREAM_2
+    return stream_form(version)
 
 
 def _write_vectors(writer: Writer, value: VectorSetValue, limits: EncodingLimits, version: int) -> int:

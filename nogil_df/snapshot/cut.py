@@ -208,10 +208,10 @@ class ShardCut:
         head = bytearray(write_database(database))
         write_head(head, record, self._style)
         key, value = record[:2]
-        head.append(big_form(value))
+        head.append(big_form(value, self._style))
         head += write_length(len(key))
         head += key
-        self._big.append((head, slices(value)))
+        self._big.append((head, slices(value, self._style)))
 
     def _write_big(self) -> int:
         """A piece of the big value that is next; its bytes. Nothing of this shard may come between two."""

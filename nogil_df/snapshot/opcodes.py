@@ -5,8 +5,10 @@ from __future__ import annotations
 from typing import Final
 
 MAGIC: Final = b"REDIS"
-VERSION_DIGITS: Final = 4
-HEAD: Final = len(MAGIC) + VERSION_DIGITS
+MAGIC_OF_VALKEY: Final = b"VALKEY"
+"""Since Valkey 9. One digit less follows."""
+HEAD: Final = 9
+"""Bytes of the magic word and the digits of the version."""
 CHECKSUM: Final = 8
 CHECKSUMS_SINCE: Final = 5
 """Version from which a checksum ends the file; 0 stands for none."""

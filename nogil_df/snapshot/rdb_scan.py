@@ -121,6 +121,13 @@ def _timed_hash_draft(data: bytes, at: int) -> int:
     return at
 
 
+def _hash_of_valkey(data: bytes, at: int) -> int:
+    count, at = _length(data, at)
+    for _ in range(count):
+        at = _strings(data, at, 2) + 8
+    return at
+
+
 def _timed_listpack(data: bytes, at: int) -> int:
     return _string(data, at + 8)
 
@@ -193,6 +200,7 @@ class RecordScanner:
 
     Attributes:
         records: found so far.
+        of_valkey: the forms are those of Valkey 9.
     """
 
     def __init__(
@@ -205,6 +213,7 @@ class RecordScanner:
         self._named = [-1] * count
         self._database = 0
         self.records = 0
+        self.of_valkey = False
 
     def step(self, data: bytes, at: int) -> int:
         """Take one record, or what stands between two, or a run of strings; the position behind it.
@@ -242,7 +251,11 @@ class RecordScanner:
             else:
                 raise RdbError(f"opcode {form} among records")
             form = data[at]
+        at_form = at
         step = STEPS.get(form)
+        if self.of_valkey and form >= forms.HASH_VALKEY_THERE:
+            step = _hash_of_valkey if form == forms.HASH_VALKEY_THERE else None
+            form = forms.HASH_VALKEY
         if step is None:
             raise RdbError(unknown_form(form))
         first = data[at + 1]
@@ -263,6 +276,8 @@ class RecordScanner:
             self._named[owner] = self._database
             blob += write_database(self._database)
         blob += data[start:behind]
+        if self.of_valkey:
+            blob[at_form - behind] = form
         self.records += 1
         if len(blob) >= BLOB:
             self._give_out(owner)
@@ -358,17 +373,19 @@ class RdbScanner:
 
     def _read_head(self, data: bytes) -> int:
         head = data[: opcodes.HEAD]
-        if not head.startswith(opcodes.MAGIC[: len(head)]):
+        magic, newest = opcodes.MAGIC, forms.NEWEST
+        if head.startswith(opcodes.MAGIC_OF_VALKEY[:1]):
+            magic, newest = opcodes.MAGIC_OF_VALKEY, forms.VALKEY
+            self._records.of_valkey = True
+        if not head.startswith(magic[: len(head)]):
             raise RdbError("it is no RDB file")
         if len(head) < opcodes.HEAD:
             raise IndexError
-        digits = head[len(opcodes.MAGIC) :]
+        digits = head[len(magic) :]
         if not digits.isdigit() or not int(digits):
             raise RdbError("it is no RDB file")
-        if int(digits) > forms.NEWEST:
-            raise RdbError(
-                f"it has RDB version {int(digits)}, and {forms.NEWEST} is the newest that is known"
-            )
+        if int(digits) > newest:
+            raise RdbError(f"it has RDB version {int(digits)}, and {newest} is the newest that is known")
         self.version = int(digits)
         return opcodes.HEAD
 

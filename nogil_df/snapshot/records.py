@@ -7,12 +7,12 @@ order, and the native files hold the same blobs.
 **Big values** are not written in one go. Of a collection of more than `BIG` elements a list of the elements
 is taken, which costs 10 to 20 ns for each (the elements are shared and never change); its bytes are made from
 that list, a slice at a time, in forms whose length stands at the front and whose elements simply follow. A
-long string is not copied at all: it goes out as it is, between two blobs. Streams are written in one go.
+long string is not copied at all: it goes out as it is, between two blobs.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from itertools import chain
 from struct import Struct
 from typing import TYPE_CHECKING, Any, Final
@@ -20,7 +20,9 @@ from typing import TYPE_CHECKING, Any, Final
 from nogil_df.base.rdb_strings import RdbError, Reader, write_length
 from nogil_df.rdb import forms
 from nogil_df.rdb.reader import read_object
-from nogil_df.rdb.writer import Writer, needed_version, write_object
+from nogil_df.rdb.streams import stream_steps
+from nogil_df.rdb.vectors import vector_steps
+from nogil_df.rdb.writer import Writer, needed_version, stream_form, write_object
 from nogil_df.shard.ages import level_of, seconds
 from nogil_df.shard.dash_segment import AgedRecord
 from nogil_df.shard.flagged import Flagged, flags_of
@@ -28,7 +30,9 @@ from nogil_df.shard.hashes import HashValue
 from nogil_df.shard.lists import ListValue
 from nogil_df.shard.sets import SetValue
 from nogil_df.shard.sorted_sets import SortedSetValue
+from nogil_df.shard.streams import StreamValue
 from nogil_df.shard.table import PACKED
+from nogil_df.shard.vectors import VectorSetValue
 from nogil_df.snapshot import opcodes
 
 try:
@@ -139,17 +143,23 @@ def is_big(value: Any) -> bool:
     kind = value.__class__
     if kind is bytes or isinstance(value, bytearray):
         return len(value) >= LONG
-    return kind in _SLICERS and len(value) > BIG
+    if kind is StreamValue:
+        return len(value) > BIG or any(len(group.pending) > BIG for group in value.groups.values())
+    return (kind in _SLICERS or kind is VectorSetValue) and len(value) > BIG
 
 
-def big_form(value: Any) -> int:
+def big_form(value: Any, style: Style) -> int:
     """The form in which a big value is written."""
+    if value.__class__ is StreamValue:
+        return stream_form(style.version)
+    if value.__class__ is VectorSetValue:
+        return forms.MODULE_2
     if value.__class__ not in _SLICERS:
         return forms.STRING
     return forms.HASH_DEADLINES if _has_deadlines(value) else _SLICERS[value.__class__][0]
 
 
-def slices(value: Any) -> Iterator[bytes | bytearray]:
+def slices(value: Any, style: Style) -> Iterator[bytes | bytearray]:
     """The body of a big value in pieces of some kilobytes. What it needs of the value is taken at once.
 
     Complexity: O(elements) at the call, 10 to 20 ns for each; O(bytes of a piece) for each piece.
@@ -160,6 +170,10 @@ def slices(value: Any) -> Iterator[bytes | bytearray]:
         return iter((write_length(len(value)), bytes(value)))
     if _has_deadlines(value):
         return _hash_with_deadlines(value)
+    if value.__class__ is StreamValue:
+        return _stepwise(stream_steps(value, style.version), style)
+    if value.__class__ is VectorSetValue:
+        return _stepwise(vector_steps(value), style)
     slicer: Callable[[Any], Iterator[bytearray]] = _SLICERS[value.__class__][1]
     return slicer(value)
 
@@ -170,6 +184,13 @@ def _has_deadlines(value: Any) -> bool:
 
 _SLICE: Final = 256
 """Elements of a piece: about 0.1 ms."""
+
+
+def _stepwise(steps: Iterable[Callable[[Writer], object]], style: Style) -> Iterator[bytearray]:
+    for step in steps:
+        out = bytearray()
+        step(Writer(out, style.compress))
+        yield out
 
 
 def _strings(texts: list[bytes], count: int) -> Iterator[bytearray]:

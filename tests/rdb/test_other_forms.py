@@ -181,7 +181,7 @@ def test_values_of_modules_are_refused_by_name(form: int) -> None:
         body(form, write_length(number << 10 | 3) + b"\x00")
 
 
-@pytest.mark.parametrize("form", [8, 26, 27, 200, 255])
+@pytest.mark.parametrize("form", [8, 26, 27, 201, 255])
 def test_forms_that_nobody_knows(form: int) -> None:
     with pytest.raises(RdbError, match=f"unknown form {form}"):
         body(form, b"\x01a")

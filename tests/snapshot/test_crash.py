@@ -7,11 +7,14 @@ another one kills whole servers. SNAPSHOT_KILLS and SNAPSHOT_SERVER_KILLS in the
 
 from __future__ import annotations
 
+import contextlib
 import os
 import random
 import resource
 import signal
+import tempfile
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -25,6 +28,7 @@ from tests.servers import NogilServer
 from tests.snapshot.test_damage import Target
 
 OK = Reply("+", b"OK")
+NOBODY = 65534
 KILLS = int(os.environ.get("SNAPSHOT_KILLS", "20"))
 """Of each format; hundreds take minutes."""
 SERVER_KILLS = int(os.environ.get("SNAPSHOT_SERVER_KILLS", "3"))
@@ -163,6 +167,45 @@ def test_a_directory_that_is_gone(tmp_path: Path) -> None:
     directory.mkdir()
     assert console("BGSAVE").value == b"Background saving started"
     assert b"rdb_last_bgsave_status:ok" in console("INFO persistence").value
+
+
+@contextlib.contextmanager
+def as_nobody() -> Iterator[None]:
+    """Modes of files mean nothing to root; if we are root, be somebody else meanwhile."""
+    if os.geteuid():
+        yield
+        return
+    os.seteuid(NOBODY)
+    try:
+        yield
+    finally:
+        os.seteuid(0)
+
+
+@pytest.mark.parametrize("name", ["dump.rdb", "dump"])
+def test_a_directory_that_may_not_be_written(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    # Not below a directory that only its owner may enter.
+    with tempfile.TemporaryDirectory(dir="/tmp") as text:
+        directory = Path(text)
+        console = Console(options=Options(dir=text, dbfilename=name, compression_mode="none"))
+        assert console.run(b"CONFIG", b"SET", b"save", b"3600 1000000").value == b"OK"
+        console("SET a 1")
+        assert console("SAVE").value == b"OK"
+        before = {path.name: path.read_bytes() for path in directory.iterdir()}
+        console("SET a 2")
+        directory.chmod(0o555)
+        with as_nobody():
+            assert b"Permission denied" in console("SAVE").value
+            assert console("BGSAVE").value == b"Background saving started"
+            assert {path.name: path.read_bytes() for path in directory.iterdir()} == before
+        assert "failed: Permission denied" in capsys.readouterr().err
+        info = console("INFO persistence").value
+        assert b"rdb_last_bgsave_status:err\r\n" in info
+        assert b"snapshot_failures:2\r\n" in info
+        assert console("SET a 3").value.startswith(b"MISCONF")
+        directory.chmod(0o755)
+        assert console("SAVE").value == b"OK"
+        assert console("SET a 3").value == b"OK"
 
 
 @pytest.mark.parametrize("name", ["dump.rdb", "dump"])

@@ -9,6 +9,7 @@ from __future__ import annotations
 import random
 import subprocess
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -166,7 +167,10 @@ MODULE_AUX = bytes((opcodes.MODULE_AUX,)) + b"\x81" + b"\0" * 8
     ("data", "reason"),
     [
         (b"REDIS0013", "RDB version 13"),
-        (b"VALKEY080", "it is no RDB file"),
+        (b"VALKEY080", "it ends too early"),
+        (b"VALKEY081", "RDB version 81"),
+        (b"VALKEY08", "it ends too early"),
+        (b"REDIS0080", "RDB version 80"),
         (b"", "it ends too early"),
         (b"REDIS0010", "it ends too early"),
         (rdb_of(MODULE_AUX), "data of a Redis module"),
@@ -225,3 +229,48 @@ def test_expired_keys_are_left_out(directory: Path) -> None:
         info = connection.execute("INFO", "persistence").value
         assert b"rdb_last_load_keys_expired:2\r\n" in info
         assert b"rdb_last_load_keys_loaded:1\r\n" in info
+
+
+VALKEY_9_1 = bytes.fromhex(
+    "56414c4b4559303830fa0a76616c6b65792d76657205392e312e32fa0a72656469732d62697473c040fa056374696d65"
+    "c20f380b6bfa08757365642d6d656dc2a80b1800fa08616f662d62617365c000fe00fb070114016d0d0d000000020081"
+    "7802817902ff1501780110000000000000000100000000000000011d1d0000000a000101000101018166020001020100"
+    "0100018176020401ff0101010101000001010167000081ffffffffffffffff00001005706c61696e0c0c000000020081"
+    "61020101fffc00d8c32cbb0300000001730568656c6c6f160168020161c00100d8c32cbb03000001620374776fffffff"
+    "ffffffffff11017a0f0f000000020081610283312e3504ff12016c01020c0c00000002008161020101fffe02fb010000"
+    "056f74686572c007ffd1250c08ba420f38"
+)
+"""What valkey-server 9.1.2 saved."""
+
+
+def test_a_file_of_valkey_9_is_loaded(directory: Path) -> None:
+    (directory / "dump.rdb").write_bytes(VALKEY_9_1)
+    flags = ("--dir", str(directory), "--dbfilename=dump.rdb")
+    with NogilServer(*flags, threads=2) as ours, ours.connect() as connection:
+
+        def ask(line: str) -> Any:
+            return plain(connection.execute(*line.split()))
+
+        assert ask("DBSIZE") == 7
+        assert (ask("GET s"), ask("PEXPIRETIME s")) == (b"hello", 4102444800000)
+        assert ask("HGETALL plain") == [b"a", b"1"]
+        assert ask("HMGET h a b") == [b"1", b"two"]
+        assert ask("HPEXPIRETIME h FIELDS 2 a b") == [4102444800000, -1]
+        assert sorted(ask("SMEMBERS m")) == [b"x", b"y"]
+        assert ask("ZRANGE z 0 -1 WITHSCORES") == [b"a", b"1.5"]
+        assert ask("LRANGE l 0 -1") == [b"a", b"1"]
+        assert ask("XRANGE x - +") == [[b"1-1", [b"f", b"v"]]]
+        assert ask("XINFO GROUPS x")[0][1] == b"g"
+        assert ask("DEBUG DIGEST-VALUE h")[0] != b"0" * 40
+        payload_of_h = bytes.fromhex(
+            "16020161c00100d8c32cbb03000001620374776fffffffffffffffff50002305092787bb3c54"
+        )
+        assert connection.execute("RESTORE", "again", "0", payload_of_h) == OK
+        assert ask("HPEXPIRETIME again FIELDS 2 a b") == [4102444800000, -1]
+        assert ask("SELECT 2") == b"OK"
+        assert ask("GET other") == b"7"
+
+
+def plain(reply: Reply) -> Any:
+    """A reply without its types."""
+    return [plain(one) for one in reply.value] if reply.kind == "*" else reply.value
