@@ -36,6 +36,7 @@ AS_THEY_ARE = """
 base.numbers base.rdb_strings
 commands.bulk commands.dispatch commands.hashes commands.lists commands.lone commands.sets commands.sorted_sets
 commands.streams commands.streams_ids commands.strings commands.strings_many commands.strings_numeric
+commands.pubsub commands.subscriptions
 memcached.replies memcached.storage
 net.connection net.loop net.tls
 rdb.listpack rdb.reader

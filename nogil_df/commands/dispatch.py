@@ -340,6 +340,9 @@ class Dispatcher:
         """Run a command that touches no shard."""
         if command.subcommands:
             command = gate.subcommand(command, args)
+        if self.proactor.shard.outgoing:
+            # What was changed before is told before: this may be PUBLISH.
+            self.state.publish_events()
         started = self.stopwatch()
         if command.kind != LOCAL:
             self.run_multi(session, command, args)

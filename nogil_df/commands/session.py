@@ -222,12 +222,6 @@ class Session:
             self.dispatcher.encoder.encode(value, self.proto, self.sink)
             self.transport.send_soon()
 
-    def push_encoded(self, data: bytes) -> None:
-        """`push` of a message that many get, encoded once for all of them."""
-        if not self.closed:
-            self.sink.append(data)
-            self.transport.send_soon()
-
     def mute(self) -> None:
         """Throw away the replies from here on; pushes go on."""
         if self.out is self.sink:

@@ -14,17 +14,18 @@ changes under way at the same time. `verify` checks that the own subscribers are
 
 There are three kinds of names, each a name space of its own: channels, patterns and the channels of sharded
 pub/sub.
+
+A message is encoded here, once for each protocol among those who get it. What it begins with is the same
+for all messages of a name, so `Listeners` keep it. It goes to the end of a subscriber's replies, and what
+one turn of the loop has put there is sent at once.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from nogil_df.base.glob import Matcher, compile_glob
 from nogil_df.shard.memory import own
-from nogil_df.wire.values import Push
 
 if TYPE_CHECKING:
     from nogil_df.commands.session import Session
@@ -36,12 +37,30 @@ Change = tuple[int, tuple[bytes, ...], int]
 """A change of the audience on its way: (kind, names, +1 or -1)."""
 
 
-@dataclass(slots=True)
-class Listeners:
-    """Who listens to one name: thread -> number of clients, and the compiled pattern if it is one."""
+WORDS = (b"message", b"pmessage", b"smessage")
+"""What messages begin with, by the kind of the name."""
 
-    threads: dict[int, int]
-    matches: Matcher | None
+
+class Listeners:
+    """Who listens to one name.
+
+    Attributes:
+        threads: thread -> number of clients; never empty while it is kept.
+        matches: the compiled pattern, if it is one.
+        head: the first items of a message, encoded: its word, and the name.
+    """
+
+    __slots__ = ("head", "matches", "threads")
+
+    def __init__(self, kind: int, name: bytes) -> None:
+        self.threads: dict[int, int] = {}
+        self.matches: Matcher | None = compile_glob(name) if kind == PATTERN else None
+        self.head = bulk(WORDS[kind]) + bulk(name)
+
+
+def bulk(text: bytes) -> bytes:
+    """A text as an item of a message. O(bytes)."""
+    return b"".join((f"${len(text)}\r\n".encode(), text, b"\r\n"))
 
 
 class Subscriptions:
@@ -52,10 +71,12 @@ class Subscriptions:
         audience: by kind, name -> its listeners on all threads.
     """
 
-    __slots__ = ("audience", "proactor", "subscribers")
+    __slots__ = ("audience", "mail", "me", "proactor", "subscribers")
 
     def __init__(self, proactor: Proactor) -> None:
         self.proactor = proactor
+        self.me = proactor.index
+        self.mail = proactor.mail
         self.subscribers: tuple[dict[bytes, dict[Session, None]], ...] = ({}, {}, {})
         self.audience: tuple[dict[bytes, Listeners], ...] = ({}, {}, {})
 
@@ -99,8 +120,7 @@ class Subscriptions:
             listeners = table.get(name)
             if listeners is None:
                 kept = own(name)
-                matches = compile_glob(kept) if kind == PATTERN else None
-                listeners = table[kept] = Listeners({}, matches)
+                listeners = table[kept] = Listeners(kind, kept)
             threads = listeners.threads
             count = threads.get(thread, 0) + difference
             if count:
@@ -128,9 +148,9 @@ class Subscriptions:
 
         Complexity: O(patterns + threads); the threads that have receivers do the rest.
         """
-        listeners = self.audience[kind].get(channel)
-        patterns = self.audience[PATTERN]
-        if kind == CHANNEL and patterns:
+        audience = self.audience[kind]
+        listeners = audience[channel] if channel in audience else None
+        if kind == CHANNEL and self.audience[PATTERN]:
             return self._publish_widely(channel, message, listeners)
         if listeners is None:
             return 0
@@ -152,28 +172,28 @@ class Subscriptions:
         return sum(threads.values())
 
     def _send(self, thread: int, kind: int, channel: bytes, message: bytes) -> None:
-        proactor = self.proactor
-        if thread != proactor.index:
-            proactor.notify(thread, (deliver_message, kind, channel, message))
+        if thread != self.me:
+            self.proactor.notify(thread, (deliver_message, kind, channel, message))
             return
-        if proactor.mail:
+        if self.mail:
             # What others published before comes first.
-            proactor.read_mail()
+            self.proactor.read_mail()
         self.deliver(kind, channel, message)
 
     def deliver(self, kind: int, channel: bytes, message: bytes) -> None:
         """Hand a message to this thread's subscribers. O(subscribers + patterns)."""
-        sessions = self.subscribers[kind].get(channel)
-        if sessions:
-            word = b"message" if kind == CHANNEL else b"smessage"
-            _push_all(sessions, [word, channel, message])
-        if kind == CHANNEL:
+        audience = self.audience[kind]
+        table = self.subscribers[kind]
+        if channel in table:
+            listeners: Listeners = audience[channel]
+            _push_all(table[channel], listeners.head, message, 3)
+        if kind == CHANNEL and self.subscribers[PATTERN]:
             audience = self.audience[PATTERN]
             for pattern, listening in self.subscribers[PATTERN].items():
-                listeners = audience.get(pattern)
-                matches = compile_glob(pattern) if listeners is None else listeners.matches
-                if matches is not None and matches(channel):
-                    _push_all(listening, [b"pmessage", pattern, channel, message])
+                listeners = audience[pattern]
+                assert listeners.matches is not None
+                if listeners.matches(channel):
+                    _push_all(listening, listeners.head + bulk(channel), message, 4)
 
     def verify(self) -> None:
         """Check that the audience of this thread is its subscribers. Raises AssertionError. O(names).
@@ -186,16 +206,23 @@ class Subscriptions:
             assert told == {name: len(sessions) for name, sessions in mine.items()}
 
 
-def _push_all(sessions: Iterable[Session], items: list[Any]) -> None:
-    """Send a message to sessions; it is encoded once for each protocol among them."""
-    forms: dict[int, bytes] = {}
+def _push_all(sessions: dict[Session, None], head: bytes, message: bytes, items: int) -> None:
+    """Append a message of so many items to what sessions are sent. O(sessions)."""
+    array = push = b""
     for session in sessions:
-        form = forms.get(session.proto)
-        if form is None:
-            out: list[bytes] = []
-            session.dispatcher.encoder.encode(Push(items), session.proto, out)
-            form = forms[session.proto] = b"".join(out)
-        session.push_encoded(form)
+        if session.closed:
+            continue
+        if session.proto == 2:
+            array = array or _packed(b"*3\r\n" if items == 3 else b"*4\r\n", head, message)
+            session.sink.append(array)
+        else:
+            push = push or _packed(b">3\r\n" if items == 3 else b">4\r\n", head, message)
+            session.sink.append(push)
+        session.transport.send_soon()
+
+
+def _packed(begin: bytes, head: bytes, message: bytes) -> bytes:
+    return b"".join((begin, head, f"${len(message)}\r\n".encode(), message, b"\r\n"))
 
 
 # Message handlers.

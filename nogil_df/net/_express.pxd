@@ -1,6 +1,7 @@
 from cpython.object cimport PyObject
 from libc.stdint cimport int64_t, uint64_t
 
+from nogil_df.commands.subscriptions cimport Subscriptions
 from nogil_df.net._parse cimport MOST_ARGUMENTS, Argument
 from nogil_df.net._plans cimport Plan, Plans
 from nogil_df.net._replies cimport Replies
@@ -23,6 +24,7 @@ cdef class Onward:
 cdef class Express:
     cdef object dispatcher, state, proactor, loop, engine, blocking, hash_key, outboxes, locks, ready
     cdef ShardState shard
+    cdef Subscriptions subscriptions
     cdef list dbs, readers
     cdef int me, count
     cdef Plans plans
@@ -52,6 +54,7 @@ cdef class Express:
     cdef uint64_t hashed(self, const char *key, Py_ssize_t size) except? 0
     cdef bint is_held(self, uint64_t h) except -1
     cdef bint run_here(self, Plan plan, DashTable table, Keyspace db, uint64_t h, int proto) except -1
+    cdef object publish(self, Plan plan)
     cdef int count_here(self) except -1
     cdef int failed(self, session, list args, error) except -1
 

@@ -13,7 +13,8 @@ It is a short cut, and leaves it as soon as anything is unusual. A `Reader` stan
 - whatever is not readiness to read, of a connection with nothing left over from before;
 - sessions that are special (no login, MULTI, subscribed, tracked...) and threads that are gated (paused clients,
   monitors...): of these the commands are parsed here and run by the dispatcher, which looks at each;
-- commands of other kinds than "one key": they, and what follows them in the same read, go to the dispatcher;
+- commands of other kinds than "one key", but for a few that concern no key (PING, PUBLISH): they, and what
+  follows them in the same read, go to the dispatcher;
 - what is not complete, or not RESP: the bytes go to the connection's parser, which judges. If they turn out to be
   the beginning of a command that is just not there yet, the next read takes them back.
 
@@ -45,8 +46,9 @@ from libc.stdlib cimport free, malloc
 from libc.string cimport memcpy, memmove
 
 from nogil_df.base._xxh3 cimport LONGEST, xxh3
+from nogil_df.commands.subscriptions cimport Subscriptions
 from nogil_df.net._parse cimport parse
-from nogil_df.net._plans cimport GET, SET_PLAIN, df_nanoseconds
+from nogil_df.net._plans cimport GET, PUBLISH, SET_PLAIN, SPUBLISH, df_nanoseconds
 from nogil_df.net._poller cimport EpollPoller
 from nogil_df.net._replies cimport COPIED
 from nogil_df.net._slots cimport DF_LENGTH, DF_SLOT, is_true, offset_of, put_slot, slot
@@ -58,6 +60,7 @@ from nogil_df.base.errors import ReplyError
 from nogil_df.shard.lengthy import Lengthy
 from nogil_df.commands import gate
 from nogil_df.commands.session import Session
+from nogil_df.commands.subscriptions import CHANNEL, SHARD_CHANNEL
 from nogil_df.vll.locks import EVERY_KEY
 
 cdef extern from "<sys/socket.h>" nogil:
@@ -106,6 +109,7 @@ cdef class Express:
         self.loop = loop
         self.onward = onward
         self.state = dispatcher.state
+        self.subscriptions = dispatcher.state.subscriptions
         self.proactor = dispatcher.proactor
         self.shard = self.proactor.shard
         self.engine = self.proactor.engine
@@ -256,6 +260,12 @@ cdef class Express:
         replies.write_integer(total)
         return True
 
+    cdef object publish(self, Plan plan):
+        """Run the parsed PUBLISH or SPUBLISH; how many clients get the message."""
+        cdef bytes channel = PyBytes_FromStringAndSize(self.data + self.args[1].at, self.args[1].size)
+        cdef bytes message = PyBytes_FromStringAndSize(self.data + self.args[2].at, self.args[2].size)
+        return self.subscriptions.publish(channel, message, CHANNEL if plan.here == PUBLISH else SHARD_CHANNEL)
+
     cdef int count_here(self) except -1:
         """Add what `run_here` counted to the shard's figures."""
         self.shard.hits += self.hit
@@ -387,7 +397,10 @@ cdef class Reader:
             if following <= 0:
                 break
             found = express.plans.find(express.data + express.args[0].at, express.args[0].size)
-            if found == NULL or argc < (<Plan>found).least or argc > (<Plan>found).most:
+            if found == NULL or not (
+                (<Plan>found).least <= argc <= (<Plan>found).most
+                or (<Plan>found).local_least <= argc <= (<Plan>found).local_most
+            ):
                 usual = False
                 break
             if found != <PyObject *>plan:
@@ -398,27 +411,35 @@ cdef class Reader:
                     calls = 0
                 begin = pos
                 plan = <Plan>found
-            h = express.hashed(express.data + key.at, key.size)
-            if (express.count > 1 and <int>((h >> 32) % <uint64_t>express.count) != express.me) or (
-                PyDict_Size(express.locks) and express.is_held(h)
-            ):
-                if calls:
-                    express.account(session, plan, calls, df_nanoseconds() - started, begin, pos)
-                self.note_run(plan, ran)
-                express.count_here()
-                return express.onward.send_off(self, pos, end)
-            if argc == plan.here_with and express.run_here(plan, table, db, h, proto):
-                calls += 1
-                ran += 1
-                pos = following
-                if PyDict_Size(express.ready):
-                    express.shard.blocking.serve(express.ready)
-                continue
-            args = express.listed(express.args, argc)
+            if plan.is_local:
+                h = 0
+                if PyList_GET_SIZE(express.shard.outgoing):
+                    # What was changed before is told before.
+                    express.state.publish_events()
+            else:
+                h = express.hashed(express.data + key.at, key.size)
+                if (express.count > 1 and <int>((h >> 32) % <uint64_t>express.count) != express.me) or (
+                    PyDict_Size(express.locks) and express.is_held(h)
+                ):
+                    if calls:
+                        express.account(session, plan, calls, df_nanoseconds() - started, begin, pos)
+                    self.note_run(plan, ran)
+                    express.count_here()
+                    return express.onward.send_off(self, pos, end)
+                if argc == plan.here_with and express.run_here(plan, table, db, h, proto):
+                    calls += 1
+                    ran += 1
+                    pos = following
+                    if PyDict_Size(express.ready):
+                        express.shard.blocking.serve(express.ready)
+                    continue
+            args = None
             try:
-                value = (<object>plan.op)(
-                    db, args if plan.cmd is None or argc == plan.plain_with else plan.cmd(session, args), h
-                )
+                if plan.here == PUBLISH or plan.here == SPUBLISH:
+                    value = express.publish(plan)
+                else:
+                    args = express.listed(express.args, argc)
+                    value = plan.run(session, db, args, argc, h)
             except Lengthy:
                 # The dispatcher calls it again, and then it is counted.
                 express.shard.hits -= 1
@@ -430,7 +451,7 @@ cdef class Reader:
                     calls = 0
                 self.note_run(plan, ran)
                 ran = -1
-                express.failed(session, args, error.bare())
+                express.failed(session, args or express.listed(express.args, argc), error.bare())
                 started = df_nanoseconds()
                 begin = following
             except Exception:
@@ -439,7 +460,7 @@ cdef class Reader:
                     calls = 0
                 self.note_run(plan, ran)
                 ran = -1
-                express.failed(session, args, log_crash(plan.name, sys.exc_info()))
+                express.failed(session, args or express.listed(express.args, argc), log_crash(plan.name, sys.exc_info()))
                 started = df_nanoseconds()
                 begin = following
             else:

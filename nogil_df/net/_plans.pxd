@@ -20,7 +20,7 @@ cdef enum:
 
 # What runs without a call of Python.
 cdef enum:
-    NOTHING, GET, SET_PLAIN, INCR
+    NOTHING, GET, SET_PLAIN, INCR, PUBLISH, SPUBLISH
 
 # How a list becomes a reply.
 cdef enum:
@@ -32,10 +32,14 @@ cdef class Plan:
     cdef str name
     cdef int least, most, plain_with, many_with, form, here, here_with
     cdef bint plain_ok, is_write
+    # Whether it is about no key, `op(session, args)`, and how many arguments it then has.
+    cdef bint is_local
+    cdef int local_least, local_most
     cdef long long calls, nanoseconds
     cdef long long histogram[HISTOGRAM]
     cdef bint counted
 
+    cdef object run(self, session, db, list args, int argc, uint64_t h)
     cdef int count(self, long long calls, int64_t nanoseconds) except -1
     cdef int settle(self) except -1
 

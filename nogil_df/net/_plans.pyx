@@ -9,7 +9,7 @@ from libc.string cimport memcmp, memcpy, memset
 
 from nogil_df.net._parse cimport MOST_ARGUMENTS
 
-from nogil_df.commands.spec import BUCKETS, SINGLE
+from nogil_df.commands.spec import BUCKETS, LOCAL, SINGLE
 
 cdef extern from *:
     """
@@ -22,20 +22,31 @@ cdef extern from *:
 assert BUCKETS == HISTOGRAM
 
 
+LOCALS = frozenset({"ECHO", "PING", "PUBLISH", "SPUBLISH"})
+"""Commands about no key that run here: what they do ends with their reply, and leaves the session as it was."""
+
+
 cdef class Plan:
     """What there is to know of a command to run it here, and what there is to count."""
 
     def __init__(self, command):
         self.command = command
         self.name = command.full_name
-        if command.kind == SINGLE:
+        self.is_local = command.kind == LOCAL
+        self.local_least = self.local_most = 0
+        if self.is_local:
+            # Nothing that asks for commands on one key finds it has so many arguments.
+            self.least = self.most = MOST_ARGUMENTS + 1
+            self.local_least = command.least
+            self.local_most = min(command.most, MOST_ARGUMENTS)
+        elif command.kind == SINGLE:
             self.least = command.least
             self.most = min(command.most, MOST_ARGUMENTS)
         else:
             self.least = self.most = command.single_with
         self.plain_with = command.plain_with
         self.cmd = command.cmd
-        self.op = command.op
+        self.op = command.run if self.is_local else command.op
         self.encode = command.encode
         self.many = command.many if command.kind == SINGLE else None
         self.many_with = command.many_with if command.kind == SINGLE else 0
@@ -44,10 +55,17 @@ cdef class Plan:
         forms = {"bulks": ARRAY, "map_of_bulks": MAP, "set_of_bulks": SET}
         self.form = forms.get(command.row.encode, OTHER)
         here = {"GET": (GET, 2), "SET": (SET_PLAIN, 3), "INCR": (INCR, 2)}
+        here |= {"PUBLISH": (PUBLISH, 3), "SPUBLISH": (SPUBLISH, 3)}
         self.here, self.here_with = here.get(command.name, (NOTHING, 0))
         self.calls = self.nanoseconds = 0
         self.counted = False
         memset(self.histogram, 0, sizeof(self.histogram))
+
+    cdef object run(self, session, db, list args, int argc, uint64_t h):
+        """Run the command; what it answers."""
+        if self.is_local:
+            return self.op(session, args)
+        return self.op(db, args if self.cmd is None or argc == self.plain_with else self.cmd(session, args), h)
 
     cdef int count(self, long long calls, int64_t nanoseconds) except -1:
         """Count calls that took so long together."""
@@ -73,7 +91,7 @@ cdef class Plan:
 
 
 cdef class Plans:
-    """The commands of one thread's table that are about one key, by their names.
+    """The commands of one thread's table that are about one key, and `LOCALS`, by their names.
 
     Args:
         table: the dispatcher's.
@@ -88,7 +106,9 @@ cdef class Plans:
         memset(self.high, 0, sizeof(self.high))
         memset(self.plans, 0, sizeof(self.plans))
         for name, command in table.items():
-            if len(name) <= NAME and command.op is not None and (command.kind == SINGLE or command.single_with):
+            if name in LOCALS:
+                self.add(name.encode(), Plan(command))
+            elif len(name) <= NAME and command.op is not None and (command.kind == SINGLE or command.single_with):
                 self.add(name.encode(), Plan(command))
 
     cdef int add(self, bytes name, Plan plan) except -1:

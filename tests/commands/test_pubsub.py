@@ -9,7 +9,8 @@ import pytest
 from nogil_df.base.flags import Options
 from nogil_df.commands.subscriptions import CHANNEL, PATTERN
 from tests.commands.console import Console
-from tests.resp import Reply
+from tests.resp import Reply, encode
+from tests.servers import NogilServer
 
 THREADS = 3
 
@@ -273,3 +274,72 @@ def test_who_saw_a_publication_answered_finds_it_delivered(protocol: int) -> Non
     assert b"pong" in str(second).lower().encode()
     publisher.simulation.run()
     assert subscriber.replies() == []
+
+
+@pytest.mark.parametrize("protocol", [2, 3])
+@pytest.mark.parametrize("threads", [1, 2])
+def test_pipelines_on_sockets_publish_in_their_order(threads: int, protocol: int) -> None:
+    """Where the server is compiled, this is another way through it: see `nogil_df.net._express`."""
+    with NogilServer("--notify-keyspace-events=KA", threads=threads) as server:
+        kind = "*" if protocol == 2 else ">"
+        heard = ("news", "__keyspace@0__:k")
+        listeners = [server.connect(protocol=protocol) for _ in range(4)]
+        for listener in listeners:
+            listener.send("SUBSCRIBE", *heard)
+            for _ in heard:
+                listener.receive()
+            listener.send("SSUBSCRIBE", "news")
+            listener.receive()
+        publisher = server.connect(protocol=protocol)
+        big = b"x" * 100_000
+        lines: list[tuple[bytes, ...]] = [
+            (b"SET", b"k", b"1"),
+            (b"PUBLISH", b"news", b"first"),
+            (b"ping",),
+            (b"DEL", b"k"),
+            (b"SPUBLISH", b"news", big),
+            (b"ECHO", b"second"),
+            (b"PUBLISH", b"news"),
+            (b"PING", b"a", b"b"),
+            (b"PING", b"third"),
+            (b"PUBLISH", b"nowhere", b""),
+            (b"PUBLISH", b"news", b""),
+            (b"GET", b"k"),
+        ]
+        publisher.socket.sendall(b"".join(encode(line) for line in lines))
+        assert [publisher.receive() for _ in lines] == [
+            Reply("+", b"OK"),
+            Reply(":", 4),
+            Reply("+", b"PONG"),
+            Reply(":", 1),
+            Reply(":", 4),
+            Reply("$", b"second"),
+            Reply("-", b"ERR wrong number of arguments for 'publish' command"),
+            Reply("-", b"ERR wrong number of arguments for 'ping' command"),
+            Reply("$", b"third"),
+            Reply(":", 0),
+            Reply(":", 4),
+            Reply("$" if protocol == 2 else "_", None),
+        ]
+        expected = [
+            array(b"message", b"__keyspace@0__:k", b"set", kind=kind),
+            array(b"message", b"news", b"first", kind=kind),
+            array(b"message", b"__keyspace@0__:k", b"del", kind=kind),
+            array(b"smessage", b"news", big, kind=kind),
+            array(b"message", b"news", b"", kind=kind),
+        ]
+        events = [reply for reply in expected if b"__keyspace" in reply.value[1].value]
+        for listener in listeners:
+            got = [listener.receive() for _ in expected]
+            if threads == 1:
+                assert got == expected
+            # The key's events come from its own thread.
+            assert [reply for reply in got if reply not in events] == [
+                reply for reply in expected if reply not in events
+            ]
+            assert [reply for reply in got if reply in events] == events
+        stats = publisher.execute("INFO", "commandstats").value
+        assert b"cmdstat_publish:calls=3," in stats
+        assert b"cmdstat_ping:calls=3," in stats
+        for connection in (publisher, *listeners):
+            connection.close()
