@@ -19,6 +19,7 @@ from nogil_df.base.glob import compile_glob
 from nogil_df.commands.cluster import refuse_in_cluster
 from nogil_df.commands.databases import parse_database
 from nogil_df.commands.spec import ALL_SHARED, Row, multi, single
+from nogil_df.shard.copying import copy_in_slices, is_big
 from nogil_df.shard.lengthy import Lengthy, Slices
 from nogil_df.shard.memory import own
 from nogil_df.shard.values import copy_of, type_name
@@ -190,10 +191,22 @@ def rename_here(shard: Shard, argument: tuple[Place, Place, bool]) -> int:
 def copy_here(shard: Shard, argument: tuple[Place, Place, bool]) -> int:
     """Work of a COPY within one shard; 1 if there is a copy now."""
     source, target, replace = argument
-    record = read(shard, source)
+    try:
+        record = read(shard, source)
+    except Lengthy as lengthy:
+        if not replace and is_there(shard, target):
+            return 0
+        raise Lengthy(_then_place(shard, target, lengthy.steps), *lengthy.pinned) from None
     if record is None or (not replace and is_there(shard, target)):
         return 0
     _place_copy(shard, target, *record)
+    return 1
+
+
+def _then_place(shard: Shard, target: Place, copying: Slices) -> Slices:
+    """Copy in slices, then place the copy; 1."""
+    value, deadline = yield from copying
+    _place_copy(shard, target, value, deadline)
     return 1
 
 
@@ -223,7 +236,15 @@ def read(shard: Shard, place: Place) -> tuple[Any, int] | None:
     value = db.find(key, h)
     if value is None:
         return None
-    return (value if value.__class__ is bytes else copy_of(value)), db.deadline(key, h)
+    deadline = db.deadline(key, h)
+    if is_big(value, shard.slice):
+        raise Lengthy(_copied(value, deadline, shard.slice), value)
+    return (value if value.__class__ is bytes else copy_of(value)), deadline
+
+
+def _copied(value: Any, deadline: int, size: int) -> Slices:
+    """`read` of a value that is big."""
+    return (yield from copy_in_slices(value, size)), deadline
 
 
 def is_there(shard: Shard, place: Place) -> bool:
@@ -241,11 +262,24 @@ def leave(shard: Shard, place: Place) -> None:
 
 
 def settle(shard: Shard, argument: tuple[Place, tuple[Any, int], bytes]) -> None:
-    """Place a record that comes from elsewhere."""
-    (index, key, h), (value, deadline), event = argument
+    """Place a record that comes from elsewhere. O(size)."""
+    target, (value, deadline), event = argument
+    if is_big(value, shard.slice):
+        raise Lengthy(_settle_in_slices(shard, target, value, deadline, event))
+    _settle(shard, target, copy_of(value), deadline, event)
+
+
+def _settle_in_slices(shard: Shard, target: Place, value: Any, deadline: int, event: bytes) -> Slices:
+    copied = yield from copy_in_slices(value, shard.slice)
+    _settle(shard, target, copied, deadline, event)
+
+
+def _settle(shard: Shard, target: Place, value: Any, deadline: int, event: bytes) -> None:
+    """Place a value that this thread has made. O(1)."""
+    index, key, h = target
     db = shard.dbs[index]
     db.drop(key, h)
-    db.put(own(key), h, copy_of(value), deadline)
+    db.put(own(key), h, value, deadline)
     if event == b"copy_to":
         db.changed(key, events.GENERIC, event)
     elif db.observed:

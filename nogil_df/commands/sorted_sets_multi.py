@@ -13,7 +13,8 @@ own.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from itertools import islice
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from nogil_df.base.errors import ReplyError
@@ -21,11 +22,13 @@ from nogil_df.base.numbers import parse_float, parse_int
 from nogil_df.commands.lists import integer_from
 from nogil_df.commands.lists_multi import counted_keys
 from nogil_df.commands.sorted_sets import sorted_set_to_change, take
-from nogil_df.commands.sorted_sets_ranges import Place, settle, settle_copy
+from nogil_df.commands.sorted_sets_ranges import Place, settle, settle_copy, settle_in_slices
 from nogil_df.commands.spec import Row, multi
+from nogil_df.shard.copying import sorted_members
+from nogil_df.shard.lengthy import Lengthy, Slices, drained
 from nogil_df.shard.sets import SetValue
 from nogil_df.shard.sorted_sets import SortedSetValue
-from nogil_df.wire.values import NULL_ARRAY, Rows
+from nogil_df.wire.values import NULL_ARRAY, Chunks, Rows
 
 if TYPE_CHECKING:
     from nogil_df.commands.context import Context, Steps
@@ -178,7 +181,11 @@ def _answer(context: Context, operation: str, args: Args) -> Steps:
     wanted = yield from _wanted(
         context, keys, lambda: parse_algebra(operation, words, len(keys), stored=False)
     )
-    pairs = ranked((yield from _read(context, wanted, keys, last=True)))
+    scores = yield from _read(context, wanted, keys, last=True)
+    size = context.proactor.shard.slice
+    if len(scores) > size and not context.nested:
+        return (yield from context.in_slices(_ranked_in_slices(scores, wanted.with_scores, size)))
+    pairs = ranked(scores)
     return Rows(pairs) if wanted.with_scores else [member for member, _ in pairs]
 
 
@@ -187,6 +194,17 @@ def ranked(scores: ByMember) -> Pairs:
     members = sorted(scores)
     members.sort(key=scores.__getitem__)
     return [(member, scores[member]) for member in members]
+
+
+def _ranked_in_slices(scores: ByMember, with_scores: bool, size: int) -> Slices:
+    """The reply made of very many members."""
+    members = yield from sorted_members(scores, size)
+    parts = (yield from drained(members, size)).parts
+    if with_scores:
+        for at, part in enumerate(parts):
+            parts[at] = Rows([(member, scores[member]) for member in part])
+            yield
+    return Chunks(parts)
 
 
 def cmd_zintercard(context: Context, args: Args) -> Steps:
@@ -267,7 +285,11 @@ def _read(context: Context, wanted: Algebra, keys: Args, *, last: bool = False) 
         shard: (contribute, (context.db, wanted, group)) for shard, group in groups.items()
     }
     parts = yield from context.hop(works, last)
-    return compute(wanted, [source for part in parts.values() for source in part])
+    found = [source for part in parts.values() for source in part]
+    size = context.proactor.shard.slice
+    if not context.nested and sum(len(source.scores) for source in found) > size:
+        return (yield from context.in_slices(compute_in_slices(wanted, found, size)))
+    return compute(wanted, found)
 
 
 def sources(db: Keyspace, group: Group) -> list[Source]:
@@ -314,13 +336,22 @@ def contribute(shard: Shard, argument: tuple[int, Algebra, Group]) -> list[Sourc
 def compute_here(shard: Shard, argument: tuple[int, Algebra, Group]) -> ByMember:
     """The result of an operation on sets of this shard alone, in a dict of its own. O(members of all)."""
     index, wanted, group = argument
-    return compute(wanted, sources(shard.dbs[index], group))
+    db = shard.dbs[index]
+    found = sources(db, group)
+    if sum(len(source.scores) for source in found) > shard.slice:
+        read = [value for _, key, h in group if (value := db.peek(key, h)) is not None]
+        raise Lengthy(compute_in_slices(wanted, found, shard.slice), *read)
+    return compute(wanted, found)
 
 
 def compute_and_settle(shard: Shard, argument: tuple[Algebra, Place, bytes, Group]) -> int:
     """A STORE form whose keys are all on this shard; the size of the result."""
     wanted, target, event, group = argument
-    found = compute_here(shard, (target[0], wanted, group))
+    try:
+        found = compute_here(shard, (target[0], wanted, group))
+    except Lengthy as lengthy:
+        steps = settle_in_slices(shard, target, event, lengthy.steps)
+        raise Lengthy(steps, *lengthy.pinned) from None
     settle(shard, target, event, found)
     return len(found)
 
@@ -346,17 +377,28 @@ Aggregate = Callable[[float, float], float]
 def _union(weighted: Weighted, add: Aggregate) -> ByMember:
     result: ByMember = {}
     for scores, weight in weighted:
-        for member, score in scores.items():
-            term = score * weight
-            if term != term:
-                term = 0.0
-            result[member] = add(result[member], term) if member in result else term
+        _unite_into(result, scores.items(), weight, add)
     return result
+
+
+def _unite_into(
+    result: ByMember, pairs: Iterable[tuple[bytes, float]], weight: float, add: Aggregate
+) -> None:
+    for member, score in pairs:
+        term = score * weight
+        if term != term:
+            term = 0.0
+        result[member] = add(result[member], term) if member in result else term
 
 
 def _intersection(weighted: Weighted, add: Aggregate) -> ByMember:
     result: ByMember = {}
-    for member in _common([scores for scores, _ in weighted]):
+    _intersect_into(result, _common([scores for scores, _ in weighted]), weighted, add)
+    return result
+
+
+def _intersect_into(result: ByMember, common: list[bytes], weighted: Weighted, add: Aggregate) -> None:
+    for member in common:
         scores, weight = weighted[0]
         total = scores[member] * weight
         if total != total:
@@ -364,6 +406,37 @@ def _intersection(weighted: Weighted, add: Aggregate) -> ByMember:
         for scores, weight in weighted[1:]:
             total = add(total, scores[member] * weight)
         result[member] = total
+
+
+def compute_in_slices(wanted: Algebra, found: list[Source], size: int) -> Slices:
+    """`compute` for very many members."""
+    found.sort()
+    result: ByMember = {}
+    if wanted.operation == DIFF:
+        first, *others = found
+        pairs = iter(first.scores.items())
+        while chunk := dict(islice(pairs, size)):
+            result.update(_without(chunk, others))
+            yield
+        return result
+    weights = wanted.weights or (1.0,) * len(found)
+    add = AGGREGATES[wanted.aggregate]
+    by_size = sorted(found, key=lambda source: source.size)
+    weighted = [(source.scores, weights[source.position]) for source in by_size]
+    if wanted.operation == UNION:
+        for scores, weight in weighted:
+            pairs = iter(scores.items())
+            while some := list(islice(pairs, size)):
+                _unite_into(result, some, weight, add)
+                yield
+        return result
+    every = [scores for scores, _ in weighted]
+    smallest: ByMember = min(every, key=len)
+    members = iter(smallest)
+    while part := list(islice(members, size)):
+        common = [member for member in part if all(member in scores for scores in every)]
+        _intersect_into(result, common, weighted, add)
+        yield
     return result
 
 

@@ -15,6 +15,7 @@ from nogil_df.base.numbers import parse_bound
 from nogil_df.commands.arguments import integer
 from nogil_df.commands.sorted_sets import read_sorted_set, row, sorted_set_to_change
 from nogil_df.commands.spec import Row, multi
+from nogil_df.shard.copying import own_scores_in_slices, sorted_set_in_slices
 from nogil_df.shard.lengthy import Lengthy, Slices
 from nogil_df.shard.memory import own
 from nogil_df.shard.sorted_sets import MemberBounds, ScoreBounds, SortedSetValue, own_scores
@@ -346,7 +347,24 @@ def store_here(shard: Shard, argument: tuple[Place, Range, Place]) -> int:
 def settle_copy(shard: Shard, argument: tuple[Place, bytes, dict[bytes, float]]) -> None:
     """Store a result that comes from another shard. O(members)."""
     target, event, scores = argument
+    if len(scores) > shard.slice:
+        copying = own_scores_in_slices(scores, shard.slice)
+        raise Lengthy(settle_in_slices(shard, target, event, copying))
     settle(shard, target, event, own_scores(scores))
+
+
+def settle_in_slices(shard: Shard, target: Place, event: bytes, computing: Slices) -> Slices:
+    """Compute members with scores, and put them in place of what the key holds; how many they are."""
+    scores = yield from computing
+    if len(scores) <= shard.slice:
+        settle(shard, target, event, scores)
+        return len(scores)
+    value = yield from sorted_set_in_slices(scores, shard.limits, shard.slice)
+    index, key, h = target
+    db = shard.dbs[index]
+    db.put(own(key), h, value)
+    db.changed(key, events.ZSET, event)
+    return len(scores)
 
 
 def settle(shard: Shard, target: Place, event: bytes, scores: dict[bytes, float]) -> None:

@@ -65,13 +65,17 @@ class ScoreOrder:
         members.sort(key=scores.__getitem__)
         if not members:
             return order
+        order.take_over(members, scores)
+        return order
+
+    def take_over(self, members: list[bytes], scores: dict[bytes, float]) -> None:
+        """Take members in, which are in order, where there were none. O(n)."""
         values = [scores[member] for member in members]
         size = LIMIT if len(members) <= LIMIT else ROOMY
         cuts = range(0, len(members), size)
-        order.members = [members[at : at + size] for at in cuts]
-        order.scores = [values[at : at + size] for at in cuts]
-        order._note_ends()
-        return order
+        self.members = [members[at : at + size] for at in cuts]
+        self.scores = [values[at : at + size] for at in cuts]
+        self._note_ends()
 
     def copy(self) -> tuple[ScoreOrder, dict[bytes, float]]:
         """A copy whose members and scores this thread made, and the scores by member. O(n)."""
