@@ -58,6 +58,7 @@ def parse_arguments(argv: list[str] | None = None) -> argparse.Namespace:
         help="default: memtier where installed, or own",
     )
     add("--keys", type=int, help="for bytes a key, of small values; default 400000, with --quick 40000")
+    add("--populate", type=int, help="keys to time; default 5000000, with --quick 500000")
     add("--snapshot-keys", type=int, help="for memory over time; default 150000, with --quick 20000")
     add("--sizes", type=numbers, default=footprint.SIZES, help="of values, for bytes a key")
     add("--machines", default="", help="to project, separated by commas; default all that there are")
@@ -86,6 +87,7 @@ def parse_arguments(argv: list[str] | None = None) -> argparse.Namespace:
     args.rounds = args.rounds or (2 if args.quick else 5)
     args.seconds = args.seconds or (0.25 if args.quick else 0.4)
     args.keys = args.keys or (40_000 if args.quick else 400_000)
+    args.populate = args.populate or (500_000 if args.quick else 5_000_000)
     args.snapshot_keys = args.snapshot_keys or (20_000 if args.quick else 150_000)
     args.threads = args.threads or default_threads()
     return args
@@ -150,6 +152,7 @@ def run(args: argparse.Namespace, step: Step) -> Result:
     before = environment.observe()
     series, said = measure_all(args, step)
     footprints = [] if args.no_memory else footprint.footprints(args.keys, args.sizes, step)
+    fillings = [] if args.no_memory else footprint.fillings(args.populate, step)
     snapshots = [] if args.no_memory or args.no_snapshots else footprint.snapshots(args.snapshot_keys, step)
     step("projecting")
     return Result(
@@ -161,6 +164,7 @@ def run(args: argparse.Namespace, step: Step) -> Result:
         series=series,
         projections=project(models(series, before.cpus), chosen_machines(args.machines), args.simulated),
         footprints=footprints,
+        fillings=fillings,
         snapshots=snapshots,
         snapshot_keys=args.snapshot_keys,
     )

@@ -13,12 +13,14 @@ from bench.servers import Server, Session
 from stress.scaling.generator import connect, exchange
 from stress.scaling.profiles import cores
 from stress.scaling.sampling import Step
-from stress.scaling.servers import KINDS, Candidate, Kind, installed
+from stress.scaling.servers import KINDS, OURS_KIND, Candidate, Kind, installed
 
 SIZES = (16, 64, 256, 1024)
 FILL_BATCH = 500
 SETTLE_SECONDS = 0.4
-"""What a server gets for what it does when nobody asks for anything."""
+"""How long resident memory has to be the same."""
+PATIENCE_SECONDS = 5.0
+FIRST_KEYS = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,32 +37,72 @@ def bytes_a_key(kind: Kind, value_bytes: int, keys: int) -> Footprint:
     """Fill a server anew and look at its resident memory: by DEBUG POPULATE, memcached by `set`."""
     threads = min(2, cores())
     with Candidate(kind, threads).start() as server:
-        time.sleep(SETTLE_SECONDS)
-        before = resident(server)
-        if kind.populates:
-            populate(server, keys, value_bytes)
-        else:
-            store(server, keys, value_bytes)
-        time.sleep(SETTLE_SECONDS)
-        return Footprint(kind.name, value_bytes, keys, (resident(server) - before) / keys)
+        # What the first command of a kind makes a server load or allocate belongs to no key.
+        add = populate if kind.populates else store
+        add(server, FIRST_KEYS, 1, "first")
+        before = settled(server)
+        add(server, keys, value_bytes, "key")
+        return Footprint(kind.name, value_bytes, keys, (settled(server) - before) / keys)
 
 
-def populate(server: Server, keys: int, value_bytes: int) -> None:
+def settled(server: Server) -> int:
+    """Resident bytes, once they have not changed for a while, or PATIENCE_SECONDS after."""
+    size, until = resident(server), time.monotonic() + PATIENCE_SECONDS
+    while time.monotonic() < until:
+        time.sleep(SETTLE_SECONDS)
+        before, size = size, resident(server)
+        if size == before:
+            break
+    return size
+
+
+def populate(server: Server, keys: int, value_bytes: int, prefix: str) -> None:
     """DEBUG POPULATE; SystemExit if it is refused."""
     with Session(server.port) as session:
-        reply = session.call("DEBUG", "POPULATE", str(keys), "key", str(value_bytes))
+        reply = session.call("DEBUG", "POPULATE", str(keys), prefix, str(value_bytes))
         if reply != b"+OK":
             raise SystemExit(f"{server.name}: {reply.decode(errors='replace')}")
 
 
-def store(server: Server, keys: int, value_bytes: int) -> None:
+def store(server: Server, keys: int, value_bytes: int, prefix: str) -> None:
     """The same keys and sizes by Memcached's `set`."""
-    value = b"x" * value_bytes
+    name, value = prefix.encode(), b"x" * value_bytes
     with connect(server.port) as made:
         for first in range(0, keys, FILL_BATCH):
             numbers = range(first, min(keys, first + FILL_BATCH))
-            made_ahead = b"".join(b"set key:%d 0 0 %d\r\n%b\r\n" % (at, value_bytes, value) for at in numbers)
-            exchange(made, (made_ahead, len(b"STORED\r\n") * len(numbers)))
+            requests = b"".join(
+                b"set %b:%d 0 0 %d\r\n%b\r\n" % (name, at, value_bytes, value) for at in numbers
+            )
+            exchange(made, (requests, len(b"STORED\r\n") * len(numbers)))
+
+
+@dataclass(frozen=True, slots=True)
+class Filling:
+    """How long DEBUG POPULATE took, and the CPU time of all threads."""
+
+    server: str
+    threads: int
+    keys: int
+    value_bytes: int
+    seconds: float
+    cpu_seconds: float
+
+
+def fillings(keys: int, step: Step) -> list[Filling]:
+    """Every server that has DEBUG POPULATE, with as many small values."""
+    found = []
+    for kind in KINDS:
+        if not (kind.populates and installed(kind)):
+            continue
+        step(f"DEBUG POPULATE {keys:,}, {kind.name}")
+        threads = min(2, cores()) if kind is OURS_KIND else 1
+        with Candidate(kind, threads).start() as server:
+            populate(server, FIRST_KEYS, 1, "first")
+            begun, used = time.perf_counter(), server.cpu_time()
+            populate(server, keys, SIZES[0], "key")
+            seconds, cpu = time.perf_counter() - begun, server.cpu_time() - used
+            found.append(Filling(kind.name, threads, keys, SIZES[0], seconds, cpu.total))
+    return found
 
 
 def keys_for(value_bytes: int, most: int) -> int:

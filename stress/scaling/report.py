@@ -7,6 +7,7 @@ No sentence depends on how the figures came out: what they say is computed. What
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 
 from bench import snapshot
@@ -240,6 +241,19 @@ def memory(result: Result, images: Images) -> list[str]:
         *table(("value bytes", "keys", *servers), rows),
         *image(images, "bytes", "Resident bytes a key by size of value"),
     ]
+    if result.fillings:
+        first = result.fillings[0]
+        heads = ("`DEBUG POPULATE`", "threads", "seconds", "CPU seconds")
+        filled = [
+            [one.server, f"{one.threads}", f"{one.seconds:.1f}", f"{one.cpu_seconds:.1f}"]
+            for one in result.fillings
+        ]
+        lines += [
+            "",
+            f"{first.keys:,} keys with values of {first.value_bytes} bytes:",
+            "",
+            *table(heads, filled),
+        ]
     if result.snapshots:
         lines += [
             "",
@@ -312,16 +326,21 @@ def how(result: Result) -> list[str]:
     seen: dict[str, str] = {}
     for one in result.series:
         if one.foreign is None:
-            seen.setdefault(f"{one.load}, {one.kind}", one.command)
+            # Some tools have the value of a SET on their command line.
+            line = re.sub("x{20,}", lambda found: f"[{len(found[0])} times x]", one.command)
+            seen.setdefault(f"{one.load}, {one.kind}", line)
+    servers = dict.fromkeys(f"{one.server}: {one.server_command}" for one in result.series)
     profiles = ", ".join(f"{machine.name} ({machine.vcpus})" for machine in MACHINES)
     runnable = [machine.name for machine in MACHINES if machine.vcpus <= cores()]
     return [
         f"Profiles, with their vCPUs: {profiles}. This machine has the cores of "
         f"{', '.join(runnable) or 'none of them'}; server and load generator share them.",
         "",
-        "Loads, as memtier_benchmark's arguments where our own generator sent them:",
+        "Servers, and loads, as memtier_benchmark's arguments where our own generator sent them:",
         "",
         "```",
+        *servers,
+        "",
         *(f"{name}: {line}" for name, line in seen.items()),
         "```",
     ]

@@ -8,7 +8,7 @@ from typing import Any
 
 from bench import snapshot
 from bench.environment import Environment
-from stress.scaling.footprint import Footprint
+from stress.scaling.footprint import Filling, Footprint
 from stress.scaling.projection import Model, Projection, models
 from stress.scaling.sampling import Series
 
@@ -25,6 +25,7 @@ class Result:
     series: list[Series]
     projections: list[Projection]
     footprints: list[Footprint]
+    fillings: list[Filling]
     snapshots: list[snapshot.Run]
     snapshot_keys: int
 
@@ -44,6 +45,7 @@ class Result:
             "series": [one.as_dict() for one in self.series],
             "projections": [one.as_dict() for one in self.projections],
             "footprints": [asdict(one) for one in self.footprints],
+            "fillings": [asdict(one) for one in self.fillings],
             "snapshots": [asdict(one) for one in self.snapshots],
             "snapshot_keys": self.snapshot_keys,
         }
@@ -57,5 +59,6 @@ class Result:
         plain["series"] = [Series.from_dict(one) for one in plain["series"]]
         plain["projections"] = [Projection.from_dict(one) for one in plain["projections"]]
         plain["footprints"] = [Footprint(**one) for one in plain["footprints"]]
+        plain["fillings"] = [Filling(**one) for one in plain["fillings"]]
         plain["snapshots"] = [snapshot.Run(**one) for one in plain["snapshots"]]
         return cls(**plain)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import shlex
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass, field
@@ -44,6 +46,7 @@ class Series:
     foreign: float | None
     command: str
     tool: str
+    server_command: str
     samples: list[Sample] = field(default_factory=list)
 
     @property
@@ -99,7 +102,7 @@ class Plan:
     placement: Placement | None
     tool: tools.Own | tools.Memtier | tools.RedisBenchmark
 
-    def series(self, port: int, seconds: float) -> Series:
+    def series(self, server: Server, seconds: float) -> Series:
         """Where its rounds are kept."""
         kind, load = self.candidate.kind, self.load
         return Series(
@@ -110,8 +113,9 @@ class Plan:
             pipeline=load.pipeline,
             connections=load.connections,
             foreign=None if self.placement is None else self.placement.foreign,
-            command=self.tool.command(port, load, seconds, kind.protocol),
+            command=self.tool.command(server.port, load, seconds, kind.protocol),
             tool=self.tool.name,
+            server_command=shlex.join([os.path.basename(server.argv[0]), *server.argv[1:]]),
         )
 
     def open(self, stack: ExitStack, port: int, seconds: float) -> tools.Round:
@@ -127,7 +131,7 @@ def measure(
 ) -> list[Series]:
     """Play all plans of one load. O(plans * rounds * seconds)."""
     with ExitStack() as stack:
-        series = [plan.series(running[plan.candidate.label].port, seconds) for plan in plans]
+        series = [plan.series(running[plan.candidate.label], seconds) for plan in plans]
         players = [plan.open(stack, running[plan.candidate.label].port, seconds) for plan in plans]
         for number in range(rounds):
             for turn in range(len(plans)):

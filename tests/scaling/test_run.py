@@ -33,7 +33,18 @@ def directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("scaling")
     arguments = [
         *("--rounds", "2", "--seconds", "0.1", "--threads", "1,2", "--loads", "GET P1"),
-        *("--generator", "own", "--keys", "20000", "--sizes", "256", "--simulated", "900"),
+        *(
+            "--generator",
+            "own",
+            "--keys",
+            "20000",
+            "--populate",
+            "20000",
+            "--sizes",
+            "256",
+            "--simulated",
+            "900",
+        ),
         *("--machines", "m5.large,m5.xlarge", "--no-snapshots", "--no-plots", "--out", str(out)),
     ]
     assert main(arguments) == 0
@@ -78,6 +89,8 @@ def test_the_figures_are_those_of_the_rounds(directory: Path) -> None:
     for one in result.projections:
         assert one.rps.low <= one.rps.value * 1.001
         assert one.p99_ms.low <= one.p99_ms.value <= one.p99_ms.high
+    assert {one.server for one in result.fillings} >= {"nogil-df", "redis-server"}
+    assert all(one.seconds > 0 and one.cpu_seconds > 0 for one in result.fillings)
     for footprint in result.footprints:
         assert footprint.bytes_a_key > footprint.value_bytes / 2
 
