@@ -47,6 +47,9 @@ LEAST_SLACK: Final = 1024
 VISITS: Final = 64
 """Segments that one look visits to evict, at 20 to 50 us each; it goes on in the next turn."""
 
+MOST_LOOKS: Final = 256
+"""Looks in a row while a snapshot is loaded, each of which may evict for some milliseconds."""
+
 TOLERATED: Final = 4
 """Times the slack, so 0.4 % of the limit, that threads with less than their part wait for the others to evict
 what these brought themselves, before they are asked."""
@@ -158,11 +161,29 @@ class MemoryGuard:
             self.exhausted = False
         elif shard.evictor.policy.kind:
             total = self._evict(total)
-            short = total > self.deny_from and all(guard.exhausted for guard in self._guards())
+            short = total > self.deny_from and self.may_not_evict
         self.set_short(short or self._is_resident_over)
         room = max(0, self.evict_from - total) // self.state.proactor.count
         shard.look_at = shard.dirty + max(1, room // WRITE_BYTES)
         shard.ceiling = shard.dbs[0].stored() + max(1, room // 2)
+
+    def make_room(self) -> None:
+        """Look until this shard holds no more than its part, or nothing is found: for what brings much.
+
+        O(what is evicted).
+        """
+        part = self.evict_from // self.state.proactor.count
+        for _ in range(MOST_LOOKS):
+            self.look()
+            if self.held <= part or self.may_not_evict or self.total <= self.evict_from:
+                return
+
+    @property
+    def may_not_evict(self) -> bool:
+        """Whether there is nothing to evict, on any shard. O(threads)."""
+        if not self.state.proactor.shard.evictor.policy.kind:
+            return True
+        return all(guard.exhausted for guard in self._guards())
 
     @property
     def _is_resident_over(self) -> bool:

@@ -296,6 +296,7 @@ def load_here(proactor: Any, message: tuple[Any, ...]) -> None:
     _, loading, blob = message
     loading.take(proactor.shard, blob)
     guard = proactor.service.memory
-    guard.look()
-    if guard.short and guard.total > guard.deny_from * TOLERANCE:
+    guard.make_room()
+    # Not `short`, which it is also while resident memory is over.
+    if guard.may_not_evict and guard.total > guard.deny_from * TOLERANCE:
         loading.fail(f"it needs more than maxmemory ({guard.limit} bytes), and nothing may be evicted")

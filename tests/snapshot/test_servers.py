@@ -95,3 +95,24 @@ def test_a_server_under_load(tmp_path: Path, name: str) -> None:
             first, second = connection.pipeline([(b"GET", b"first"), (b"GET", b"second")])
             assert int(first.value or 0) - int(second.value or 0) in (0, 1)
             assert connection.execute("DEBUG", "VERIFY") == Reply("+", b"OK")
+
+
+@pytest.mark.parametrize("name", ["dump.rdb", "dump"])
+def test_a_cache_loads_more_than_it_may_hold(tmp_path: Path, name: str) -> None:
+    """Blobs of an RDB file that compresses well bring more memory than one look at it makes room for."""
+    flags = ("--dir", str(tmp_path), f"--dbfilename={name}")
+    with NogilServer(*flags, threads=2) as server, server.connect() as connection:
+        connection.execute("DEBUG", "POPULATE", "40000", "key", "1000")
+        assert connection.execute("SAVE") == Reply("+", b"OK")
+    limit = 10 << 20
+    with (
+        NogilServer(*flags, f"--maxmemory={limit}", "--cache_mode", threads=2) as server,
+        server.connect() as connection,
+    ):
+        lines = connection.execute("INFO", "everything").value.decode().split("\r\n")
+        info = dict(line.split(":", 1) for line in lines if ":" in line)
+        assert 0.9 * limit < int(info["used_memory"]) <= 1.02 * limit
+        held = connection.execute("DBSIZE").value
+        assert held > 8_000
+        assert int(info["evicted_keys"]) == 40_000 - held
+        assert connection.execute("SET", "more", "x") == Reply("+", b"OK")
