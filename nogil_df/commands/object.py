@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING
 from nogil_df.base.errors import ReplyError
 from nogil_df.commands.help import help_row
 from nogil_df.commands.spec import Row, container, multi
-from nogil_df.shard.eviction import CACHE, PROBATION, USE
+from nogil_df.shard.choice import PROBATION, USE
+from nogil_df.shard.eviction import CACHE
 from nogil_df.shard.values import encoding, reference_count
 
 if TYPE_CHECKING:
@@ -71,7 +72,7 @@ def op_idle(db: Keyspace, key: bytes, h: int) -> int | None:
 
 
 def op_frequency(db: Keyspace, key: bytes, h: int) -> int | None:
-    """Redis's counter of uses, as of now; in cache mode 0 to 7. O(1)."""
+    """Redis's counter of uses, as of now; in cache mode 0 to 3. O(1)."""
     level = db.table.age(key, h)
     if level < 0:
         return None

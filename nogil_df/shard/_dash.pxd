@@ -34,6 +34,7 @@ cdef class DashTable(Directory):
     cpdef before_change(self, bytes key, uint64_t h)
 
     # -- of the table itself
+    cdef int64_t used_bytes(self) noexcept
     cdef int write(
         self, const char *key, Py_ssize_t size, uint64_t h, Value *value, int64_t deadline, PyObject **old
     ) except -1

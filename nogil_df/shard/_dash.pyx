@@ -246,6 +246,40 @@ cdef class DashTable(Directory):
             self.shrink(segment)
         return value
 
+    def evict_strings(self, list chosen not None, int64_t goal):
+        """Take records out that were chosen to go: (key, level), from the end of the list on. O(records).
+
+        Those that are not on that level any more stay. Ends when so many bytes are free, or at a value that is not
+        a string, which is left on the list, as others have to account for it.
+
+        Returns:
+            How many bytes are free now that were not, and how many records went.
+        """
+        cdef Segment *segment
+        cdef Py_ssize_t slot
+        cdef Py_ssize_t evicted = 0
+        cdef Record record
+        cdef int64_t before = self.used_bytes()
+        cdef int64_t freed = 0
+        cdef bytes key
+        cdef uint64_t h
+        cdef int level
+        while chosen and freed < goal:
+            key, level = chosen[-1]
+            h = self.hash_of(PyBytes_AS_STRING(key), PyBytes_GET_SIZE(key))
+            slot = self.locate_live(key, h, &segment)
+            if slot >= 0 and segment.ages[slot] == level:
+                read_record(record_at(segment, slot), &record)
+                if record.flags & KIND == OBJECT and not PyBytes_CheckExact(load_object(record.value)):
+                    break
+                self.remove(segment, slot, h)
+                if segment.count % MERGE_CHECK_EVERY == 0:
+                    self.shrink(segment)
+                evicted += 1
+                freed = before - self.used_bytes()
+            chosen.pop()
+        return freed, evicted
+
     cpdef peek(self, bytes key, uint64_t h):
         """The value even if it has expired, which is not acted upon; None if `key` is absent. O(1)."""
         cdef Segment *segment
@@ -367,6 +401,9 @@ cdef class DashTable(Directory):
     def memory_usage(self):
         """Bytes that the table takes, keys and strings included; without garbage, as that gives way to new records and
         whoever takes records out must see the figure fall. O(1)."""
+        return self.used_bytes()
+
+    cdef int64_t used_bytes(self) noexcept:
         if not self.count:
             return 0
         return (

@@ -8,6 +8,7 @@ from nogil_df.shard._directory cimport PREFIXES, Directory, end_of
 from nogil_df.shard._segment cimport (
     BLOCK_OVERHEAD,
     BUCKET_SLOTS,
+    GHOST_BYTES,
     FINGERPRINTS,
     HOME_BUCKETS,
     NEAR_SLOTS,
@@ -138,6 +139,6 @@ cdef int verify_segment(Directory table, Segment *segment, Totals *sums) except 
     if segment.heap is not NULL:
         sums.allocated += heap_overhead(segment.capacity)
     if segment.ghosts is not NULL:
-        sums.allocated += STASH_START + BLOCK_OVERHEAD
+        sums.allocated += GHOST_BYTES + BLOCK_OVERHEAD
     sums.garbage += segment.garbage
     return 0

@@ -16,6 +16,7 @@ from libc.string cimport memcpy, memset
 from nogil_df.base._xxh3 cimport LONGEST, xxh3
 from nogil_df.shard._segment cimport (
     BUCKET_SLOTS,
+    GHOST_BYTES,
     HAS_DEADLINE,
     Record,
     SEGMENT_SLOTS,
@@ -289,7 +290,7 @@ cdef class Directory:
         sibling.soonest = segment.soonest
         if segment.ghosts is not NULL:
             need_ghosts(sibling, &self.totals)
-            memcpy(sibling.ghosts, segment.ghosts, STASH_START)
+            memcpy(sibling.ghosts, segment.ghosts, GHOST_BYTES)
         if leaving:
             set_slots(sibling, SEGMENT_SLOTS, &self.totals)
             reserve(sibling, leaving, &self.totals)

@@ -35,7 +35,7 @@
 from cpython.object cimport PyObject
 from libc.stdint cimport INT64_MAX, int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 from libc.stdlib cimport calloc, free, malloc
-from libc.string cimport memchr, memcmp, memcpy, memset
+from libc.string cimport memchr, memcmp, memcpy, memmove, memset
 
 from nogil_df.base._words cimport (
     format_integer, load16, load64, load_integer, parse_integer, store_integer, width_of,
@@ -102,6 +102,9 @@ cdef enum:
     NEAR_SLOTS = 28  # home and neighbour
     STASH_START = 784
     SEGMENT_SLOTS = 840
+    GHOST_WAYS = 22  # of a home bucket, at most
+    GHOSTS = 1232  # HOME_BUCKETS * GHOST_WAYS
+    GHOST_BYTES = 2464
 
     OUTSIDE = 16384  # bytes of a key or a string that is kept as an object, outside the heap
     SPARSE = 1 << 30  # bytes of a heap from which on strings stay outside: only floods of colliding keys get there
@@ -141,7 +144,7 @@ cdef struct Segment:
     uint32_t count
     uint32_t used  # bytes of the heap
     uint32_t capacity
-    uint8_t *ghosts  # STASH_START fingerprints of keys that were evicted lately, or NULL
+    uint16_t *ghosts  # GHOSTS marks of keys that were evicted lately, or NULL
     uint32_t garbage
     uint32_t expiring  # records with a deadline
     uint32_t objects  # references in the heap
@@ -641,10 +644,10 @@ cdef inline int trim(Segment *segment, Totals *totals) except -1:
 
 cdef inline int need_ghosts(Segment *segment, Totals *totals) except -1:
     if segment.ghosts is NULL:
-        segment.ghosts = <uint8_t *> calloc(STASH_START, 1)
+        segment.ghosts = <uint16_t *> calloc(GHOSTS, sizeof(uint16_t))
         if segment.ghosts is NULL:
             raise MemoryError
-        totals.allocated += STASH_START + BLOCK_OVERHEAD
+        totals.allocated += GHOST_BYTES + BLOCK_OVERHEAD
     return 0
 
 
@@ -652,22 +655,44 @@ cdef inline void drop_ghosts(Segment *segment, Totals *totals) noexcept:
     if segment.ghosts is not NULL:
         free(segment.ghosts)
         segment.ghosts = NULL
-        totals.allocated -= STASH_START + BLOCK_OVERHEAD
+        totals.allocated -= GHOST_BYTES + BLOCK_OVERHEAD
+
+
+# How many ghosts of a bucket count: three for two records.
+cdef inline uint32_t ghost_ways(const Segment *segment) noexcept:
+    cdef uint32_t ways = (3 * segment.count // 2 + HOME_BUCKETS // 2) // HOME_BUCKETS
+    return max(1, min(GHOST_WAYS, ways))
+
+
+cdef inline uint16_t ghost_of(uint64_t h) noexcept:
+    cdef uint16_t mark = <uint16_t> (h >> 16)
+    return mark if mark else 1
+
+
+# Leave a ghost of a key that is to be evicted; the oldest of its bucket is forgotten.
+cdef inline int leave_ghost(Segment *segment, uint64_t h, Totals *totals) except -1:
+    cdef uint16_t *ghosts
+    need_ghosts(segment, totals)
+    ghosts = segment.ghosts + home_of(h) * GHOST_WAYS
+    memmove(ghosts + 1, ghosts, (ghost_ways(segment) - 1) * sizeof(uint16_t))
+    ghosts[0] = ghost_of(h)
+    return 0
 
 
 # Whether a key that comes was evicted not long ago. Its ghost is gone afterwards. O(1).
 cdef inline bint lay_ghost(Segment *segment, uint64_t h) noexcept:
-    cdef uint32_t remainder = h % REMAINDERS
-    cdef void *found
+    cdef uint16_t *ghosts
+    cdef uint16_t mark
+    cdef uint32_t way
     if segment.ghosts is NULL:
         return False
-    found = memchr(
-        segment.ghosts + remainder // FINGERPRINTS * BUCKET_SLOTS, remainder % FINGERPRINTS + 1, BUCKET_SLOTS
-    )
-    if found is NULL:
-        return False
-    (<uint8_t *> found)[0] = 0
-    return True
+    ghosts = segment.ghosts + home_of(h) * GHOST_WAYS
+    mark = ghost_of(h)
+    for way in range(ghost_ways(segment)):
+        if ghosts[way] == mark:
+            ghosts[way] = 0
+            return True
+    return False
 
 
 # -- ownership --------------------------------------------------------------------------------------------------

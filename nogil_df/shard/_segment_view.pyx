@@ -5,18 +5,16 @@ cimport cython
 from cpython.bytearray cimport PyByteArray_AS_STRING
 from libc.stdint cimport uint32_t, uint64_t
 from libc.stdlib cimport free
-from libc.string cimport memcpy, memmove
+from libc.string cimport memcpy
 
 from nogil_df.shard._directory cimport Directory
 from nogil_df.shard._segment cimport (
-    BUCKET_SLOTS,
+    GHOSTS,
     Record,
-    STASH_START,
     Segment,
     deadline_at,
-    home_of,
     key_object,
-    need_ghosts,
+    leave_ghost,
     read_record,
     record_at,
 )
@@ -66,7 +64,8 @@ cdef class SegmentView:
     @property
     def ghosts(self):
         cdef Segment *segment = self.seen()
-        return bytearray() if segment.ghosts is NULL else bytearray((<char *> segment.ghosts)[:STASH_START])
+        cdef uint32_t i
+        return [] if segment.ghosts is NULL else [segment.ghosts[i] for i in range(GHOSTS)]
 
     def slots(self):
         """The occupied slots."""
@@ -104,11 +103,6 @@ cdef class SegmentView:
         self.check(segment, slot)
         return deadline_at(record_at(segment, slot))
 
-    def remember(self, Py_ssize_t slot, uint64_t h):
-        """Leave a ghost of the record in a slot; the oldest of 14 is forgotten."""
-        cdef Segment *segment = self.seen()
-        cdef uint32_t start = home_of(h) * BUCKET_SLOTS
-        self.check(segment, slot)
-        need_ghosts(segment, &self.table.totals)
-        memmove(segment.ghosts + start + 1, segment.ghosts + start, BUCKET_SLOTS - 1)
-        segment.ghosts[start] = segment.fingerprints[slot]
+    def remember(self, uint64_t h):
+        """Leave a ghost of a key; the oldest of its bucket is forgotten."""
+        leave_ghost(self.seen(), h, &self.table.totals)

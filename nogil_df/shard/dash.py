@@ -84,7 +84,7 @@ class SegmentView(Protocol):
     fingerprints: bytearray
     """0 for a free slot."""
     ages: bytearray
-    ghosts: bytearray
+    ghosts: list[int]
 
     def slots(self) -> list[int]:
         """The occupied slots."""
@@ -98,8 +98,8 @@ class SegmentView(Protocol):
     def deadline(self, slot: int) -> int:
         """Unix ms, 0 if there is none."""
 
-    def remember(self, slot: int, h: int) -> None:
-        """Leave a ghost of the record in a slot, whose key has this hash."""
+    def remember(self, h: int) -> None:
+        """Leave a ghost of the key with this hash, which is to be evicted."""
 
 
 class Random(Protocol):
@@ -274,6 +274,16 @@ class DashTable:
         if segment.count % MERGE_CHECK_EVERY == 0:
             self._shrink(segment)
         return value
+
+    def evict_strings(self, chosen: list[tuple[bytes, int]], goal: int) -> tuple[int, int]:
+        """Take records out that were chosen to go: (key, level), from the end of the list on. O(records).
+
+        For tables that count strings themselves. This one does not, and leaves all to the caller.
+
+        Returns:
+            How many bytes are free now that were not, and how many records went.
+        """
+        return 0, 0
 
     def peek(self, key: bytes, h: int) -> Any:
         """The value even if it has expired, which is not acted upon; None if `key` is absent. O(1)."""
@@ -625,7 +635,7 @@ class DashTable:
             segment.count += 1
         else:
             segment.fill(slot, start // 14, fingerprint, key, value)
-        known = segment.ghosts and segment.lay_ghost(start, fingerprint)
+        known = segment.ghosts and segment.lay_ghost(h)
         segment.ages[slot] = self.known if known else self.fresh
         self._count += 1
         if deadline > 0:

@@ -17,8 +17,9 @@ fingerprint r % 255 + 1 and the home bucket r // 255, and lives in one of, in th
 of the time `aged_at`, or what else the eviction policy makes of it (`nogil_df.shard.eviction`); those of free
 slots mean nothing. A use is one look-up in `uses`, a map of bytes that belongs to the table.
 
-`ghosts`, empty unless the policy wants them, are the fingerprints of keys that were evicted lately: the last
-14 of each home bucket, the newest first, zeros where there are fewer.
+`ghosts`, empty unless the policy wants them, are 16 bits each of the hashes of keys that were evicted lately,
+the last ones of each home bucket, the newest first, zeros where there are fewer. As many count as make three
+for two records: more would let keys in that come too rarely, fewer would forget keys that come back.
 
 A segment costs nearly nothing until its first record arrives (`allocate`). The sequences of a segment
 are only ever changed in place, because the directory of the table holds them directly (`entry`).
@@ -72,6 +73,7 @@ REMAINDERS = HOME_BUCKETS * FINGERPRINTS  # 14280
 NEAR_SLOTS = 2 * BUCKET_SLOTS  # home and neighbour
 STASH_START = HOME_BUCKETS * BUCKET_SLOTS  # 784
 SEGMENT_SLOTS = (HOME_BUCKETS + STASH_BUCKETS) * BUCKET_SLOTS  # 840
+GHOST_WAYS = 22  # of a home bucket at most: three for two of 840 records
 NEVER = 1 << 63  # later than any deadline
 
 
@@ -109,7 +111,7 @@ class Segment:
         self.versions: list[int] = []
         self.ages = bytearray()
         self.aged_at = 0
-        self.ghosts = bytearray()
+        self.ghosts: list[int] = []
 
     def entry(self, uses: bytearray) -> Entry:
         """A new directory entry of this segment (never kept here: that would be a reference cycle)."""
@@ -189,27 +191,32 @@ class Segment:
             if slot >= SEGMENT_SLOTS:
                 self.spill[key] = slot
 
-    def lay_ghost(self, start: int, fingerprint: int) -> bool:
-        """Whether a key with this fingerprint was evicted from the home bucket at `start` not long ago.
+    def ghost_ways(self) -> int:
+        """How many ghosts of a bucket count: three for two records. O(1)."""
+        return max(1, min(GHOST_WAYS, (3 * self.count // 2 + HOME_BUCKETS // 2) // HOME_BUCKETS))
 
-        Its ghost is gone afterwards. May be wrong for 14 keys in 255. O(1).
+    def lay_ghost(self, h: int) -> bool:
+        """Whether a key with this hash was evicted not long ago.
+
+        Its ghost is gone afterwards. May be wrong for 22 keys in 65,535. O(1).
         """
-        ghosts = self.ghosts
-        found = ghosts.find(fingerprint, start, start + 14)
-        if found < 0:
+        start = h % REMAINDERS // FINGERPRINTS * GHOST_WAYS
+        mark = h >> 16 & 0xFFFF or 1
+        bucket = self.ghosts[start : start + self.ghost_ways()]
+        if mark not in bucket:
             return False
-        ghosts[found] = 0
+        self.ghosts[start + bucket.index(mark)] = 0
         return True
 
-    def remember(self, slot: int, h: int) -> None:
-        """Leave a ghost of the record in a slot, which is to be evicted; the oldest of 14 is forgotten.
-        O(1)."""
+    def remember(self, h: int) -> None:
+        """Leave a ghost of a key that is to be evicted; the oldest of its bucket is forgotten. O(1)."""
         ghosts = self.ghosts
         if not ghosts:
-            ghosts.extend(bytes(STASH_START))
-        start = h % REMAINDERS // FINGERPRINTS * BUCKET_SLOTS
-        ghosts[start + 1 : start + BUCKET_SLOTS] = ghosts[start : start + BUCKET_SLOTS - 1]
-        ghosts[start] = self.fingerprints[slot]
+            ghosts.extend([0] * (HOME_BUCKETS * GHOST_WAYS))
+        start = h % REMAINDERS // FINGERPRINTS * GHOST_WAYS
+        end = start + self.ghost_ways()
+        ghosts[start + 1 : end] = ghosts[start : end - 1]
+        ghosts[start] = h >> 16 & 0xFFFF or 1
 
     def vacate(self, slot: int, home: int) -> None:
         """Take the record out of a slot; its deadline must be gone already."""
@@ -332,7 +339,7 @@ class Segment:
         self.prefix <<= 1
         sibling = Segment(self.depth, self.prefix | 1)
         sibling.aged_at = self.aged_at
-        sibling.ghosts = bytearray(self.ghosts)
+        sibling.ghosts = list(self.ghosts)
         bit = 1 << (64 - self.depth)
         occupied = self.fingerprints[:STASH_START]
         slots = compress(range(STASH_START), occupied)
@@ -407,7 +414,7 @@ class Segment:
         assert size == 0 or size >= SEGMENT_SLOTS, f"{name}: {size} slots"
         assert size % BUCKET_SLOTS == 0, f"{name}: {size} slots are not whole buckets"
         assert size <= SEGMENT_SLOTS or self.spill, f"{name}: empty spill buckets"
-        assert len(self.ghosts) in (0, STASH_START), f"{name}: {len(self.ghosts)} ghosts"
+        assert len(self.ghosts) in (0, HOME_BUCKETS * GHOST_WAYS), f"{name}: {len(self.ghosts)} ghosts"
         assert len(self.versions) <= size // BUCKET_SLOTS, f"{name}: versions of buckets that are not there"
         overflow = [0] * HOME_BUCKETS
         spill: dict[bytes, int] = {}

@@ -7,7 +7,7 @@ path: that map, and the byte of a new record. What it costs beyond that is paid 
 Eviction visits one segment after the other, like the hand of a clock. At each visit it picks the few records
 of the segment that are worth least. A segment is a sample of the keys, drawn by their hash, of up to 840
 records. To take the worst twentieth of that is a better choice than to take the worst of the five that Redis
-draws for each eviction, and looking at 840 bytes in one go costs less than five draws: 1 us a record.
+draws for each eviction, and looking at 840 bytes in one go costs less than five draws.
 
 ``lru``     the byte is an age (`nogil_df.shard.ages`): the greatest go.
 ``lfu``     the byte is Redis's logarithmic counter c. A use adds one with a probability of
@@ -16,11 +16,11 @@ draws for each eviction, and looking at 840 bytes in one go costs less than five
 ``random``  any.
 ``ttl``     those that expire first.
 ``cache``   cache mode, after S3-FIFO (Yang et al., SOSP 2023): two queues, of which the order is kept in the
-            byte: bit 7 probation, three bits of uses, four of visits since it entered its queue. New
+            byte (`nogil_df.shard.choice`): probation, uses, visits since it entered its queue. New
             records are on probation, which holds a twentieth of the segment: used less than twice
             there, they go; else they move over. The oldest of the others go as well, unless they were used:
-            then they stay, with one use less. A key that went not long ago has left a ghost, its fingerprint,
-            in its bucket; when it comes back it needs no probation.
+            then they stay, with one use less. A key that went not long ago has left a ghost, 16 bits of
+            its hash, in its bucket; when it comes back it needs no probation.
 
 Dragonfly orders the slots of a bucket by rank, and moves a record up when it is used. Moving costs more than
 counting, and what a bucket of 14 knows of the popularity of keys is little: see docs/cache-mode.md for
@@ -29,14 +29,14 @@ figures.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from itertools import compress
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from nogil_df.shard.ages import translation
+from nogil_df.shard.choice import CACHE_KIND, CACHE_USES, LFU, LRU, PROBATION, RANDOM, TTL, Chosen
+from nogil_df.shard.table import visit
 
 if TYPE_CHECKING:
-    from nogil_df.shard.dash import SegmentView
     from nogil_df.shard.shard import Shard
 
 NO_EVICTION: Final = "noeviction"
@@ -50,43 +50,11 @@ SHARE_PER_SAMPLE: Final = 4
 """One record in four times `maxmemory-samples` goes at each visit: one in 20 by default. The worst twentieth
 of a segment are all worse than the median of what "the worst of five drawn at random" gives."""
 
-CACHE_SHARE: Final = 50
-"""In cache mode one record in 50 goes at each visit."""
+CACHE_SHARE: Final = 100
+"""In cache mode one record in 100 goes at each visit, see `nogil_df.shard.choice`."""
 
-PROBATION: Final = 128
-USE: Final = 16
-USES: Final = 7 * USE
-OLDEST_VISIT: Final = 15
-PASSES: Final = 4
-"""Passes of the hand that make a record in the main queue one visit older: 15 of that outlast a turnover."""
-PROBATION_SHARE: Final = 20
-"""One record in twenty is on probation."""
-PROVEN: Final = 2 * USE
-"""Uses from which a record on probation moves over."""
-
-type Slots = list[int]
-
-
-def _uses_of_cache() -> bytes:
-    return bytes(level + USE if level & USES < USES else level for level in range(256))
-
-
-def _older_in_cache(least: int) -> bytes:
-    """What a visit makes of the levels from ``least`` on; the others stay."""
-    return bytes(
-        level + 1 if level >= least and level & OLDEST_VISIT < OLDEST_VISIT else level for level in range(256)
-    )
-
-
-CACHE_USES: Final = _uses_of_cache()
-ALL_OLDER: Final = _older_in_cache(0)
-PROBATION_OLDER: Final = _older_in_cache(PROBATION)
-IN_MAIN: Final = bytes(range(128))
-MAIN_ORDER: Final = bytes(
-    uses | visit for visit in range(OLDEST_VISIT, -1, -1) for uses in range(0, 128, USE)
-)
-PROBATION_ORDER: Final = bytes(PROBATION | level for level in MAIN_ORDER)
-"""Levels of each queue, the oldest first."""
+PASSES: Final = 8
+"""Passes of the hand that make a record in the main queue of the cache mode one visit older."""
 
 UNCHANGED: Final = bytes(range(256))
 INCREMENTED: Final = bytes([*range(1, 256), 255])
@@ -157,90 +125,27 @@ def unchanging(since: int, now: int) -> bytes:
     return UNCHANGED
 
 
-# Which slots of a segment go, the first first. ``slots`` may go, at most ``most`` of them.
-
-
-def least_recently_used(segment: SegmentView, slots: Slots, most: int) -> Slots:
-    """The greatest ages. O(slots)."""
-    return sorted(slots, key=segment.ages.__getitem__, reverse=True)[:most]
-
-
-def least_frequently_used(segment: SegmentView, slots: Slots, most: int) -> Slots:
-    """The smallest counters. O(slots)."""
-    return sorted(slots, key=segment.ages.__getitem__)[:most]
-
-
-def soonest_to_expire(segment: SegmentView, slots: Slots, most: int) -> Slots:
-    """The nearest deadlines. O(slots log slots)."""
-    return sorted(slots, key=segment.deadline)[:most]
-
-
-def worth_least_to_cache(segment: SegmentView, most: int, older: bytes) -> Slots:
-    """A visit in cache mode: records move between the queues, and all become ``older``. O(slots)."""
-    ages, fingerprints = segment.ages, segment.fingerprints
-    levels = bytes(compress(ages, fingerprints))
-    on_probation = len(levels.translate(None, IN_MAIN))
-    keep = len(levels) // PROBATION_SHARE
-    probation = _in_order(ages, fingerprints, PROBATION_ORDER)
-    main = _in_order(ages, fingerprints, MAIN_ORDER)
-    going: dict[int, None] = {}
-    # Each look takes a use from a record, or a record off.
-    looks = 8 * len(levels) + most
-    while len(going) < most and looks > 0:
-        looks -= 1
-        slot = next(probation, -1) if on_probation > keep else -1
-        if slot >= 0:
-            on_probation -= 1
-            if ages[slot] & USES >= PROVEN:
-                ages[slot] = 0
-            else:
-                going[slot] = None
-            continue
-        slot = next(main, -1)
-        if slot < 0:
-            if on_probation <= 0:
-                break
-            keep = 0
-            main = _in_order(ages, fingerprints, MAIN_ORDER)
-        elif ages[slot] >= USE:
-            ages[slot] = (ages[slot] & USES) - USE
-        else:
-            going[slot] = None
-    ages[:] = ages.translate(older)
-    segment.ages = ages
-    return list(going)
-
-
-def _in_order(ages: bytearray, fingerprints: bytearray, order: bytes) -> Iterator[int]:
-    """The slots on these levels, level by level, with those that come to a later level meanwhile."""
-    find = ages.find
-    for level in order:
-        slot = find(level)
-        while slot >= 0:
-            if fingerprints[slot]:
-                yield slot
-            slot = find(level, slot + 1)
-
-
 class Evictor:
     """Takes records out of one shard.
 
     Attributes:
         policy: how it chooses.
-        pending: (database, key, level) of records that were chosen at the last visit and did not have to go
-            yet, the first last. A record that was used since stays.
+        pending: (key, level) of records that were chosen at the last visit and did not have to go yet, the
+            first last. A record that was used since stays.
 
-    The hand, ``_db`` and ``_position``, goes through all segments of all databases.
+    The hand, ``_db`` and ``_position``, goes through all segments of all databases; ``_pending_db`` is where
+    it was when it chose.
     """
 
     __slots__ = (
         "_aging",
-        "_choose",
         "_db",
         "_fresh",
         "_passes",
+        "_pending_db",
         "_position",
         "_share",
+        "_way",
         "pending",
         "policy",
         "shard",
@@ -249,11 +154,12 @@ class Evictor:
     def __init__(self, shard: Shard) -> None:
         self.shard = shard
         self.policy = policy_named(NO_EVICTION)
-        self.pending: list[tuple[int, bytes, int]] = []
-        self._choose: Callable[[SegmentView, Slots, int], Slots] = least_recently_used
+        self.pending: Chosen = []
+        self._way = LRU
         self._fresh = 0
         self._aging: Callable[[int, int], bytes] = translation
         self._db = 0
+        self._pending_db = 0
         self._position = 0
         self._passes = 0
         self._share = CACHE_SHARE
@@ -271,12 +177,7 @@ class Evictor:
         before, self.policy = self.policy.kind, policy_named(name)
         kind = self.policy.kind
         self._share = CACHE_SHARE if kind == CACHE else SHARE_PER_SAMPLE * samples
-        self._choose = {
-            "lfu": least_frequently_used,
-            "ttl": soonest_to_expire,
-            "random": self._any,
-            CACHE: self._for_cache,
-        }.get(kind, least_recently_used)
+        self._way = {"lfu": LFU, "ttl": TTL, "random": RANDOM, CACHE: CACHE_KIND}.get(kind, LRU)
         self._fresh = {"lfu": LFU_INITIAL, CACHE: PROBATION}.get(kind, 0)
         self._aging = {"lfu": decay(decay_time), CACHE: unchanging}.get(kind, translation)
         shard.frequencies = Frequencies(shard, log_factor) if kind == "lfu" else None
@@ -301,7 +202,7 @@ class Evictor:
 
         Args:
             goal: bytes, of the shard's own account.
-            most_visits: segments to visit at most: 20 to 50 us each.
+            most_visits: segments to visit at most: 2 to 4 us each, 20 to 50 in pure Python.
             in_use: whether a transaction wants the key with this hash; such a record stays. None: none does.
 
         Returns:
@@ -313,7 +214,7 @@ class Evictor:
         freed = 0
         while freed < goal:
             if self.pending:
-                freed += self._take(in_use)
+                freed += self._take(goal - freed, in_use)
             elif most_visits <= 0:
                 return freed, True
             else:
@@ -322,31 +223,48 @@ class Evictor:
                     return freed, False
         return freed, True
 
-    def _take(self, in_use: Callable[[int], bool] | None) -> int:
-        """Evict the next of those that were chosen, unless it was used since; the bytes that this freed."""
-        index, key, level = self.pending.pop()
+    def _take(self, goal: int, in_use: Callable[[int], bool] | None) -> int:
+        """Evict some of those that were chosen, unless they were used since; the bytes that this freed."""
         shard = self.shard
-        h = shard.hash_key(key)
-        db = shard.dbs[index]
-        if in_use is not None and in_use(h):
-            return 0
+        db = shard.dbs[self._pending_db]
         table = db.table
-        if table.level(key, h) != level:
-            return 0
+        pending = self.pending
+        freed = 0
+        if in_use is None and not db.observed:
+            # Nobody has to be told of any of them.
+            freed, evicted = table.evict_strings(pending, goal)
+            shard.evicted += evicted
+            if freed >= goal or not pending:
+                return freed
+        key, level = pending.pop()
+        h = shard.hash_key(key)
+        if (in_use is not None and in_use(h)) or table.level(key, h) != level:
+            return freed
         before = db.used + table.memory_usage()
         db.evict(key, h)
-        return before - db.used - int(table.memory_usage())
+        return freed + before - db.used - int(table.memory_usage())
 
     def _visit_next(self) -> bool:
         """Choose at the next segment that has anything to choose from. False: there is none at all."""
-        dbs = self.shard.dbs
+        shard = self.shard
+        dbs = shard.dbs
         volatile = self.policy.volatile
         for _ in range(len(dbs) + 1):
             table = dbs[self._db].table
+            self._pending_db = self._db
             if table.expiring if volatile else len(table):
                 while True:
-                    segment, self._position = table.segment(self._position)
-                    self._choose_from(segment)
+                    all_older = self._passes % PASSES == 0
+                    self._position, self.pending = visit(
+                        table,
+                        self._position,
+                        self._way,
+                        volatile,
+                        self._share,
+                        all_older,
+                        shard.hash_key,
+                        shard.random.sample,
+                    )
                     if not self._position:
                         break
                     if self.pending:
@@ -357,30 +275,3 @@ class Evictor:
             if self.pending:
                 return True
         return False
-
-    def _choose_from(self, segment: SegmentView) -> None:
-        slots: Slots = []
-        if self.policy.kind == CACHE:
-            # Which goes by levels, and needs no list of the slots.
-            count = segment.count
-        else:
-            slots = segment.expiring_slots() if self.policy.volatile else segment.slots()
-            count = len(slots)
-        if not count:
-            return
-        most = max(1, count // self._share)
-        chosen = self._choose(segment, slots, most)
-        key, ages = segment.key, segment.ages
-        if self.policy.kind == CACHE:
-            hash_key = self.shard.hash_key
-            for slot in chosen:
-                segment.remember(slot, hash_key(key(slot)))
-        db = self._db
-        self.pending = [(db, key(slot), ages[slot]) for slot in reversed(chosen)]
-
-    def _for_cache(self, segment: SegmentView, slots: Slots, most: int) -> Slots:
-        older = PROBATION_OLDER if self._passes % PASSES else ALL_OLDER
-        return worth_least_to_cache(segment, most, older)
-
-    def _any(self, segment: SegmentView, slots: Slots, most: int) -> Slots:
-        return self.shard.random.sample(slots, most)

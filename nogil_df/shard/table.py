@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from nogil_df.shard.choice import visit
     from nogil_df.shard.dash import DashTable
     from nogil_df.shard.dash_many import get_many, put_many, revise_many
 
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     def give_memory_back() -> None: ...
 else:
     try:
+        from nogil_df.shard._choice import visit
         from nogil_df.shard._dash import DashTable
         from nogil_df.shard._dash_many import (
             fill_numbered,
@@ -36,6 +38,7 @@ else:
 
         PACKED = True
     except ImportError:
+        from nogil_df.shard.choice import visit
         from nogil_df.shard.dash import DashTable
         from nogil_df.shard.dash_many import get_many, put_many, revise_many
 
@@ -56,4 +59,5 @@ __all__ = [
     "prepare_process",
     "put_many",
     "revise_many",
+    "visit",
 ]

@@ -15,7 +15,13 @@ import pytest
 from nogil_df.base.hashing import hash_key
 from nogil_df.shard.dash import DashTable, SegmentView
 from nogil_df.shard.dash import DashTable as Reference
-from nogil_df.shard.dash_segment import BUCKET_SLOTS, SEGMENT_SLOTS, HashKey
+from nogil_df.shard.dash_segment import (
+    GHOST_WAYS,
+    HOME_BUCKETS,
+    REMAINDERS,
+    SEGMENT_SLOTS,
+    HashKey,
+)
 from tests.shard.dash_support import HASHES, Tick, constant, crowded, fill, key_of, scan_all
 
 pytestmark = pytest.mark.usefixtures("each_table")
@@ -355,7 +361,7 @@ class TestUses:
         table.put(key, h, 1)
         segment, position = table.segment(0)
         assert position == 0
-        segment.remember(segment.slots()[0], h)
+        segment.remember(h)
         table.erase(key, h)
         for level in (3, 128):
             table.put(key, h, 1)
@@ -364,14 +370,16 @@ class TestUses:
         table.verify()
 
     def test_the_oldest_ghost_of_a_bucket_is_forgotten(self, tick: Tick) -> None:
-        table = Reference(tick, hash_key=constant)
-        table.known = 1
-        fill(table, range(BUCKET_SLOTS + 1), constant)
+        table = DashTable(tick, hash_key=constant)
+        fill(table, range(5 * HOME_BUCKETS), constant)
         segment, _ = table.segment(0)
-        for number in range(BUCKET_SLOTS + 1):
-            segment.fingerprints[0] = number + 1
-            segment.remember(0, constant(b""))
-        assert bytes(segment.ghosts).strip(bytes(1)) == bytes(range(BUCKET_SLOTS + 1, 1, -1))
+        # Three for two records: seven and a half for five in each bucket.
+        ways = 8
+        assert ways < GHOST_WAYS
+        for number in range(1, ways + 3):
+            # The low bits are such that the home bucket is the first one.
+            segment.remember((number << 16) + -(number << 16) % REMAINDERS)
+        assert [ghost for ghost in segment.ghosts if ghost] == list(range(ways + 2, 2, -1))
 
     def test_ghosts_and_levels_survive_a_split(self, tick: Tick) -> None:
         table = DashTable(tick)
@@ -379,7 +387,7 @@ class TestUses:
         gone = key_of(1_000_000)
         table.put(gone, hash_key(gone), 1)
         segment, _ = table.segment(0)
-        segment.remember(segment.slots()[0], hash_key(gone))
+        segment.remember(hash_key(gone))
         table.erase(gone, hash_key(gone))
         fill(table, range(5_000))
         assert {table.level(key, hash_key(key)) for key, _, _ in table.items()} <= {7, 9}

@@ -140,7 +140,7 @@ class DashMachine(RuleBasedStateMachine):
         if slots := segment.slots():
             victim = segment.key(max(slots, key=segment.ages.__getitem__))
             if self.ghosts:
-                segment.remember(slots[0], self.hash_key(victim))
+                segment.remember(self.hash_key(victim))
             self.erase(victim)
 
     # many records

@@ -116,7 +116,7 @@ class Both(RuleBasedStateMachine):
                 view, _ = table.segment(h >> 22)
                 slot = next(slot for slot in view.slots() if view.key(slot) == key)
                 assert view.deadline(slot) in (0, table.deadline(key, h))
-                view.remember(slot, h)
+                view.remember(h)
                 ages = view.ages
                 ages[:] = ages.translate(bytes(255 - level for level in range(256)))
                 view.ages = ages

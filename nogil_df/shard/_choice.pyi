@@ -1,0 +1,1 @@
+from nogil_df.shard.choice import visit as visit
