@@ -40,7 +40,8 @@ commands.pubsub commands.subscriptions
 memcached.replies memcached.storage
 net.connection net.loop net.tls
 rdb.listpack rdb.reader
-shard.eviction shard.hashes shard.keyspace shard.lists shard.score_order shard.sets shard.shard_state shard.sorted_sets shard.streams
+shard.eviction shard.hashes shard.keyspace shard.lists shard.score_order shard.sets shard.shard_state
+shard.sorted_sets shard.streams
 snapshot.rdb_scan snapshot.records
 vll.columns vll.engine vll.locks vll.proactor vll.squash vll.transaction vll.txqueue
 wire.memcached wire.reply wire.request

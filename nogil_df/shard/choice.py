@@ -93,7 +93,7 @@ def visit(
     slots: Slots = []
     count = segment.count
     if kind != CACHE_KIND:
-        slots = segment.expiring_slots() if volatile else segment.slots()
+        slots = sorted(segment.expiring_slots()) if volatile else segment.slots()
         count = len(slots)
     if not count:
         return following, []
