@@ -59,8 +59,8 @@ EXPIRE_SEGMENTS = 4
 """Segments looked at in one step of active expiry: about 0.2 ms when nothing in them has expired."""
 
 EXPIRE_AT_ONCE = 64
-"""Records that one step must find for the next one to follow at once: 2 to 3 % of what it looked at. A step looks
-at all records of its segments, so with fewer to find, each costs more than leaving it for a while."""
+"""Records that one step must find for the next one to follow at once: 2 to 3 % of what it looked at. A step
+looks at all records of its segments, so with fewer to find, each costs more than leaving it for a while."""
 
 FREE_SEGMENTS = 2
 """Segments of a flushed table freed in one turn: 1,680 slots, about 0.2 ms."""
