@@ -12,7 +12,7 @@ from nogil_df.shard.hashes import Fields, HashValue
 from nogil_df.shard.lengthy import Slices, sort_in_slices
 from nogil_df.shard.limits import EncodingLimits
 from nogil_df.shard.lists import ListValue
-from nogil_df.shard.score_order import ScoreOrder
+from nogil_df.shard.score_order import ROOMY, ScoreOrder, cut
 from nogil_df.shard.sets import SetValue
 from nogil_df.shard.sorted_sets import ENTRY_OVERHEAD, SortedSetValue
 
@@ -63,7 +63,6 @@ def _copied_list(value: ListValue, size: int) -> Slices:
 def _copied_order(value: SortedSetValue, size: int) -> Slices:
     """Order and scores: the members of both are the same objects."""
     scores: dict[bytes, float] = {}
-    order = ScoreOrder()
     members: list[bytes] = []
     for at in range(0, len(value), size):
         stop = min(at + size, len(value))
@@ -71,8 +70,22 @@ def _copied_order(value: SortedSetValue, size: int) -> Slices:
         scores.update(zip(copied, (score * 1.0 for score in value.order.scores_of(at, stop)), strict=True))
         members += copied
         yield
-    order.take_over(members, scores)
-    return order, scores
+    return (yield from _order_of(members, scores, size)), scores
+
+
+def _order_of(members: list[bytes], scores: dict[bytes, float], size: int) -> Slices:
+    """The order of more than ``size`` members that are in order."""
+    buckets: list[list[bytes]] = []
+    values: list[list[float]] = []
+    step = max(size // ROOMY, 2) * ROOMY
+    for at in range(0, len(members), step):
+        some, theirs = cut(members[at : at + step], scores)
+        buckets += some
+        values += theirs
+        yield
+    order = ScoreOrder()
+    order.take_over(buckets, values)
+    return order
 
 
 def sorted_members(scores: dict[bytes, float], size: int) -> Slices:
@@ -93,8 +106,7 @@ def sorted_set_in_slices(scores: dict[bytes, float], limits: EncodingLimits, siz
     if len(scores) <= limits.zset_max_listpack_entries:
         return SortedSetValue.of(scores, limits)
     members = yield from sorted_members(scores, size)
-    order = ScoreOrder()
-    order.take_over(members, scores)
+    order = yield from _order_of(members, scores, size)
     value = SortedSetValue.of_sorted(scores, order, limits)
     for at in range(0, len(members), size):
         chunk = members[at : at + size]

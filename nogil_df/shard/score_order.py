@@ -36,6 +36,14 @@ Members = list[bytes]
 Scores = list[float]
 
 
+def cut(members: list[bytes], scores: dict[bytes, float]) -> tuple[list[list[bytes]], list[list[float]]]:
+    """Buckets of members that are in order, and of their scores. O(members)."""
+    values = [scores[member] for member in members]
+    size = LIMIT if len(members) <= LIMIT else ROOMY
+    cuts = range(0, len(members), size)
+    return [members[at : at + size] for at in cuts], [values[at : at + size] for at in cuts]
+
+
 class ScoreOrder:
     """Members by score.
 
@@ -65,16 +73,13 @@ class ScoreOrder:
         members.sort(key=scores.__getitem__)
         if not members:
             return order
-        order.take_over(members, scores)
+        order.take_over(*cut(members, scores))
         return order
 
-    def take_over(self, members: list[bytes], scores: dict[bytes, float]) -> None:
-        """Take members in, which are in order, where there were none. O(n)."""
-        values = [scores[member] for member in members]
-        size = LIMIT if len(members) <= LIMIT else ROOMY
-        cuts = range(0, len(members), size)
-        self.members = [members[at : at + size] for at in cuts]
-        self.scores = [values[at : at + size] for at in cuts]
+    def take_over(self, members: list[list[bytes]], scores: list[list[float]]) -> None:
+        """Take buckets in, which are in order, where there was nothing. O(buckets)."""
+        self.members = members
+        self.scores = scores
         self._note_ends()
 
     def copy(self) -> tuple[ScoreOrder, dict[bytes, float]]:
