@@ -2,67 +2,66 @@
 
 A key that belongs to another thread, or that a transaction holds an intent on, ends the short way of a connection
 (see `nogil_df.net._express`). From there on the single-key commands of the read become one implicit transaction, as
-the dispatcher would make it (see `nogil_df.vll.squash`, `nogil_df.vll.columns`); so program order holds. What comes
-back is written into the buffer of replies in program order.
+the dispatcher would make it (see `nogil_df.vll.squash`); so program order holds. What comes back is written into the
+buffer of replies in program order.
+
+A `Flight` takes commands that need no call of Python, as bytes (`nogil_df.net._shares`), a `Batch` all others.
 """
 
 import sys
 
 from cpython.bytes cimport PyBytes_FromStringAndSize
 from cpython.list cimport PyList_GET_SIZE
-from cpython.long cimport PyLong_FromUnsignedLongLong
 from cpython.object cimport PyObject
-from cpython.ref cimport Py_INCREF
-from cpython.tuple cimport PyTuple_New, PyTuple_SET_ITEM
 from libc.stdint cimport int64_t, uint64_t
+from libc.stdlib cimport free, malloc, realloc
 from libc.string cimport memset
 
 from nogil_df.net._express cimport Express, Onward, Reader
-from nogil_df.net._parse cimport Argument, parse
-from nogil_df.net._plans cimport Plan, df_nanoseconds
-from nogil_df.net._slots cimport slot
+from nogil_df.net._parse cimport parse
+from nogil_df.net._plans cimport NOTHING, Plan, df_nanoseconds
+from nogil_df.net._shares cimport Share
+from nogil_df.net._slots cimport put_slot, slot
 
 from nogil_df.base.crash import log_crash
 from nogil_df.base.errors import ReplyError
 from nogil_df.commands.long_reply import LongReply
-from nogil_df.vll.columns import run_columns_alone, run_columns_batch
+from nogil_df.net._shares import run_share, run_share_alone
 from nogil_df.vll.squash import fingerprints, run_alone, run_batch, run_one
 from nogil_df.vll.transaction import Transaction
 from nogil_df.wire.values import Chunks
 
 cdef enum:
-    MOST_EQUAL = 512        # equal commands that go by columns at once
-    FEW_EQUAL = 4           # from which on that is worth its tuples
-    MOST_SHARDS = 64
-
-NO_KEYS = frozenset()
-
-
-cdef inline int put_item(tuple into, Py_ssize_t at, object value) except -1:
-    Py_INCREF(value)
-    PyTuple_SET_ITEM(into, at, value)
-    return 0
+    FEW = 4                 # commands from which on a flight is worth that other commands follow on their own
+    PLACES = 32             # commands of a flight there is room for at first
+    SPARE = 64              # flights kept for later
 
 
 cdef class Squasher(Onward):
     """Makes batches of what readers can't run."""
 
+    # Flights that are not under way.
+    cdef list spare
+
+    def __init__(self):
+        self.spare = []
+
     cdef int send_off(self, Reader reader, Py_ssize_t pos, Py_ssize_t end) except -1:
         """The first command from `pos` on can't run here and now: make a batch of those that are like it."""
         cdef Express express = reader.express
         cdef Batch batch = None
-        cdef Columns columns
+        cdef Flight flight
         cdef Py_ssize_t following
         cdef object dispatcher = express.dispatcher
         cdef Py_ssize_t limit = dispatcher.squash_limit
         if dispatcher.movers or dispatcher.squash_from > 1:
             return reader.hand_over(pos, end)
-        columns = Columns(reader)
-        following = columns.gather(pos, end, limit)
+        flight = self.spare.pop() if PyList_GET_SIZE(self.spare) else Flight(self, express)
+        following = flight.gather(reader, pos, end, limit)
         if following:
             pos = following
         else:
-            columns = None
+            flight.leave()
             batch = Batch(reader)
             pos = batch.gather(pos, end, limit)
         if pos < end:
@@ -71,133 +70,19 @@ cdef class Squasher(Onward):
         if PyList_GET_SIZE(express.shard.outgoing):
             express.state.publish_events()
         express.replies.spill(reader.session)
-        return batch.start() if columns is None else columns.start()
+        return flight.start() if batch is None else batch.start()
 
 
-cdef struct Place:
-    Argument key
-    Argument value
-    uint64_t h
-    int owner
-
-
-cdef class Columns:
-    """Equal commands of one connection in flight, by columns, as `nogil_df.commands.bulk.Run` has them.
-
-    Most pipelines are one command many times. Then there is no object for each command, only for each key, hash
-    and value: a tuple of each for every shard, made in one go from where the arguments lie in the buffer.
-    """
+cdef class InFlight:
+    """Commands of one connection that wait for the answers of shards."""
 
     cdef Reader reader
-    cdef Plan plan
     cdef object tx
-    cdef dict shares
-    cdef int size
     cdef int64_t began
-    cdef unsigned char owners[MOST_EQUAL]
 
-    def __init__(self, Reader reader):
-        self.reader = reader
-        self.shares = {}
-        self.tx = None
-
-    cdef Py_ssize_t gather(self, Py_ssize_t pos, Py_ssize_t end, Py_ssize_t limit) except -1:
-        """Take the equal commands from `pos` on; where the rest begins, 0 if they are too few to be worth it."""
-        cdef Reader reader = self.reader
-        cdef Express express = reader.express
-        cdef Place places[MOST_EQUAL]
-        cdef int in_shard[MOST_SHARDS]
-        cdef Py_ssize_t following
-        cdef int argc = 0, i, shard, at, size = 0
-        cdef PyObject *found
-        cdef PyObject *first = NULL
-        cdef Plan plan = None
-        cdef tuple hashes, keys, values
-        if express.count > MOST_SHARDS:
-            return 0
-        if limit > MOST_EQUAL:
-            limit = MOST_EQUAL
-        memset(in_shard, 0, sizeof(in_shard))
-        while pos < end and size < limit:
-            following = parse(express.data, pos, end, express.args, &argc)
-            if following <= 0:
-                break
-            found = express.plans.find(express.data + express.args[0].at, express.args[0].size)
-            if found == NULL:
-                break
-            if first == NULL:
-                first = found
-                plan = <Plan>found
-                if plan.many is None:
-                    return 0
-            if found != first or argc != plan.many_with:
-                break
-            pos = following
-            places[size].key = express.args[1]
-            if argc == 3:
-                places[size].value = express.args[2]
-            places[size].h = express.hashed(express.data + express.args[1].at, express.args[1].size)
-            shard = <int>((places[size].h >> 32) % <uint64_t>express.count)
-            places[size].owner = shard
-            self.owners[size] = <unsigned char>shard
-            in_shard[shard] += 1
-            size += 1
-        if size < FEW_EQUAL:
-            return 0
-        self.plan = plan
-        self.size = size
-        for shard in range(express.count):
-            if not in_shard[shard]:
-                continue
-            hashes = PyTuple_New(in_shard[shard])
-            keys = PyTuple_New(in_shard[shard])
-            values = PyTuple_New(in_shard[shard]) if plan.many_with == 3 else None
-            at = 0
-            for i in range(size):
-                if places[i].owner != shard:
-                    continue
-                put_item(hashes, at, PyLong_FromUnsignedLongLong(places[i].h))
-                put_item(keys, at, PyBytes_FromStringAndSize(express.data + places[i].key.at, places[i].key.size))
-                if values is not None:
-                    put_item(
-                        values, at, PyBytes_FromStringAndSize(express.data + places[i].value.at, places[i].value.size)
-                    )
-                at += 1
-            self.shares[shard] = (
-                express.me, reader.session.db, plan.many, plan.op, plan.is_write, hashes, keys, values
-            )
-        return pos
-
-    cdef int start(self) except -1:
-        cdef Reader reader = self.reader
-        cdef Express express = reader.express
-        cdef object dispatcher = express.dispatcher
-        reader.note_run(self.plan, self.size)
-        reader.session.busy = True
-        self.began = df_nanoseconds()
-        dispatcher.squashed_hops += len(self.shares)
-        dispatcher.squashed_commands += self.size
-        if len(self.shares) == 1:
-            for shard, share in self.shares.items():
-                message = (run_columns_alone, self, run_columns_batch, share)
-                if shard == express.me:
-                    run_columns_alone(express.proactor, message)
-                else:
-                    (<list>(<list>express.outboxes)[shard]).append(message)
-            return 0
-        self.tx = Transaction(express.proactor, self)
-        works = {}
-        for shard, share in self.shares.items():
-            held = frozenset(share[5])
-            if self.plan.is_write:
-                self.tx.lock_part(shard, NO_KEYS, held)
-            else:
-                self.tx.lock_part(shard, held, NO_KEYS)
-            works[shard] = (run_columns_batch, share)
-        results = self.tx.hop(works, True)
-        if results is not None:
-            self.finish(results)
-        return 0
+    cdef int finish(self, dict results) except -1:
+        """Write the replies, in program order, and send them."""
+        raise NotImplementedError
 
     def on_hop(self, results):
         """The transaction brings the results of all shards."""
@@ -207,85 +92,208 @@ cdef class Columns:
         """One shard had everything and ran it without a transaction."""
         self.finish({shard: result})
 
-    cdef list calls(self):
-        """The commands as lists of arguments, in program order: for the slow log."""
-        cdef list found = []
-        cdef int i
-        taken = {shard: 0 for shard in self.shares}
-        for i in range(self.size):
-            shard = self.owners[i]
-            share = self.shares[shard]
-            at = taken[shard]
-            taken[shard] = at + 1
-            args = [self.plan.name.encode(), share[6][at]]
-            if share[7] is not None:
-                args.append(share[7][at])
-            found.append(args)
-        return found
-
-    cdef int finish(self, dict results) except -1:
-        """Write the replies, in program order, and send them."""
-        cdef Reader reader = self.reader
-        cdef Express express = reader.express
-        cdef object session = reader.session, found, value
-        cdef Plan plan = self.plan
-        cdef PyObject *answers[MOST_SHARDS]
-        cdef int at[MOST_SHARDS]
-        cdef list kept = []
-        cdef int i, owner, proto
-        cdef int64_t total = 0, share
+    cdef bint land(self) except -1:
+        """The answers are there; False if nobody waits for them any more."""
         tx = self.tx
+        session = self.reader.session
         if tx is not None:
             # The two refer to each other, and nothing collects cycles here.
             self.tx = None
             tx.release()
-        session.busy = False
-        if session.closed:
+        put_slot(session, self.reader.express.busy, False)
+        return not session.closed
+
+    cdef int write(self, Plan plan, value, int proto) except -1:
+        """Write the reply of one command."""
+        cdef Express express = self.reader.express
+        if type(value) is ReplyError:
+            plan.command.failed += 1
+            express.state.count_error(value)
+            return express.replies.emit_any(express.dispatcher.encoder.encode, value, proto)
+        return express.replies.emit(self.reader.session, plan, value, proto)
+
+
+cdef class Flight(InFlight):
+    """Commands that run straight on the tables of their shards: a `Share` for each shard.
+
+    A flight is used again and again: by one connection at a time, as none has more than one batch under way.
+    """
+
+    cdef Squasher home
+    cdef Express express
+    cdef list shares, flown
+    cdef short *owners
+    cdef int size, room
+
+    def __cinit__(self):
+        self.room = PLACES
+        self.owners = <short *>malloc(PLACES * sizeof(short))
+        if self.owners == NULL:
+            raise MemoryError
+
+    def __dealloc__(self):
+        free(self.owners)
+
+    def __init__(self, Squasher home, Express express):
+        self.home = home
+        self.express = express
+        self.shares = [Share() for _ in range(express.count)]
+        self.flown = []
+        self.tx = None
+        self.size = 0
+
+    cdef Py_ssize_t gather(self, Reader reader, Py_ssize_t pos, Py_ssize_t end, Py_ssize_t limit) except -1:
+        """Take up to `limit` such commands; where the rest begins, 0 if a `Batch` does better."""
+        cdef Express express = self.express
+        cdef object session = reader.session
+        cdef Py_ssize_t following
+        cdef int argc = 0, owner
+        cdef int database = slot(session, express.database), proto = slot(session, express.proto)
+        cdef PyObject *found
+        cdef Plan plan
+        cdef Share share
+        cdef uint64_t h
+        self.reader = reader
+        self.size = 0
+        for owner in range(express.count):
+            share = self.shares[owner]
+            share.begin(express.me, database, proto)
+        while pos < end and self.size < limit:
+            following = parse(express.data, pos, end, express.args, &argc)
+            if following <= 0:
+                break
+            found = express.plans.find(express.data + express.args[0].at, express.args[0].size)
+            if found == NULL:
+                break
+            plan = <Plan>found
+            if plan.here == NOTHING or plan.is_local or argc != plan.here_with:
+                if self.size < FEW and plan.least <= argc <= plan.most:
+                    return 0
+                break
+            pos = following
+            h = express.hashed(express.data + express.args[1].at, express.args[1].size)
+            owner = <int>((h >> 32) % <uint64_t>express.count) if express.count > 1 else express.me
+            self.note_owner(owner)
+            share = self.shares[owner]
+            share.add(plan, express.data, express.args, argc, h)
+        return pos if self.size else 0
+
+    cdef int note_owner(self, int owner) except -1:
+        cdef short *grown
+        if self.size == self.room:
+            grown = <short *>realloc(self.owners, 2 * self.room * sizeof(short))
+            if grown == NULL:
+                raise MemoryError
+            self.owners = grown
+            self.room *= 2
+        self.owners[self.size] = owner
+        self.size += 1
+        return 0
+
+    cdef int start(self) except -1:
+        """Send the shares off; run what can run at once."""
+        cdef Reader reader = self.reader
+        cdef Express express = self.express
+        cdef Share share
+        cdef int shard
+        cdef list flown = self.flown
+        for shard in range(express.count):
+            share = self.shares[shard]
+            if share.size:
+                flown.append(shard)
+        share = self.shares[<int>flown[0]]
+        reader.note_run(share.plans[share.size - 1], self.size)
+        put_slot(reader.session, express.busy, True)
+        if self.size > 1:
+            self.began = df_nanoseconds()
+            express.squashed_hops += PyList_GET_SIZE(flown)
+            express.squashed_commands += self.size
+        if PyList_GET_SIZE(flown) == 1:
+            shard = flown[0]
+            message = (run_share_alone, self, share)
+            if shard == express.me:
+                run_share_alone(express.proactor, message)
+            else:
+                (<list>(<list>express.outboxes)[shard]).append(message)
             return 0
-        memset(at, 0, sizeof(at))
-        for shard, found in results.items():
-            if type(found) is tuple:
-                values, taken = found
-                total += taken
-            else:
-                # A shard whose work broke as a whole answers one error for all.
-                values = (found,) * self.size
-            kept.append(values)
-            answers[<int>shard] = <PyObject *>values
-        express.note_pipeline(self.size, self.began)
-        express.squashed_ns += total
-        share = total // self.size
-        express.plans.count_calls(plan, self.size, share * self.size)
+        tx = self.tx = Transaction(express.proactor, self)
+        works = {}
+        for index in flown:
+            share = self.shares[<int>index]
+            tx.lock_part(index, *share.locks())
+            works[index] = (run_share, share)
+        results = tx.hop(works, True)
+        if results is not None:
+            self.finish(results)
+        return 0
+
+    cdef int leave(self) except -1:
+        """Be ready for other commands."""
+        cdef Share share
+        for share in self.shares:
+            share.clear()
+        self.flown.clear()
+        self.reader = None
+        self.size = 0
+        if PyList_GET_SIZE(self.home.spare) < SPARE:
+            self.home.spare.append(self)
+        return 0
+
+    cdef int finish(self, dict results) except -1:
+        """See `InFlight`."""
+        cdef Reader reader = self.reader
+        cdef Express express = self.express
+        cdef Share share
+        cdef Plan plan = None
+        cdef int64_t taken = 0, each
+        cdef int i, at, proto, run = 0
+        cdef object broken, slow_ns
+        if not self.land():
+            return self.leave()
+        for index in self.flown:
+            share = self.shares[<int>index]
+            taken += share.taken
+        if self.size > 1:
+            express.note_pipeline(self.size, self.began)
+            express.squashed_ns += taken
+        each = taken // self.size
         slow_ns = slot(express.state, express.slow_ns)
-        if share >= slow_ns:
-            for args in self.calls():
-                express.state.note_slow(session, plan.command, args, share)
-        proto = session.proto
+        proto = slot(reader.session, express.proto)
         for i in range(self.size):
-            owner = self.owners[i]
-            value = (<tuple>answers[owner])[at[owner]]
-            at[owner] += 1
-            if type(value) is ReplyError:
-                plan.command.failed += 1
-                express.state.count_error(value)
-                express.replies.emit_any(express.dispatcher.encoder.encode, value, proto)
+            share = self.shares[self.owners[i]]
+            at = share.read
+            share.read += 1
+            if <Plan>share.plans[at] is not plan:
+                if run:
+                    express.plans.count_calls(plan, run, run * each)
+                run = 0
+                plan = share.plans[at]
+            run += 1
+            if each >= slow_ns:
+                express.state.note_slow(reader.session, plan.command, share.args(at, plan.name.encode()), each)
+            broken = results[self.owners[i]]
+            if broken is not share:
+                # The work broke as a whole: one error for all.
+                self.write(plan, broken, proto)
+            elif share.calls[at].end < 0:
+                self.write(plan, share.values[at], proto)
             else:
-                express.replies.emit(session, plan, value, proto)
+                express.replies.reserve(share.calls[at].end - share.sent)
+                express.replies.write(share.replies.out + share.sent, share.calls[at].end - share.sent)
+                share.sent = share.calls[at].end
+        express.plans.count_calls(plan, run, run * each)
+        self.leave()
         return reader.finish()
 
 
-cdef class Batch:
+cdef class Batch(InFlight):
     """Single-key commands of one connection in flight, as `nogil_df.commands.dispatch.SquashedBatch`.
 
     Invariant: `owners` has an entry for each command of `plans`: its shard, -1 where it failed before it got there.
     """
 
-    cdef Reader reader
     cdef list plans, calls, owners, failed
     cdef dict groups
-    cdef object tx
-    cdef bint equal
-    cdef int64_t began
 
     def __init__(self, Reader reader):
         self.reader = reader
@@ -295,7 +303,6 @@ cdef class Batch:
         self.failed = []
         self.groups = {}
         self.tx = None
-        self.equal = True
 
     cdef Py_ssize_t gather(self, Py_ssize_t pos, Py_ssize_t end, Py_ssize_t limit) except -1:
         """Take up to `limit` commands from the buffer; where the rest begins."""
@@ -303,9 +310,8 @@ cdef class Batch:
         cdef Express express = reader.express
         cdef object session = reader.session, args, payload
         cdef Py_ssize_t following
-        cdef int argc = 0, first_argc = 0
+        cdef int argc = 0
         cdef PyObject *found
-        cdef PyObject *first = NULL
         cdef Plan plan = None
         cdef uint64_t h
         cdef int owner
@@ -317,12 +323,6 @@ cdef class Batch:
             if found == NULL or argc < (<Plan>found).least or argc > (<Plan>found).most:
                 break
             plan = <Plan>found
-            if first == NULL:
-                first = found
-                first_argc = argc
-                self.equal = plan.many is not None and argc == plan.many_with
-            elif found != first or argc != first_argc:
-                self.equal = False
             pos = following
             args = express.listed(express.args, argc)
             self.plans.append(plan)
@@ -336,12 +336,10 @@ cdef class Batch:
                 except ReplyError as error:
                     self.owners.append(-1)
                     self.failed.append(error.bare())
-                    self.equal = False
                     continue
                 except Exception:
                     self.owners.append(-1)
                     self.failed.append(log_crash(plan.name, sys.exc_info()))
-                    self.equal = False
                     continue
             self.owners.append(owner)
             item = (plan.op, payload, h, plan.is_write)
@@ -375,29 +373,11 @@ cdef class Batch:
         db = session.db
         for shard, items in self.groups.items():
             self.tx.lock_part(shard, *fingerprints(items))
-            works[shard] = (run_columns_batch, self._columns(items)) if self.equal else (
-                run_batch, (express.me, db, items)
-            )
+            works[shard] = (run_batch, (express.me, db, items))
         results = self.tx.hop(works, True)
         if results is not None:
             self.finish(results)
         return 0
-
-    cdef tuple _columns(self, list items):
-        """The items of equal commands, as `nogil_df.vll.columns` has them."""
-        cdef Plan plan = self.plans[0]
-        cdef list item_list = items
-        values = None if plan.many_with == 2 else tuple([item[1][2] for item in item_list])
-        return (
-            self.reader.express.me,
-            self.reader.session.db,
-            plan.many,
-            plan.op,
-            plan.is_write,
-            tuple([item[2] for item in item_list]),
-            tuple([item[1][1] for item in item_list]),
-            values,
-        )
 
     cdef int _send_alone(self, int shard, list items) except -1:
         cdef Express express = self.reader.express
@@ -405,8 +385,6 @@ cdef class Batch:
         if len(items) == 1 and len(self.plans) == 1:
             op, payload, h, is_write = items[0]
             message = (run_one, express.me, self, op, db, payload, h, is_write)
-        elif self.equal:
-            message = (run_columns_alone, self, run_columns_batch, self._columns(items))
         else:
             message = (run_alone, express.me, self, db, items)
         if shard == express.me:
@@ -415,16 +393,8 @@ cdef class Batch:
             (<list>(<list>express.outboxes)[shard]).append(message)
         return 0
 
-    def on_hop(self, results):
-        """The transaction brings the results of all shards."""
-        self.finish(results)
-
-    def on_answer(self, shard, result):
-        """One shard had everything and ran it without a transaction."""
-        self.finish({shard: result})
-
     cdef int finish(self, dict results) except -1:
-        """Write the replies, in program order, and send them."""
+        """See `InFlight`."""
         cdef Reader reader = self.reader
         cdef Express express = reader.express
         cdef object session = reader.session, found, value
@@ -433,21 +403,11 @@ cdef class Batch:
         cdef int proto
         cdef Plan plan
         cdef dict at = {-1: 0}
-        tx = self.tx
-        if tx is not None:
-            # The two refer to each other, and nothing collects cycles here.
-            self.tx = None
-            tx.release()
-        session.busy = False
-        if session.closed:
+        if not self.land():
             return 0
         answers = {-1: self.failed}
         for shard, found in results.items():
-            if type(found) is tuple:
-                # Columns: the results, and how long they took.
-                answers[shard], taken = found
-                share += taken
-            elif type(found) is list:
+            if type(found) is list:
                 answers[shard] = found
                 share += found[-1]
             else:
@@ -478,10 +438,5 @@ cdef class Batch:
             value = answers[owner][at[owner]]
             express.plans.count_calls(plan, 1, share)
             at[owner] += 1
-            if type(value) is ReplyError:
-                plan.command.failed += 1
-                express.state.count_error(value)
-                express.replies.emit_any(express.dispatcher.encoder.encode, value, proto)
-            else:
-                express.replies.emit(session, plan, value, proto)
+            self.write(plan, value, proto)
         return reader.finish()

@@ -4,9 +4,8 @@ from libc.stdint cimport int64_t, uint64_t
 from nogil_df.commands.subscriptions cimport Subscriptions
 from nogil_df.net._parse cimport MOST_ARGUMENTS, Argument
 from nogil_df.net._plans cimport Plan, Plans
+from nogil_df.net._quick cimport Quick
 from nogil_df.net._replies cimport Replies
-from nogil_df.shard._dash cimport DashTable
-from nogil_df.shard.keyspace cimport Keyspace
 from nogil_df.shard.shard_state cimport ShardState
 
 
@@ -29,6 +28,7 @@ cdef class Express:
     cdef int me, count
     cdef Plans plans
     cdef Replies replies
+    cdef Quick quick
     cdef Onward onward
     cdef bint hash_here
     # What was read.
@@ -36,11 +36,10 @@ cdef class Express:
     cdef Argument args[MOST_ARGUMENTS]
     cdef int argc
     # Counted, and not yet settled.
-    cdef long long bytes_in, bytes_out, reads, writes, pipelined, pipelines, send_ns, squashed_ns
+    cdef long long bytes_in, bytes_out, reads, writes, pipelined, pipelines, send_ns
+    cdef long long squashed_ns, squashed_hops, squashed_commands
     # Offsets of slots.
     cdef Py_ssize_t gated, has_notices, now, slow_ns
-    # Of the commands that `run_here` ran, since `count_here`.
-    cdef long long hit, missed, changed
     cdef Py_ssize_t queued, paused, unsent
     cdef Py_ssize_t busy, special, closing, sink, database, proto, last_command, last_active
     cdef Py_ssize_t idle
@@ -52,10 +51,7 @@ cdef class Express:
                      Py_ssize_t end) except -1
     cdef list listed(self, Argument *args, int argc)
     cdef uint64_t hashed(self, const char *key, Py_ssize_t size) except? 0
-    cdef bint is_held(self, uint64_t h) except -1
-    cdef bint run_here(self, Plan plan, DashTable table, Keyspace db, uint64_t h, int proto) except -1
     cdef object publish(self, Plan plan)
-    cdef int count_here(self) except -1
     cdef int failed(self, session, list args, error) except -1
 
 

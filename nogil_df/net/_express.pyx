@@ -19,20 +19,19 @@ It is a short cut, and leaves it as soon as anything is unusual. A `Reader` stan
   the beginning of a command that is just not there yet, the next read takes them back.
 
 A key that belongs to another thread, or that a transaction holds an intent on, ends the short way as well: from
-there on the single-key commands of the read become one implicit transaction (`Batch`), as the dispatcher would
-make it (see `nogil_df.vll.squash`, `nogil_df.vll.columns`); so program order holds.
+there on the single-key commands of the read become one implicit transaction (`_batches`), as the dispatcher would
+make it (see `nogil_df.vll.squash`); so program order holds.
 
-GET, SET and INCR without options, while nobody observes the database, are not even calls of Python: they go
-straight to the compiled table (`run_here`). They are the same to the letter as `op_get`, `op_set` and `op_incr`,
-which run as soon as there is anything to tell or to refuse: a miss that is to be notified, another type.
+GET, SET and INCR without options are not even calls of Python: they go straight to the compiled table (`_quick`).
 
 What must hold, for every command that runs here: it is counted, timed and if need be put into the slow log; waiters
 it made ready are served before the next one; keyspace events and invalidations leave before its reply; notices are
 handed over before a reply leaves. Calls and times are gathered in C and settled when somebody asks
 (`Express.settle`).
 
-The pieces: `_parse` finds the commands in the buffer, `_plans` knows the commands, `_replies` is the second buffer,
-`_batches` what goes to other threads, `_poller` the loop's means of waiting. Attributes of the Python objects of
+The pieces: `_parse` finds the commands in the buffer, `_plans` knows the commands, `_quick` runs some, `_replies` is
+the second buffer, `_batches` and `_shares` are what goes to other threads, `_poller` is the loop's means of waiting.
+Attributes of the Python objects of
 this thread are read by their offset (`_slots`).
 """
 
@@ -48,9 +47,9 @@ from libc.string cimport memcpy, memmove
 from nogil_df.base._xxh3 cimport LONGEST, xxh3
 from nogil_df.commands.subscriptions cimport Subscriptions
 from nogil_df.net._parse cimport parse
-from nogil_df.net._plans cimport GET, PUBLISH, SET_PLAIN, SPUBLISH, df_nanoseconds
+from nogil_df.net._plans cimport PUBLISH, SPUBLISH, df_nanoseconds
 from nogil_df.net._poller cimport EpollPoller
-from nogil_df.net._replies cimport COPIED
+from nogil_df.net._quick cimport Quick
 from nogil_df.net._slots cimport DF_LENGTH, DF_SLOT, is_true, offset_of, put_slot, slot
 from nogil_df.shard.keyspace cimport Keyspace
 
@@ -61,15 +60,11 @@ from nogil_df.shard.lengthy import Lengthy
 from nogil_df.commands import gate
 from nogil_df.commands.session import Session
 from nogil_df.commands.subscriptions import CHANNEL, SHARD_CHANNEL
-from nogil_df.vll.locks import EVERY_KEY
 
 cdef extern from "<sys/socket.h>" nogil:
     ssize_t recv(int fd, void *buffer, size_t size, int flags)
     ssize_t send(int fd, const void *data, size_t size, int flags)
     enum: MSG_NOSIGNAL
-
-cdef extern from "Python.h":
-    int PyDict_Contains(object mapping, object key) except -1
 
 cdef enum:
     KEPT = 32768            # bytes of a command that is not complete that are taken back from the parser
@@ -124,6 +119,7 @@ cdef class Express:
         self.readers = []
         self.plans = Plans(dispatcher.table)
         self.replies = Replies()
+        self.quick = self.proactor.shard.quick = Quick(self.proactor)
         self.find_slots(connection_class, parser_class)
 
     cdef int find_slots(self, connection, parser) except -1:
@@ -179,9 +175,12 @@ cdef class Express:
         state.pipelined += self.pipelined
         state.pipelines += self.pipelines
         state.send_ns += self.send_ns
-        self.dispatcher.squashed_ns += self.squashed_ns
+        dispatcher = self.dispatcher
+        dispatcher.squashed_ns += self.squashed_ns
+        dispatcher.squashed_hops += self.squashed_hops
+        dispatcher.squashed_commands += self.squashed_commands
         self.bytes_in = self.bytes_out = self.reads = self.writes = self.pipelined = 0
-        self.pipelines = self.send_ns = self.squashed_ns = 0
+        self.pipelines = self.send_ns = self.squashed_ns = self.squashed_hops = self.squashed_commands = 0
 
     cdef int note_pipeline(self, Py_ssize_t size, int64_t began) except -1:
         """Commands that came together have run; one time of so many it is told how long that took."""
@@ -223,56 +222,11 @@ cdef class Express:
             return xxh3(key, size)
         return self.hash_key(PyBytes_FromStringAndSize(key, size))
 
-    cdef bint is_held(self, uint64_t h) except -1:
-        """Whether a transaction has an intent that may concern a key of this shard."""
-        return PyDict_Contains(self.locks, h) or PyDict_Contains(self.locks, EVERY_KEY)
-
-    cdef bint run_here(self, Plan plan, DashTable table, Keyspace db, uint64_t h, int proto) except -1:
-        """Run the parsed command on the table and write its reply; False, and nothing, if that takes more."""
-        cdef const char *key = self.data + self.args[1].at
-        cdef Py_ssize_t size = self.args[1].size, length = 0
-        cdef const char *found = NULL
-        cdef int64_t total = 0
-        cdef int state
-        cdef Replies replies = self.replies
-        if db.observed:
-            return False
-        if plan.here == GET:
-            state = table.find_string(key, size, h, &found, &length)
-            if state == 1 and length <= COPIED:
-                self.hit += 1
-                replies.write_bulk(found, length)
-                return True
-            if state == 0 and self.shard.notify_mask == 0:
-                self.missed += 1
-                replies.write_null(proto)
-                return True
-            return False
-        if plan.here == SET_PLAIN:
-            if table.put_string(key, size, h, self.data + self.args[2].at, self.args[2].size, 0) == 2:
-                return False
-            self.changed += 1
-            replies.write_ok()
-            return True
-        if table.add_integer(key, size, h, 1, &total) != 1:
-            return False
-        self.changed += 1
-        replies.write_integer(total)
-        return True
-
     cdef object publish(self, Plan plan):
         """Run the parsed PUBLISH or SPUBLISH; how many clients get the message."""
         cdef bytes channel = PyBytes_FromStringAndSize(self.data + self.args[1].at, self.args[1].size)
         cdef bytes message = PyBytes_FromStringAndSize(self.data + self.args[2].at, self.args[2].size)
         return self.subscriptions.publish(channel, message, CHANNEL if plan.here == PUBLISH else SHARD_CHANNEL)
-
-    cdef int count_here(self) except -1:
-        """Add what `run_here` counted to the shard's figures."""
-        self.shard.hits += self.hit
-        self.shard.misses += self.missed
-        self.shard.dirty += self.changed
-        self.hit = self.missed = self.changed = 0
-        return 0
 
     cdef int failed(self, session, list args, error) except -1:
         """Account for a command that ended in an error, and write that."""
@@ -389,9 +343,10 @@ cdef class Reader:
         cdef PyObject *found
         cdef Plan plan = None
         cdef Argument *key = &express.args[1]
+        cdef Argument *stored = &express.args[2]
         cdef uint64_t h
         cdef bint usual = True
-        cdef DashTable table = db.table
+        cdef Quick quick = express.quick
         while pos < end:
             following = parse(express.data, pos, end, express.args, &argc)
             if following <= 0:
@@ -419,14 +374,17 @@ cdef class Reader:
             else:
                 h = express.hashed(express.data + key.at, key.size)
                 if (express.count > 1 and <int>((h >> 32) % <uint64_t>express.count) != express.me) or (
-                    PyDict_Size(express.locks) and express.is_held(h)
+                    quick.is_held(h)
                 ):
                     if calls:
                         express.account(session, plan, calls, df_nanoseconds() - started, begin, pos)
                     self.note_run(plan, ran)
-                    express.count_here()
+                    quick.count()
                     return express.onward.send_off(self, pos, end)
-                if argc == plan.here_with and express.run_here(plan, table, db, h, proto):
+                if argc == plan.here_with and not db.observed and quick.run(
+                    plan.here, db.table, express.data + key.at, key.size, express.data + stored.at, stored.size, h, proto,
+                    express.replies
+                ):
                     calls += 1
                     ran += 1
                     pos = following
@@ -470,8 +428,7 @@ cdef class Reader:
             pos = following
             if PyDict_Size(express.ready):
                 express.shard.blocking.serve(express.ready)
-        if express.hit or express.missed or express.changed:
-            express.count_here()
+        quick.count()
         if calls:
             express.account(session, plan, calls, df_nanoseconds() - started, begin, pos)
         if ran > 1:

@@ -93,7 +93,7 @@ cdef class MemcachedReader(Reader):
         cdef const char *data = express.data
         cdef DashTable table
         cdef Py_ssize_t pos = 0, begin = 0
-        cdef long long gets = 0, sets = 0, hits = express.hit
+        cdef long long gets = 0, sets = 0, hits = express.quick.hit
         cdef int64_t started = df_nanoseconds()
         cdef bint storing
         if db.observed:
@@ -112,7 +112,7 @@ cdef class MemcachedReader(Reader):
             if PyDict_Size(express.ready):
                 express.shard.blocking.serve(express.ready)
         if gets or sets:
-            self.count(gets, sets, express.hit - hits, df_nanoseconds() - started, pos)
+            self.count(gets, sets, express.quick.hit - hits, df_nanoseconds() - started, pos)
         if pos == end:
             return self.reply()
         return self.leave(pos, end)
@@ -122,7 +122,7 @@ cdef class MemcachedReader(Reader):
         cdef Express express = self.express
         cdef int64_t each = nanoseconds // (gets + sets)
         cdef Plan last = self.get_plan if gets else self.set_plan
-        express.count_here()
+        express.quick.count()
         counters = self.encoder.counters
         if gets:
             express.plans.count_calls(self.get_plan, gets, each * gets)
@@ -153,7 +153,7 @@ cdef class MemcachedReader(Reader):
         cdef Express express = self.express
         if express.count > 1 and <int>((h >> 32) % <uint64_t>express.count) != express.me:
             return False
-        return not (PyDict_Size(express.locks) and express.is_held(h))
+        return not express.quick.is_held(h)
 
     cdef Py_ssize_t run_get(self, DashTable table, Py_ssize_t pos, Py_ssize_t end) except -2:
         """Run a get of one key that begins at `pos`; where the next command does, 0 if somebody else has to look."""
@@ -177,7 +177,7 @@ cdef class MemcachedReader(Reader):
             return 0
         state = table.find_string(key, size, h, &found, &length)
         if state == 1 and length <= COPIED:
-            express.hit += 1
+            express.quick.hit += 1
             replies.reserve(size + length + 64)
             replies.write(b"VALUE ", 6)
             replies.write(key, size)
@@ -187,7 +187,7 @@ cdef class MemcachedReader(Reader):
             replies.write(b"\r\nEND\r\n", 7)
             return stop + 2
         if state == 0 and express.shard.notify_mask == 0:
-            express.missed += 1
+            express.quick.missed += 1
             replies.reserve(8)
             replies.write(b"END\r\n", 5)
             return stop + 2
@@ -219,7 +219,7 @@ cdef class MemcachedReader(Reader):
         h = express.hashed(data + pos + 4, size)
         if not self.is_here(h) or table.put_string(data + pos + 4, size, h, data + begin, length, 0) == 2:
             return 0
-        express.changed += 1
+        express.quick.changed += 1
         express.replies.reserve(16)
         express.replies.write(b"STORED\r\n", 8)
         return begin + length + 2

@@ -28,9 +28,9 @@ cdef enum:
 
 
 cdef class Plan:
-    cdef object command, cmd, op, encode, many
+    cdef object command, cmd, op, encode
     cdef str name
-    cdef int least, most, plain_with, many_with, form, here, here_with
+    cdef int least, most, plain_with, form, here, here_with
     cdef bint plain_ok, is_write
     # Whether it is about no key, `op(session, args)`, and how many arguments it then has.
     cdef bint is_local

@@ -48,8 +48,6 @@ cdef class Plan:
         self.cmd = command.cmd
         self.op = command.run if self.is_local else command.op
         self.encode = command.encode
-        self.many = command.many if command.kind == SINGLE else None
-        self.many_with = command.many_with if command.kind == SINGLE else 0
         self.plain_ok = command.plain_ok
         self.is_write = command.is_write
         forms = {"bulks": ARRAY, "map_of_bulks": MAP, "set_of_bulks": SET}

@@ -19,11 +19,15 @@ cdef enum:
 
 
 cdef class Replies:
-    """Replies that are written and not yet sent: those to one client at a time."""
+    """Replies that are written and not yet sent: those to one client at a time.
 
-    def __cinit__(self):
+    Args:
+        capacity: bytes that there is room for at first; a power of two.
+    """
+
+    def __cinit__(self, Py_ssize_t capacity=FIRST):
         self.used = 0
-        self.capacity = FIRST
+        self.capacity = capacity
         self.out = <char *>malloc(self.capacity)
         if self.out == NULL:
             raise MemoryError
@@ -31,7 +35,7 @@ cdef class Replies:
     def __dealloc__(self):
         free(self.out)
 
-    def __init__(self):
+    def __init__(self, Py_ssize_t capacity=FIRST):
         self.sink = offset_of(Session, "sink")
 
     cdef int reserve(self, Py_ssize_t size) except -1:

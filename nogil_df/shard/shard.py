@@ -50,6 +50,7 @@ class Shard(ShardState):
         slice: elements that such work goes through before others have their turn.
         discarded: records that were in such tables, and members of such values, since start.
         stopwatch: nanoseconds, to time work with; the simulation puts its own clock's here.
+        quick: what runs commands that come as bytes, hung here by the layer of sockets; None without it.
         random: source of choices that concern this shard (RANDOMKEY, eviction).
         uses: what a use makes of the byte that every record has, see `nogil_df.shard.eviction`; all tables of
             the shard share it.
@@ -71,6 +72,7 @@ class Shard(ShardState):
         "pinned",
         "slice",
         "discarded",
+        "quick",
         "expire_enabled",
         "_age_activity",
         "_age_db",
@@ -96,6 +98,7 @@ class Shard(ShardState):
         self.pinned: list[Any] = []
         self.slice = SLICE
         self.discarded = 0
+        self.quick: Any = None
         self.frequencies: Frequencies | None = None
         self.evictor = Evictor(self)
         self.look_at = 0

@@ -1,0 +1,23 @@
+from libc.stdint cimport int64_t, uint64_t
+
+from nogil_df.net._replies cimport Replies
+from nogil_df.shard._dash cimport DashTable
+from nogil_df.shard.keyspace cimport Keyspace
+from nogil_df.shard.shard_state cimport ShardState
+
+
+cdef class Quick:
+    cdef ShardState shard
+    cdef object engine, blocking
+    cdef object locks, ready, dbs, outboxes
+    cdef readonly int index
+    # Of the commands that ran, since `count`.
+    cdef long long hit, missed, changed
+
+    cdef DashTable table_of(self, Keyspace db)
+    cdef bint run(
+        self, int what, DashTable table, const char *key, Py_ssize_t size, const char *value, Py_ssize_t length,
+        uint64_t h, int proto, Replies replies
+    ) except -1
+    cdef int count(self) except -1
+    cdef bint is_held(self, uint64_t h) except -1

@@ -1,0 +1,215 @@
+"""What one shard has to run of a pipeline, without an object for anything in it.
+
+The coordinator copies the arguments into a block of memory, and the shard writes the replies into another, as they
+go to the client. Only the `Share` itself crosses threads: to the shard in a message, or as the work of a hop, and
+back with the answer; never do two threads look at it at the same time. Its memory is used again for later batches.
+
+What can't run like that (see `nogil_df.net._quick`) runs as it does everywhere, through its ``op``, and leaves a value
+instead of the bytes of a reply.
+"""
+
+import sys
+
+from cpython.bytes cimport PyBytes_FromStringAndSize
+from libc.stdlib cimport free, malloc, realloc
+from libc.string cimport memcpy
+
+from nogil_df.net._plans cimport df_nanoseconds
+from nogil_df.net._quick cimport Quick
+from nogil_df.shard._dash cimport DashTable
+
+from nogil_df.base.crash import log_crash
+from nogil_df.base.errors import ReplyError
+from nogil_df.vll.engine import deliver
+from nogil_df.vll.handlers import begins_work
+from nogil_df.vll.part import Part
+
+cdef extern from "Python.h":
+    Py_ssize_t PyDict_Size(object mapping) except -1
+
+cdef enum:
+    FEW = 16                # calls there is room for at first
+    LITTLE = 4096           # bytes of arguments there is room for at first, and of replies
+    LARGE = 65536           # bytes of either from which on a block is given back after use
+
+NO_KEYS = frozenset()
+
+
+cdef class Share:
+    """The commands of a batch whose keys one shard owns, in program order, and later their replies."""
+
+    def __cinit__(self):
+        self.room = FEW
+        self.calls = <Call *>malloc(FEW * sizeof(Call))
+        self.space = LITTLE
+        self.data = <char *>malloc(LITTLE)
+        if self.calls == NULL or self.data == NULL:
+            raise MemoryError
+
+    def __dealloc__(self):
+        free(self.calls)
+        free(self.data)
+
+    def __init__(self):
+        self.plans = []
+        self.replies = Replies(LITTLE)
+        self.size = 0
+
+    cdef int begin(self, int origin, int database, int proto) except -1:
+        """Make ready for commands to come."""
+        self.origin = origin
+        self.database = database
+        self.proto = proto
+        self.size = self.read = 0
+        self.used = self.sent = 0
+        self.taken = 0
+        self.values = None
+        return 0
+
+    cdef int add(self, Plan plan, const char *data, Argument *args, int argc, uint64_t h) except -1:
+        """Add a command with a key and at most one value, which are copied. O(size)."""
+        cdef Call *call
+        cdef Py_ssize_t value = args[2].size if argc > 2 else 0
+        cdef Py_ssize_t wanted = self.used + args[1].size + value, space = self.space
+        if self.size == self.room:
+            call = <Call *>realloc(self.calls, 2 * self.room * sizeof(Call))
+            if call == NULL:
+                raise MemoryError
+            self.calls = call
+            self.room *= 2
+        if wanted > space:
+            while wanted > space:
+                space *= 2
+            grown = <char *>realloc(self.data, space)
+            if grown == NULL:
+                raise MemoryError
+            self.data = grown
+            self.space = space
+        call = &self.calls[self.size]
+        call.h = h
+        call.at = self.used
+        call.key = args[1].size
+        call.value = value
+        call.what = plan.here
+        call.is_write = plan.is_write
+        memcpy(self.data + self.used, data + args[1].at, call.key)
+        if value:
+            memcpy(self.data + self.used + call.key, data + args[2].at, value)
+        self.used = wanted
+        self.plans.append(plan)
+        self.size += 1
+        return 0
+
+    cdef tuple locks(self):
+        """The (only read, written) fingerprints. O(commands)."""
+        cdef set reads = set(), writes = set()
+        cdef int i
+        for i in range(self.size):
+            if self.calls[i].is_write:
+                writes.add(self.calls[i].h)
+            else:
+                reads.add(self.calls[i].h)
+        if not writes:
+            return reads, NO_KEYS
+        return (reads - writes if reads else NO_KEYS), writes
+
+    cdef list args(self, int at, bytes name):
+        """A command as the list of its arguments."""
+        cdef Call *call = &self.calls[at]
+        cdef list found = [name, PyBytes_FromStringAndSize(self.data + call.at, call.key)]
+        if (<Plan>self.plans[at]).here_with == 3:
+            found.append(PyBytes_FromStringAndSize(self.data + call.at + call.key, call.value))
+        return found
+
+    cdef int clear(self) except -1:
+        """Give back what is large, once the replies are read."""
+        self.plans.clear()
+        self.values = None
+        self.replies.used = 0
+        if self.replies.capacity > LARGE:
+            self.replies = Replies(LITTLE)
+        if self.space > LARGE:
+            free(self.data)
+            self.space = LITTLE
+            self.data = <char *>malloc(LITTLE)
+            if self.data == NULL:
+                raise MemoryError
+        return 0
+
+
+cdef int run(Quick quick, Share share) except -1:
+    cdef int64_t started = df_nanoseconds()
+    cdef object db = quick.dbs[share.database]
+    cdef DashTable table = quick.table_of(db)
+    cdef Replies replies = share.replies
+    cdef Call *call
+    cdef const char *key
+    cdef int i
+    replies.used = 0
+    for i in range(share.size):
+        call = &share.calls[i]
+        key = share.data + call.at
+        if table is not None and quick.run(
+            call.what, table, key, call.key, key + call.key, call.value, call.h, share.proto, replies
+        ):
+            call.end = replies.used
+            continue
+        call.end = -1
+        if share.values is None:
+            share.values = {}
+        plan = <Plan>share.plans[i]
+        try:
+            share.values[i] = (<Plan>plan).op(db, share.args(i, b""), call.h)
+        except ReplyError as error:
+            share.values[i] = error.bare()
+        except Exception:
+            share.values[i] = log_crash((<Plan>plan).name, sys.exc_info())
+        if PyDict_Size(quick.ready):
+            quick.blocking.serve_between()
+        # Who was served may observe no more, or somebody begins to.
+        table = quick.table_of(db)
+    quick.count()
+    share.taken = df_nanoseconds() - started
+    return 0
+
+
+def run_share(shard, Share share):
+    """A hop's work: the commands of a share, in order; each of them may serve waiters.
+
+    Returns:
+        The share, which has the replies now.
+    """
+    run(shard.quick, share)
+    return share
+
+
+def _asked_by(message):
+    return (<Share>message[2]).origin, message[1]
+
+
+def run_share_alone(proactor, message):
+    """Message handler on the owner's thread: commands that all live here; no transaction needed.
+
+    ``(run_share_alone, token, share)``. Without a conflict they run at once, hold nothing and the answer goes
+    back; else they take their place in the queue.
+    """
+    cdef Quick quick = proactor.shard.quick
+    cdef Share share = message[2]
+    cdef int i
+    if PyDict_Size(quick.locks):
+        for i in range(share.size):
+            if quick.is_held(share.calls[i].h):
+                reads, writes = share.locks()
+                quick.engine.schedule_run(Part(share.origin, message[1], reads, writes), (run_share, share))
+                return
+    cdef object result = share
+    try:
+        run(quick, share)
+    except Exception:
+        result = log_crash("run_share_alone", sys.exc_info())
+    (<list>(<list>quick.outboxes)[share.origin]).append((deliver, message[1], quick.index, result))
+    if PyDict_Size(quick.ready):
+        quick.blocking.serve(quick.ready)
+
+
+begins_work(_asked_by)(run_share_alone)
