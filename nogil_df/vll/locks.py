@@ -39,6 +39,22 @@ class IntentLocks:
         held = table.get(fingerprint, 0) + table.get(EVERY_KEY, 0)
         return held != 0 if exclusive else held >= EXCLUSIVE
 
+    def is_free(self, shared: Set[int], exclusive: Set[int]) -> bool:
+        """Whether nobody has an intent that conflicts with these. O(keys)."""
+        table = self.table
+        if not table:
+            return True
+        everything = table[EVERY_KEY] if EVERY_KEY in table else 0
+        if everything and (exclusive or everything >= EXCLUSIVE):
+            return False
+        for fingerprint in exclusive:
+            if fingerprint in table:
+                return False
+        for fingerprint in shared:
+            if fingerprint in table and table[fingerprint] >= EXCLUSIVE:
+                return False
+        return True
+
     def is_wanted(self, fingerprint: int) -> bool:
         """Whether anybody scheduled wants this key, to read or to write. O(1)."""
         return self.conflicts(fingerprint, True)
@@ -96,15 +112,18 @@ class IntentLocks:
     def release(self, shared: Set[int], exclusive: Set[int]) -> None:
         """Take back what `acquire` added for the same arguments. O(keys)."""
         table = self.table
-        pop = table.pop
         for fingerprint in exclusive:
-            left = pop(fingerprint) - EXCLUSIVE
+            left = table[fingerprint] - EXCLUSIVE
             if left:
                 table[fingerprint] = left
+            else:
+                del table[fingerprint]
         for fingerprint in shared:
-            left = pop(fingerprint) - 1
+            left = table[fingerprint] - 1
             if left:
                 table[fingerprint] = left
+            else:
+                del table[fingerprint]
 
     def release_everything(self, exclusive: bool) -> None:
         """Take back what `acquire_everything` added. O(1)."""

@@ -30,12 +30,14 @@ class Part:
         shared, exclusive: fingerprints of the keys read only, and of those that may be written; disjoint.
         scope: NOT_GLOBAL, or how a global transaction locks the whole shard.
         granted: a promise that it may run at any time.
+        blockers: the queued parts with smaller ids that it conflicts with, while it waits.
         locked: the intents are held and the part is in the queue.
         work: the only hop, if it came with the schedule and has to wait.
         ready: (database, key) of keys with waiters that its hops changed so far; None if there are none.
     """
 
     __slots__ = (
+        "blockers",
         "exclusive",
         "granted",
         "locked",
@@ -58,6 +60,7 @@ class Part:
         self.exclusive = exclusive
         self.scope = scope
         self.granted = False
+        self.blockers: set[Part] | None = None
         self.locked = False
         self.work: Work | None = None
         self.ready: dict[tuple[int, bytes], None] | None = None
