@@ -31,8 +31,7 @@ handed over before a reply leaves. Calls and times are gathered in C and settled
 
 The pieces: `_parse` finds the commands in the buffer, `_plans` knows the commands, `_quick` runs some, `_replies` is
 the second buffer, `_batches` and `_shares` are what goes to other threads, `_poller` is the loop's means of waiting.
-Attributes of the Python objects of
-this thread are read by their offset (`_slots`).
+Attributes of the Python objects of this thread are read by their offset (`_slots`).
 """
 
 import sys

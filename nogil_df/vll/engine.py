@@ -5,7 +5,8 @@ Runs on the thread that owns the shard and nowhere else. The rule that everythin
     A transaction runs nowhere before it is granted everywhere.
 
 ``schedule``      take intents and a place in the queue. The answer is GRANTED (nobody ahead wants its keys),
-                  WAITING (somebody with a smaller id does; it is granted when all of those have left) or REFUSED
+                  WAITING (somebody with a smaller id does; it is granted when all of those have left) or
+                  REFUSED
 ``run``           a hop of a granted part
 ``schedule_run``  both at once, for the last shard that a single-hop transaction needs: the coordinator holds
                   grants everywhere else already. If nobody holds anything it takes no intent at all
@@ -21,9 +22,9 @@ with that order: whoever had to run after it somewhere else would still be waiti
 nowhere. (Letting each shard run its part as soon as *its* queue allows looks cheaper and is wrong: with
 three shards, T before Y on one, Y before U on the second, U before T on the third makes a circle.)
 
-A part that waits keeps whom it waits for, its *blockers*. It would do to grant the head of the queue and nobody
-else; but then one conflict among many transactions makes all that wait a procession, each with a round trip of its
-own, and with fifty pipelines of thirty SETs over 100,000 keys every fourth of them meets a conflict.
+A part that waits keeps whom it waits for, its *blockers*. It would do to grant the head of the queue and
+nobody else; but then one conflict among many transactions makes all that wait a procession, each with a round
+trip of its own, and with fifty pipelines of thirty SETs over 100,000 keys every fourth meets a conflict.
 
 Why nothing waits for ever: waiting is always for a smaller id; a refusal means that a greater one holds a
 grant, and that one waits only for smaller ids itself.
@@ -175,7 +176,7 @@ class Engine:
         begin(self, part, lengthy, last)
 
     def conclude(self, part: Part) -> None:
-        """Take a part that ran its hops, or was cancelled, out; grant whoever is the head now."""
+        """Take a part that ran its hops, or was cancelled, out; grant who waited for it alone."""
         if not part.locked:
             return
         self._leave(part)

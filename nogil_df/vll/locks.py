@@ -52,8 +52,10 @@ class IntentLocks:
                 return False
         for fingerprint in shared:
             if fingerprint in table and table[fingerprint] >= EXCLUSIVE:
-                return False
-        return True
+                break
+        else:
+            return True
+        return False
 
     def is_wanted(self, fingerprint: int) -> bool:
         """Whether anybody scheduled wants this key, to read or to write. O(1)."""
