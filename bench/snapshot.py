@@ -70,7 +70,10 @@ class Run:
 
     def memory_ratio(self) -> float:
         """The most during the save by the most before it."""
-        return max(size for at, size in self.memory if self.begun <= at <= self.ended) / self.memory_before()
+        # A save that is over before the next look is told by that look.
+        until = max(self.ended, min((at for at, _ in self.memory if at >= self.begun), default=0.0))
+        during = [size for at, size in self.memory if self.begun <= at <= until]
+        return max(during, default=self.memory_before()) / self.memory_before()
 
     def percentile(self, percent: float, during: bool) -> float:
         """Of the latencies, during the save or before it: microseconds."""

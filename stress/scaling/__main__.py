@@ -59,14 +59,14 @@ def parse_arguments(argv: list[str] | None = None) -> argparse.Namespace:
     )
     add("--keys", type=int, help="for bytes a key, of small values; default 400000, with --quick 40000")
     add("--populate", type=int, help="keys to time; default 5000000, with --quick 500000")
-    add("--snapshot-keys", type=int, help="for memory over time; default 150000, with --quick 20000")
+    add("--snapshot-keys", type=int, help="for memory over time; default 200000, with --quick 20000")
     add("--sizes", type=numbers, default=footprint.SIZES, help="of values, for bytes a key")
     add("--machines", default="", help="to project, separated by commas; default all that there are")
     add("--no-plots", action="store_true", help="leave the plots out")
     add("--simulated", type=int, default=SIMULATED, help="pipelines a simulation answers; default 20000")
     add("--no-snapshots", action="store_true", help="leave memory over time out")
     add("--no-memory", action="store_true", help="leave memory out")
-    add("--no-others", action="store_true", help="leave the servers of others out")
+    add("--no-others", action="store_true", help="load no servers of others")
     add(
         "--out",
         type=Path,
@@ -88,7 +88,7 @@ def parse_arguments(argv: list[str] | None = None) -> argparse.Namespace:
     args.seconds = args.seconds or (0.25 if args.quick else 0.4)
     args.keys = args.keys or (40_000 if args.quick else 400_000)
     args.populate = args.populate or (500_000 if args.quick else 5_000_000)
-    args.snapshot_keys = args.snapshot_keys or (20_000 if args.quick else 150_000)
+    args.snapshot_keys = args.snapshot_keys or (20_000 if args.quick else 200_000)
     args.threads = args.threads or default_threads()
     return args
 
