@@ -36,12 +36,13 @@ AS_THEY_ARE = """
 base.numbers base.rdb_strings
 commands.bulk commands.dispatch commands.hashes commands.lists commands.lone commands.sets commands.sorted_sets
 commands.streams commands.streams_ids commands.strings commands.strings_many commands.strings_numeric
-commands.pubsub commands.subscriptions
+commands.expiry_commands commands.generic commands.pubsub commands.sorted_sets_ranges commands.streams_groups
+commands.streams_read commands.subscriptions
 memcached.replies memcached.storage
 net.connection net.loop net.tls
 rdb.listpack rdb.reader
 shard.eviction shard.hashes shard.keyspace shard.lists shard.score_order shard.sets shard.shard_state
-shard.sorted_sets shard.streams
+shard.sorted_sets shard.stream_groups shard.streams
 snapshot.rdb_scan snapshot.records
 vll.columns vll.engine vll.locks vll.part vll.proactor vll.squash vll.transaction vll.txqueue
 wire.memcached wire.reply wire.request

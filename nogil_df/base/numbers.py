@@ -57,6 +57,8 @@ def parse_int(data: bytes | bytearray) -> int | None:
 
 def parse_float(data: bytes | bytearray) -> float | None:
     """A double (``1``, ``.5``, ``1e3``, ``0x1p-2``, ``-inf``), or None; NaN, too, gives None."""
+    if len(data) <= _SHORT and data.isdigit():
+        return float(data)
     if len(data) <= _SHORT and not data.translate(None, b"0123456789.-"):
         # Neither overflow nor underflow can come of so few digits, and `float` refuses what is none.
         try:
