@@ -300,6 +300,10 @@ class RunningServer:
         """Connections of all threads."""
         return sum(map(self.connections_of, range(len(self.threads))))
 
+    def admin_clients(self) -> int:
+        """Connections of the admin port, of all threads."""
+        return sum(thread.state.admin_connections for thread in self.threads)
+
     def dirty(self) -> int:
         """Changes of all shards so far."""
         return sum(thread.proactor.shard.dirty for thread in self.threads)

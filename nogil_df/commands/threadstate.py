@@ -125,6 +125,7 @@ class ThreadState:
         "bytes_out",
         "connections_received",
         "connections_closed",
+        "admin_connections",
         "query_limit_disconnects",
         "output_limit_disconnects",
         "timeout_disconnects",
@@ -195,6 +196,8 @@ class ThreadState:
         self.memory_at_start = self.memory_peak = proactor.shard.used
         self.connections_received = 0
         self.connections_closed = 0
+        # Those of the admin port now: `maxclients` is not about them.
+        self.admin_connections = 0
         self.query_limit_disconnects = 0
         self.output_limit_disconnects = 0
         self.timeout_disconnects = 0
@@ -253,6 +256,8 @@ class ThreadState:
         session.closed = True
         session.transport = GONE
         self.connections_closed += 1
+        if session.admin:
+            self.admin_connections -= 1
         self.sessions.pop(session.id, None)
         self.slow_readers.pop(session, None)
         self.monitors.remove(session)

@@ -184,7 +184,7 @@ class Listener:
             if config.admin_nopass:
                 # Whoever said so means it.
                 return None
-        elif state.server.connected_clients() >= config.maxclients:
+        elif state.server.connected_clients() - state.server.admin_clients() >= config.maxclients:
             return ReplyError("MAX_CLIENTS")
         if config.protected_mode and state.users.default.no_password and not is_local(peer):
             return ReplyError("DENIED")
@@ -259,6 +259,7 @@ def adopt(proactor: Proactor, message: Message) -> None:
     session.unix_socket = bool(unix_path)
     if admin:
         session.admin = True
+        state.admin_connections += 1
         if config.admin_nopass:
             session.authenticated = parser.authenticated = True
             session.refresh_special()
