@@ -22,7 +22,7 @@ A key that belongs to another thread, or that a transaction holds an intent on, 
 there on the single-key commands of the read become one implicit transaction (`_batches`), as the dispatcher would
 make it (see `nogil_df.vll.squash`); so program order holds.
 
-GET, SET and INCR without options are not even calls of Python: they go straight to the compiled table (`_quick`).
+GET, SET (also with EX or PX) and INCR are not even calls of Python: they go straight to the compiled table (`_quick`).
 
 What must hold, for every command that runs here: it is counted, timed and if need be put into the slow log; waiters
 it made ready are served before the next one; keyspace events and invalidations leave before its reply; notices are
@@ -46,7 +46,7 @@ from libc.string cimport memcpy, memmove
 from nogil_df.base._xxh3 cimport LONGEST, xxh3
 from nogil_df.commands.subscriptions cimport Subscriptions
 from nogil_df.net._parse cimport parse
-from nogil_df.net._plans cimport PUBLISH, SPUBLISH, df_nanoseconds
+from nogil_df.net._plans cimport PUBLISH, SET_PLAIN, SPUBLISH, df_nanoseconds
 from nogil_df.net._poller cimport EpollPoller
 from nogil_df.net._quick cimport Quick
 from nogil_df.net._slots cimport DF_LENGTH, DF_SLOT, is_true, offset_of, put_slot, slot
@@ -338,7 +338,7 @@ cdef class Reader:
         cdef int proto = slot(session, express.proto), argc = 0
         cdef long long calls = 0, ran = 0
         cdef int64_t started = df_nanoseconds(), now
-        cdef int64_t began = started
+        cdef int64_t began = started, deadline
         cdef PyObject *found
         cdef Plan plan = None
         cdef Argument *key = &express.args[1]
@@ -380,9 +380,10 @@ cdef class Reader:
                     self.note_run(plan, ran)
                     quick.count()
                     return express.onward.send_off(self, pos, end)
-                if argc == plan.here_with and not db.observed and quick.run(
-                    plan.here, db.table, express.data + key.at, key.size, express.data + stored.at, stored.size, h, proto,
-                    express.replies
+                deadline = quick.deadline_of(express.data, express.args) if plan.here == SET_PLAIN and argc == 5 else 0
+                if (argc == plan.here_with or deadline) and not db.observed and quick.run(
+                    plan.here, db.table, express.data + key.at, key.size, express.data + stored.at, stored.size, h,
+                    deadline, proto, express.replies
                 ):
                     calls += 1
                     ran += 1

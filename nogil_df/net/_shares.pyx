@@ -150,7 +150,7 @@ cdef int run(Quick quick, Share share) except -1:
         call = &share.calls[i]
         key = share.data + call.at
         if table is not None and quick.run(
-            call.what, table, key, call.key, key + call.key, call.value, call.h, share.proto, replies
+            call.what, table, key, call.key, key + call.key, call.value, call.h, 0, share.proto, replies
         ):
             call.end = replies.used
             continue
