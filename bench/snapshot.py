@@ -65,8 +65,8 @@ class Run:
     requests: int = 0
 
     def memory_before(self) -> float:
-        """MB, the most of the seconds before the save."""
-        return max(size for at, size in self.memory if at < self.begun)
+        """MB, the most of the seconds before and after the save: a busy machine may allow few looks."""
+        return max(size for at, size in self.memory if not self.begun <= at <= self.ended)
 
     def memory_ratio(self) -> float:
         """The most during the save by the most before it."""
