@@ -7,7 +7,9 @@ of the others are left out.
 
 Requests come from seeded generators: Zipf with exponents from 0.7 to 1.1; Zipf 0.9 with scans of keys that
 are used once (3 requests in 10); Zipf 0.9 with a loop over more keys than fit (3 in 10); Zipf 0.9 whose
-favourites change. Prints a table in Markdown, in percent.
+favourites change. ``--traces DIRECTORY`` adds what was recorded of real ones: `src/libCacheSim/data` of
+libcachesim's source distribution has blocks of a virtual machine's disk (CloudPhysics) and a cluster of
+Twitter's caches. Prints a table in Markdown, in percent; ``--docs`` draws docs/img/hitrate.png as well.
 """
 
 from __future__ import annotations
@@ -21,11 +23,14 @@ import random
 import subprocess
 import tempfile
 from collections.abc import Iterator
+from pathlib import Path
 
 from nogil_df.shard.eviction import CACHE
 from nogil_df.shard.shard import Shard
 
 POLICIES = ("LRU", "LFU", "TwoQ", "ARC", "WTinyLFU", "S3FIFO", "Sieve")
+
+PLOT = Path(__file__).resolve().parent.parent / "docs" / "img" / "hitrate.png"
 
 PEERS = """
 import array, json, sys
@@ -73,6 +78,51 @@ def traces(keys: int, requests: int, capacity: int) -> Iterator[tuple[str, list[
     yield "favourites change", [(key + at // phase * keys // 50) % keys for at, key in enumerate(base)]
 
 
+RECORDED = (("CloudPhysics, disk", "cloudPhysicsIO.csv", 4), ("Twitter, cache", "twitter_cluster52.csv", 1))
+"""Name, file, column of the key."""
+
+
+def recorded(directory: Path) -> Iterator[tuple[str, list[int]]]:
+    """The mixes that somebody recorded, by name; their keys as numbers."""
+    for name, file, column in RECORDED:
+        numbers: dict[str, int] = {}
+        with open(directory / file, encoding="ascii") as lines:
+            next(lines)
+            yield name, [numbers.setdefault(line.split(",")[column].strip(), len(numbers)) for line in lines]
+
+
+def draw(names: list[str], rows: list[tuple[str, list[float]]], path: Path) -> None:
+    """How far each policy is behind the best one on each mix; ImportError without matplotlib."""
+    import matplotlib
+
+    matplotlib.use("Agg")
+    from matplotlib import pyplot
+
+    figure, axes = pyplot.subplots(figsize=(11, 4.5))
+    for place, name in enumerate(names):
+        behind = [100 * (rates[place] - max(rates)) for _, rates in rows]
+        own = place == 0
+        axes.plot(
+            range(len(rows)),
+            behind,
+            marker="o",
+            linewidth=2.5 if own else 1,
+            color="#e07b39" if own else None,
+            zorder=3 if own else 2,
+            label=name,
+        )
+    axes.axhline(-2, color="#333333", linewidth=1, linestyle=":")
+    axes.set_ylim(-12, 0.5)
+    axes.set_xticks(range(len(rows)), [mix for mix, _ in rows], rotation=20)
+    axes.set_ylabel("points behind the best")
+    axes.set_title("Hit rates: points behind the best policy of each mix (dotted: 2)", loc="left")
+    axes.legend(frameon=False, ncols=4, loc="lower left")
+    figure.tight_layout()
+    path.parent.mkdir(parents=True, exist_ok=True)
+    figure.savefig(path, dpi=130)
+    pyplot.close(figure)
+
+
 def own_rate(requests: list[int], capacity: int) -> float:
     """The hit rate of cache mode with so many records."""
     shard = Shard(0, 1, 1, 1_700_000_000_000)
@@ -110,16 +160,24 @@ def main() -> None:
     parser.add_argument("--capacity", type=int, default=5_000, help="records that fit")
     parser.add_argument("--peers", default="", help="an interpreter that has libcachesim")
     parser.add_argument("--only", default="", help="mixes whose names contain this")
+    parser.add_argument("--traces", type=Path, help="a directory with recorded mixes")
+    parser.add_argument("--docs", action="store_true", help=f"draw {PLOT.name}")
     options = parser.parse_args()
-    names = POLICIES if options.peers else ()
-    print("| |", " | ".join(("cache mode", *names)), "|")
-    print("|---" * (len(names) + 2) + "|")
-    for name, requests in traces(options.keys, options.requests, options.capacity):
+    names = ["cache mode", *(POLICIES if options.peers else ())]
+    mixes = traces(options.keys, options.requests, options.capacity)
+    if options.traces:
+        mixes = itertools.chain(mixes, recorded(options.traces))
+    print("| |", " | ".join(names), "|")
+    print("|---" * (len(names) + 1) + "|")
+    rows: list[tuple[str, list[float]]] = []
+    for name, requests in mixes:
         if options.only not in name:
             continue
         rates = peers_rates(options.peers, requests, options.capacity) if options.peers else {}
-        shown = [own_rate(requests, options.capacity), *(rates[peer] for peer in names)]
-        print(f"| {name} |", " | ".join(f"{100 * rate:.1f}" for rate in shown), "|", flush=True)
+        rows.append((name, [own_rate(requests, options.capacity), *rates.values()]))
+        print(f"| {name} |", " | ".join(f"{100 * rate:.1f}" for rate in rows[-1][1]), "|", flush=True)
+    if options.docs:
+        draw(names, rows, PLOT)
 
 
 if __name__ == "__main__":
