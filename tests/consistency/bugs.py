@@ -8,8 +8,9 @@ from typing import Any
 
 import pytest
 
+from nogil_df.commands import blocking as commands_that_wait
 from nogil_df.commands import scripting, transactions
-from nogil_df.shard.keyspace import Keyspace
+from nogil_df.shard.shard import Shard
 from nogil_df.vll import blocking as waits
 from nogil_df.vll import engine, squash, transaction
 from nogil_df.vll.blocking import Waiter
@@ -143,10 +144,14 @@ def short_line(patch: pytest.MonkeyPatch) -> None:
 
 def wrong_end_of_the_line(patch: pytest.MonkeyPatch) -> None:
     """Who comes last is served first."""
-    wait = Keyspace.wait
-    patch.setattr(
-        Keyspace, "wait", lambda self, key, waiter, first=False: wait(self, key, waiter, first=True)
-    )
+
+    def stand_first(shard: Shard, argument: tuple[Waiter, list[tuple[int, bytes, int]]]) -> None:
+        waiter, entries = argument
+        for key in dict.fromkeys(key for _, key, _ in entries):
+            shard.dbs[waiter.db].wait(key, waiter, first=True)
+
+    patch.setattr(waits, "wait", stand_first)
+    patch.setattr(commands_that_wait, "wait", stand_first)
 
 
 def shared_scripts(patch: pytest.MonkeyPatch) -> None:
