@@ -34,10 +34,10 @@ PURE = os.environ.get("NOGIL_DF_PURE", "") not in ("", "0")
 # Modules below `nogil_df`, compiled because the profile of a benchmark says that it pays.
 AS_THEY_ARE = """
 base.numbers base.rdb_strings
-commands.bulk commands.dispatch commands.hashes commands.lists commands.lone commands.sets commands.sorted_sets
-commands.streams commands.streams_ids commands.strings commands.strings_many commands.strings_numeric
-commands.expiry_commands commands.generic commands.pubsub commands.sorted_sets_ranges commands.streams_groups
-commands.streams_read commands.subscriptions
+commands.bulk commands.dispatch commands.expiry_commands commands.generic commands.hashes commands.lists
+commands.lone commands.pubsub commands.sets commands.sorted_sets commands.sorted_sets_ranges commands.streams
+commands.streams_groups commands.streams_ids commands.streams_read commands.strings commands.strings_many
+commands.strings_numeric commands.subscriptions
 memcached.replies memcached.storage
 net.connection net.loop net.tls
 rdb.listpack rdb.reader
