@@ -57,7 +57,7 @@ def stream_steps(value: StreamValue, version: int) -> Iterator[Step]:
 
     What is needed of the stream is taken at once, so it may change between the steps.
 
-    Complexity: O(entries + pending ones) at the call, about 0.2 us for an entry and as much for a pending one;
+    Complexity: O(entries + pending ones) at the call, about 0.2 us for each;
     O(bytes of a node) for each step.
     """
     blocks = [

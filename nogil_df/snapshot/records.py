@@ -5,7 +5,7 @@ stands between records (opcodes) is in it. So blobs of all shards may follow eac
 order, and the native files hold the same blobs.
 
 **Big values** are not written in one go. Of a collection of more than `BIG` elements a list of the elements
-is taken, which costs 35 to 100 ns for each (the elements are shared and never change); its bytes are made from
+is taken, which costs 35 to 100 ns for each (the elements are shared and never change); its bytes are made of
 that list, a slice at a time, in forms whose length stands at the front and whose elements simply follow. A
 long string is not copied at all: it goes out as it is, between two blobs.
 """
