@@ -175,6 +175,8 @@ class MemoryGuard:
         part = self.evict_from // self.state.proactor.count
         for _ in range(MOST_LOOKS):
             self.look()
+            if not self.limit:
+                return
             if self.held <= part or self.may_not_evict or self.total <= self.evict_from:
                 return
 

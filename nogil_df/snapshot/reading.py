@@ -298,5 +298,5 @@ def load_here(proactor: Any, message: tuple[Any, ...]) -> None:
     guard = proactor.service.memory
     guard.make_room()
     # Not `short`, which it is also while resident memory is over.
-    if guard.may_not_evict and guard.total > guard.deny_from * TOLERANCE:
+    if guard.limit and guard.may_not_evict and guard.total > guard.deny_from * TOLERANCE:
         loading.fail(f"it needs more than maxmemory ({guard.limit} bytes), and nothing may be evicted")

@@ -169,6 +169,10 @@ class Proactor:
         self.tx_clock += 1
         return self.tx_clock * self.count + self.index
 
+    def skip_tx_ids(self, count: int) -> None:
+        """Leave out so many ids."""
+        self.tx_clock += count
+
     def seen_tx_id(self) -> int:
         """An id that is at least as great as every one seen here; for a refused coordinator to go past."""
         return (self.tx_clock + 1) * self.count

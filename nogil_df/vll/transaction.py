@@ -36,6 +36,12 @@ if TYPE_CHECKING:
     from nogil_df.shard.shard import Shard
     from nogil_df.vll.proactor import Message, Proactor
 
+SCATTER = 0x9E3779B1
+"""An odd number whose products look random: 2**32 by the golden ratio."""
+
+MOST_DOUBLINGS = 10
+"""Of how far ahead a refused transaction comes again: at most 8,192 ids a time, of which there are 2**63."""
+
 NEW, INLINE, COMBINED, SCHEDULING, RUNNING, READY, TAKEN_OVER, DONE = range(8)
 
 
@@ -81,6 +87,7 @@ class Transaction:
         "results",
         "works",
         "last",
+        "refusals",
         "refused",
         "may_be_inline",
     )
@@ -97,6 +104,7 @@ class Transaction:
         self.results: dict[int, Any] = {}
         self.works: dict[int, Work] = {}
         self.last = False
+        self.refusals = 0
         self.refused = False
         self.may_be_inline = True
 
@@ -380,7 +388,15 @@ class Transaction:
         owner.on_gave_way()
 
     def _try_again(self) -> dict[int, Any] | None:
-        """Take everything back and come again with a new id."""
+        """Take everything back and come again with a new id, some way ahead of all that were seen.
+
+        With the next id, transactions of two threads that each grant their own part first can refuse each
+        other for ever: by the time one comes to the other shard again, somebody there has a greater id and a
+        grant. Who is ahead of those waits for them instead. How far ahead is as good as random, and further
+        with each refusal, so that not all are ahead alike.
+        """
+        self.refusals += 1
+        self.proactor.skip_tx_ids(self.tx_id * SCATTER >> 8 & (8 << min(self.refusals, MOST_DOUBLINGS)) - 1)
         for shard, part in self.parts.items():
             if part.tx_id:
                 self.proactor.send(shard, (conclude_part, part))
