@@ -2,6 +2,7 @@
 
 cdef enum:
     MOST_ARGUMENTS = 1024   # of a command that is parsed here
+    LONGEST_VALUE = 1048576 # bytes of an argument that may be; as much as the least limit that can be set
 
 cdef struct Argument:
     Py_ssize_t at
@@ -38,7 +39,8 @@ cdef inline Py_ssize_t parse(const char *data, Py_ssize_t pos, Py_ssize_t end, A
         while p < end and b"0" <= data[p] <= b"9":
             number = number * 10 + (data[p] - 48)
             p += 1
-            if number > 1 << 30:
+            if number > LONGEST_VALUE:
+                # It would not fit here anyway, and whether it is allowed has to be said at once.
                 return -1
         if p + 1 >= end:
             return 0

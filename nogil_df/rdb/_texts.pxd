@@ -9,7 +9,7 @@ from nogil_df.base._lzf cimport deflate
 
 cdef enum:
     COMPRESSED_FROM = 21  # bytes of the shortest string that is worth compressing
-    SAVED = 4  # bytes that a block must be shorter, as in Redis
+    SAVED = 5  # bytes that a block must be shorter: Redis asks for 4, and its compressor keeps one to spare
     INTEGER_DIGITS = 11  # of the longest integer of 32 bits
 
 
