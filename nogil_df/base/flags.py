@@ -595,7 +595,13 @@ class Options:
         mutable=True,
     )
     max_squashed_cmd_num: int = flag(
-        100, "int", _COMMANDS, "most commands squashed into one hop", low=1, high=INT32_MAX, mutable=True
+        100,
+        "int",
+        _COMMANDS,
+        "most commands squashed into one hop; of plain GET, SET and INCR up to 512",
+        low=1,
+        high=INT32_MAX,
+        mutable=True,
     )
     slice_elements: int = flag(
         4096,

@@ -33,6 +33,7 @@ from nogil_df.wire.values import Chunks
 
 cdef enum:
     FEW = 4                 # commands from which on a flight is worth that other commands follow on their own
+    MOST = 512              # commands of a flight: a round trip each is what they cost a lone connection
     PLACES = 32             # commands of a flight there is room for at first
     SPARE = 64              # flights kept for later
 
@@ -57,7 +58,7 @@ cdef class Squasher(Onward):
         if dispatcher.movers or dispatcher.squash_from > 1:
             return reader.hand_over(pos, end)
         flight = self.spare.pop() if PyList_GET_SIZE(self.spare) else Flight(self, express)
-        following = flight.gather(reader, pos, end, limit)
+        following = flight.gather(reader, pos, end, MOST if limit > 1 else limit)
         if following:
             pos = following
         else:

@@ -329,6 +329,20 @@ cdef class Reader:
         memcpy(self.express.data, PyBytes_AS_STRING(data), PyBytes_GET_SIZE(data))
         return PyBytes_GET_SIZE(data)
 
+    def resume(self):
+        """Go on with what was read before and left for the next turn. False if that is for the parser."""
+        cdef Express express = self.express
+        cdef bytes data
+        if is_true(self.session, express.special) or is_true(express.dispatcher, express.gated):
+            return False
+        data = self.parser.take_back(CHUNK + KEPT)
+        if not data:
+            return False
+        memcpy(express.data, PyBytes_AS_STRING(data), PyBytes_GET_SIZE(data))
+        self.connection.more = False
+        self.serve(PyBytes_GET_SIZE(data))
+        return True
+
     cdef int serve(self, Py_ssize_t end) except -1:
         """Run the commands in the buffer, up to where it takes more than this."""
         cdef Express express = self.express

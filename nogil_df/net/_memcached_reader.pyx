@@ -75,6 +75,10 @@ cdef class MemcachedReader(Reader):
             return self.leave(0, size)
         return self.serve(size)
 
+    def resume(self):
+        """See `Reader`: its parser has looked at what it keeps."""
+        return False
+
     cdef int leave(self, Py_ssize_t pos, Py_ssize_t end) except -1:
         """Leave what begins at `pos` to the parser and the dispatcher."""
         cdef Express express = self.express

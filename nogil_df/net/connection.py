@@ -323,7 +323,10 @@ class Connection:
     def go_on(self) -> None:
         """Run the next batch of commands that were buffered when the last turn ended."""
         self.queued = False
-        if not self.closed and not self.session.busy:
+        if self.closed or self.session.busy:
+            return
+        resume = getattr(self.loop.handlers.get(self.fd), "resume", None)
+        if resume is None or not resume():
             self._execute(self.parser.next_batch(BATCH))
 
     def _execute(self, batch: list[list[bytes]], more: bool = False) -> None:
