@@ -21,7 +21,7 @@ cdef class Onward:
 
 
 cdef class Express:
-    cdef object dispatcher, state, proactor, loop, engine, blocking, hash_key, outboxes, locks, ready
+    cdef object dispatcher, state, proactor, loop, hash_key, outboxes, ready
     cdef ShardState shard
     cdef Subscriptions subscriptions
     cdef list dbs, readers

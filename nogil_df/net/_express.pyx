@@ -106,8 +106,6 @@ cdef class Express:
         self.subscriptions = dispatcher.state.subscriptions
         self.proactor = dispatcher.proactor
         self.shard = self.proactor.shard
-        self.engine = self.proactor.engine
-        self.locks = self.engine.locks.table
         self.ready = self.shard.ready
         self.outboxes = self.proactor.outboxes
         self.dbs = self.proactor.shard.dbs

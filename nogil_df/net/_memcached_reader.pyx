@@ -92,7 +92,6 @@ cdef class MemcachedReader(Reader):
     cdef int serve(self, Py_ssize_t end) except -1:
         """Run the commands in the buffer, up to where it takes more than this."""
         cdef Express express = self.express
-        cdef Replies replies = express.replies
         cdef Keyspace db = express.dbs[0]
         cdef const char *data = express.data
         cdef DashTable table
