@@ -7,7 +7,7 @@ so that reading, counting and removing are the same whichever way it was named.
 from __future__ import annotations
 
 from collections import deque
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final
 
 from nogil_df.base import keyspace_events as events
 from nogil_df.base.errors import ReplyError
@@ -41,7 +41,7 @@ MEMBER: Final = "lex"
 """By what a range is given; `ANY`: ranks unless an option says otherwise."""
 
 
-class Range(NamedTuple):
+class Range:
     """What part of a sorted set a command asks for.
 
     Attributes:
@@ -53,20 +53,32 @@ class Range(NamedTuple):
         with_scores: whether the scores are wanted as well.
     """
 
-    key: bytes
-    by: str
-    bounds: Any
-    reverse: bool = False
-    offset: int = 0
-    limit: int = -1
-    with_scores: bool = False
+    __slots__ = ("bounds", "by", "key", "limit", "offset", "reverse", "with_scores")
+
+    def __init__(
+        self,
+        key: bytes,
+        by: str,
+        bounds: Any,
+        reverse: bool = False,
+        offset: int = 0,
+        limit: int = -1,
+        with_scores: bool = False,
+    ) -> None:
+        self.key = key
+        self.by = by
+        self.bounds = bounds
+        self.reverse = reverse
+        self.offset = offset
+        self.limit = limit
+        self.with_scores = with_scores
 
 
 # Parsing.
 
 
 def parse_range(
-    args: Args, at: int, by: str = ANY, reverse: bool | None = None, *, stored: bool = False
+    args: Args, at: int, by: str = ANY, reverse: bool | None = None, stored: bool = False
 ) -> Range:
     """Parse ``key min max [options]`` from the argument ``at`` on. O(options).
 
@@ -153,7 +165,7 @@ def member_bounds(low: bytes, high: bytes) -> MemberBounds:
 def ranks(value: SortedSetValue, wanted: Range) -> tuple[int, int]:
     """The ranks, from the lowest score, that a range comes to: from the first up to the second. O(log n)."""
     if wanted.by is RANK:
-        start, stop = value.by_rank(*wanted.bounds)
+        start, stop = value.by_rank(wanted.bounds[0], wanted.bounds[1])
         return (len(value) - stop, len(value) - start) if wanted.reverse else (start, stop)
     start, stop = bounded(value, wanted.by, wanted.bounds)
     offset, limit = wanted.offset, wanted.limit
@@ -169,7 +181,7 @@ def ranks(value: SortedSetValue, wanted: Range) -> tuple[int, int]:
 def bounded(value: SortedSetValue, by: str, bounds: Any) -> tuple[int, int]:
     """The ranks within bounds. O(log n)."""
     if by is RANK:
-        return value.by_rank(*bounds)
+        return value.by_rank(bounds[0], bounds[1])
     return value.by_score(bounds) if by is SCORE else value.by_member(bounds)
 
 
@@ -201,22 +213,20 @@ def read_range(value: SortedSetValue, wanted: Range) -> Any:
     """The members, or `Rows` of members and scores. O(log n + members)."""
     if wanted.by is SCORE and 0 <= wanted.offset <= MOST_PASSED:
         limit = wanted.limit if wanted.limit >= 0 else len(value)
-        members, scores = value.between(wanted.bounds, wanted.offset, limit, reverse=wanted.reverse)
+        members, scores = value.between(wanted.bounds, wanted.offset, limit, wanted.reverse)
         return Rows(list(zip(members, scores, strict=True))) if wanted.with_scores else members
     return _rows(value, *ranks(value, wanted), wanted)
 
 
 def op_range(db: Keyspace, wanted: Range, h: int) -> Any:
     """What ZRANGE and its older names answer. O(log n + members)."""
-    value = db.table.get(wanted.key, h)
-    if value.__class__ is SortedSetValue:
-        db.shard.hits += 1
+    value = read_sorted_set(db, wanted.key, h)
+    if value is not None:
         if len(value) > db.shard.slice:
             start, stop = ranks(value, wanted)
             if stop - start > db.shard.slice:
                 raise Lengthy(_in_slices(value, start, stop, wanted, db.shard.slice), value)
         return read_range(value, wanted)
-    read_sorted_set(db, wanted.key, h)
     return []
 
 

@@ -8,6 +8,7 @@ cdef class Replies:
     cdef char *out
     cdef Py_ssize_t used, capacity
     cdef Py_ssize_t sink  # the offset of a session's list of replies
+    cdef dict statuses
 
     cdef int reserve(self, Py_ssize_t size) except -1
     cdef void write(self, const char *text, Py_ssize_t size) noexcept
@@ -17,6 +18,12 @@ cdef class Replies:
     cdef int write_ok(self) except -1
     cdef int write_integer(self, long long number) except -1
     cdef int emit(self, session, Plan plan, value, int proto) except -1
+    cdef bint put(self, value, int proto, int depth) except -1
+    cdef bint put_list(self, list values, int proto, int depth) except -1
+    cdef bint put_tuple(self, tuple values, int proto, int depth) except -1
+    cdef bint put_rows(self, rows, int proto) except -1
+    cdef bint put_status(self, value, int proto) except -1
+    cdef int write_double(self, value, int proto) except -1
     cdef int emit_any(self, encode, value, int proto) except -1
     cdef bint emit_list(self, int form, list values, int proto) except -1
     cdef int spill(self, session) except -1

@@ -1,6 +1,7 @@
 """The buffer that a thread writes its replies into, one behind the other, before it sends them."""
 
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_CheckExact, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
+from cpython.float cimport PyFloat_AS_DOUBLE, PyFloat_CheckExact
 from cpython.long cimport PyLong_CheckExact
 from libc.stdlib cimport free, malloc, realloc
 from libc.string cimport memcpy
@@ -8,7 +9,9 @@ from libc.string cimport memcpy
 from nogil_df.net._plans cimport ARRAY, MAP, OTHER
 from nogil_df.net._slots cimport offset_of, slot
 
+from nogil_df.base.numbers import format_double
 from nogil_df.commands.session import Session
+from nogil_df.wire.values import CONSTANTS, Rows
 
 cdef extern from "Python.h":
     long long PyLong_AsLongLongAndOverflow(object number, int *overflow) except? -1
@@ -16,6 +19,27 @@ cdef extern from "Python.h":
 cdef enum:
     FIRST = 65536           # bytes of the buffer at first
     LARGE = 1048576         # bytes of it that are given back after use
+    DEEPEST = 8             # lists within lists that are written here
+
+cdef double WHOLE = 1e15     # doubles below it are whole numbers to the digit
+
+
+cdef inline int decimal(long long number, char *end) noexcept:
+    """Write a number's digits, and its sign, so that they end before a place; how many bytes that is."""
+    cdef char *at = end
+    cdef unsigned long long left = <unsigned long long>number
+    if number < 0:
+        left = 0 - left
+    while True:
+        at -= 1
+        at[0] = 48 + <char>(left % 10)
+        left //= 10
+        if left == 0:
+            break
+    if number < 0:
+        at -= 1
+        at[0] = 45
+    return <int>(end - at)
 
 
 cdef class Replies:
@@ -37,6 +61,10 @@ cdef class Replies:
 
     def __init__(self, Py_ssize_t capacity=FIRST):
         self.sink = offset_of(Session, "sink")
+        # Copies of this thread's own.
+        self.statuses = {
+            constant: (bytes(bytearray(constant.resp2)), bytes(bytearray(constant.resp3))) for constant in CONSTANTS
+        }
 
     cdef int reserve(self, Py_ssize_t size) except -1:
         cdef char *grown
@@ -58,27 +86,12 @@ cdef class Replies:
 
     cdef void write_number(self, char mark, long long number) noexcept:
         """A mark, a number and an end of line; there is room for 24 bytes."""
-        cdef char digits[24]
-        cdef int at = 24
-        cdef unsigned long long left = <unsigned long long>number
-        cdef bint negative = number < 0
-        if negative:
-            left = 0 - left
-        digits[23] = 10
-        digits[22] = 13
-        at = 22
-        while True:
-            at -= 1
-            digits[at] = 48 + <char>(left % 10)
-            left //= 10
-            if left == 0:
-                break
-        if negative:
-            at -= 1
-            digits[at] = 45
-        at -= 1
-        digits[at] = mark
-        self.write(digits + at, 24 - at)
+        cdef char text[24]
+        cdef int size = decimal(number, text + 22)
+        text[21 - size] = mark
+        text[22] = 13
+        text[23] = 10
+        self.write(text + 21 - size, size + 3)
 
     cdef int write_bulk(self, const char *text, Py_ssize_t size) except -1:
         self.reserve(size + 32)
@@ -107,8 +120,7 @@ cdef class Replies:
 
     cdef int emit(self, session, Plan plan, value, int proto) except -1:
         """Write the reply of a command."""
-        cdef int overflow = 0
-        cdef long long number
+        cdef Py_ssize_t before
         if PyBytes_CheckExact(value):
             if PyBytes_GET_SIZE(value) <= COPIED:
                 return self.write_bulk(PyBytes_AS_STRING(value), PyBytes_GET_SIZE(value))
@@ -119,13 +131,121 @@ cdef class Replies:
             return self.write_null(proto)
         if value is True and plan.plain_ok:
             return self.write_ok()
+        if plan.form != OTHER and type(value) is list and self.emit_list(plan.form, value, proto):
+            return 0
+        before = self.used
+        if self.put(value, proto, 0):
+            return 0
+        self.used = before
+        return self.emit_any(plan.encode, value, proto)
+
+    cdef bint put(self, value, int proto, int depth) except -1:
+        """Write a value as `ReplyEncoder.encode` does; False, and no more than a part, if it is none of the usual.
+
+        Complexity: O(size of the value).
+        """
+        cdef int overflow = 0
+        cdef long long number
+        if PyBytes_CheckExact(value):
+            self.write_bulk(PyBytes_AS_STRING(value), PyBytes_GET_SIZE(value))
+            return True
         if PyLong_CheckExact(value):
             number = PyLong_AsLongLongAndOverflow(value, &overflow)
-            if not overflow:
-                return self.write_integer(number)
-        elif plan.form != OTHER and type(value) is list and self.emit_list(plan.form, value, proto):
-            return 0
-        return self.emit_any(plan.encode, value, proto)
+            if overflow:
+                return False
+            self.write_integer(number)
+            return True
+        if value is None:
+            self.write_null(proto)
+            return True
+        if PyFloat_CheckExact(value):
+            self.write_double(value, proto)
+            return True
+        if depth == DEEPEST:
+            return False
+        if type(value) is list:
+            return self.put_list(<list>value, proto, depth + 1)
+        if type(value) is tuple:
+            return self.put_tuple(<tuple>value, proto, depth + 1)
+        if type(value) is Rows:
+            return self.put_rows(value.items, proto)
+        return self.put_status(value, proto)
+
+    cdef bint put_list(self, list values, int proto, int depth) except -1:
+        self.reserve(32)
+        self.write_number(b"*", len(values))
+        for value in values:
+            if not self.put(value, proto, depth):
+                return False
+        return True
+
+    cdef bint put_tuple(self, tuple values, int proto, int depth) except -1:
+        self.reserve(32)
+        self.write_number(b"*", len(values))
+        for value in values:
+            if not self.put(value, proto, depth):
+                return False
+        return True
+
+    cdef bint put_rows(self, rows, int proto) except -1:
+        """Write the items of `Rows`: pairs in RESP3, in RESP2 one after the other."""
+        cdef tuple row
+        if type(rows) is not list:
+            return False
+        self.reserve(32)
+        self.write_number(b"*", len(<list>rows) * (2 if proto == 2 else 1))
+        for row in <list>rows:
+            if proto != 2:
+                self.reserve(8)
+                self.write(b"*2\r\n", 4)
+            if not (self.put(row[0], proto, DEEPEST) and self.put(row[1], proto, DEEPEST)):
+                return False
+        return True
+
+    cdef bint put_status(self, value, int proto) except -1:
+        """Write one of `CONSTANTS`."""
+        cdef tuple forms
+        cdef bytes form
+        try:
+            forms = self.statuses.get(value)
+        except TypeError:
+            # What cannot be hashed is none.
+            return False
+        if forms is None:
+            return False
+        form = forms[proto - 2]
+        self.reserve(PyBytes_GET_SIZE(form))
+        self.write(PyBytes_AS_STRING(form), PyBytes_GET_SIZE(form))
+        return True
+
+    cdef int write_double(self, value, int proto) except -1:
+        """Write a double; a whole number without making a text of it first."""
+        cdef double number = PyFloat_AS_DOUBLE(value)
+        cdef long long whole
+        cdef bytes text
+        cdef char digits[24]
+        cdef int size
+        if -WHOLE < number < WHOLE:
+            whole = <long long>number
+            if <double>whole == number and whole:
+                self.reserve(64)
+                if proto != 2:
+                    self.write_number(b",", whole)
+                else:
+                    size = decimal(whole, digits + 22)
+                    digits[22] = 13
+                    digits[23] = 10
+                    self.write_number(b"$", size)
+                    self.write(digits + 22 - size, size + 2)
+                return 0
+        text = format_double(value)
+        if proto == 2:
+            return self.write_bulk(PyBytes_AS_STRING(text), PyBytes_GET_SIZE(text))
+        self.reserve(PyBytes_GET_SIZE(text) + 8)
+        self.write(b",", 1)
+        self.write(PyBytes_AS_STRING(text), PyBytes_GET_SIZE(text))
+        self.write(b"\r\n", 2)
+        return 0
 
     cdef int emit_any(self, encode, value, int proto) except -1:
         cdef list pieces = []

@@ -1,11 +1,34 @@
 cimport cython
 
+from nogil_df.shard._bisection cimport bisect_left, bisect_right, insert
+
+cdef Py_ssize_t FAN, GROUP, MASK
+
+
 @cython.final
 cdef class ScoreOrder:
     cdef public list last_members, last_scores, members, scores, sums
 
+    @cython.locals(at=Py_ssize_t, buckets=list, level=list, members=list, place=Py_ssize_t, scores=list, size=Py_ssize_t)
     cpdef insert(self, score, bytes member)
+    @cython.locals(at=Py_ssize_t, buckets=list, members=list, place=Py_ssize_t, scores=list, stored=bytes)
     cpdef bytes remove(self, score, bytes member)
+    @cython.locals(at=Py_ssize_t, buckets=list, members=list, place=Py_ssize_t, scores=list, stored=bytes)
     cpdef bytes move(self, old, new, bytes member)
-    cpdef Py_ssize_t _bucket(self, score, bytes member)
+    @cython.locals(at=Py_ssize_t, ends=list)
+    cpdef Py_ssize_t _bucket(self, score, bytes member) except -1
+    @cython.locals(level=list, members=list, scores=list, size=Py_ssize_t)
     cpdef _delete(self, Py_ssize_t at, Py_ssize_t place)
+    @cython.locals(level=list, total=Py_ssize_t)
+    cpdef Py_ssize_t _before(self, Py_ssize_t at) except -1
+    @cython.locals(at=Py_ssize_t, members=list, place=Py_ssize_t, scores=list)
+    cpdef Py_ssize_t rank(self, score, bytes member) except -1
+    @cython.locals(first=list)
+    cpdef list span(self, Py_ssize_t start, Py_ssize_t stop)
+    cpdef list scores_of(self, Py_ssize_t start, Py_ssize_t stop)
+    @cython.locals(at=Py_ssize_t, found=list, left=Py_ssize_t, place=Py_ssize_t)
+    cpdef list _span(self, list buckets, Py_ssize_t start, Py_ssize_t stop)
+    @cython.locals(at=Py_ssize_t, ends=list, scores=list)
+    cpdef tuple seek(self, score, bint after)
+    @cython.locals(at=Py_ssize_t, bucket=list, high=Py_ssize_t, last=Py_ssize_t, low=Py_ssize_t, members=list, scores=list)
+    cpdef tuple between(self, tuple begin, tuple end, Py_ssize_t offset, Py_ssize_t limit, bint reverse)

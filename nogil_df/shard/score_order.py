@@ -32,6 +32,8 @@ FAN: Final = 5
 GROUP: Final = 1 << FAN
 MASK: Final = -GROUP
 
+insert = list.insert
+
 Members = list[bytes]
 Scores = list[float]
 
@@ -110,8 +112,8 @@ class ScoreOrder:
         place = bisect_left(scores, score)
         if place < size and scores[place] == score:
             place = bisect_left(members, member, place, bisect_right(scores, score, place))
-        scores.insert(place, score)
-        members.insert(place, member)
+        insert(scores, place, score)
+        insert(members, place, member)
         if size >= LIMIT:
             self._split(at, place == size)
         elif len(buckets) > 1:
@@ -182,8 +184,8 @@ class ScoreOrder:
             place = bisect_left(scores, new)
             if scores[place] == new:
                 place = bisect_left(members, stored, place, bisect_right(scores, new, place))
-            scores.insert(place, new)
-            members.insert(place, stored)
+            insert(scores, place, new)
+            insert(members, place, stored)
         else:
             self._delete(at, place)
             self.insert(new, stored)
@@ -354,13 +356,14 @@ class ScoreOrder:
 
     def members_below(self, member: bytes, *, included: bool) -> int:
         """How many members come before this one, or up to it; all scores are the same. O(log n)."""
-        find = bisect_right if included else bisect_left
-        if len(self.members) == 1:
-            return find(self.members[0], member)
-        at = find(self.last_members, member)
-        if at == len(self.members):
-            return self._before(at)
-        return self._before(at) + find(self.members[at], member)
+        at = 0
+        if len(self.members) > 1:
+            ends = self.last_members
+            at = bisect_right(ends, member) if included else bisect_left(ends, member)
+            if at == len(ends):
+                return self._before(at)
+        bucket = self.members[at]
+        return self._before(at) + (bisect_right(bucket, member) if included else bisect_left(bucket, member))
 
     # Reading.
 
@@ -376,19 +379,22 @@ class ScoreOrder:
             return first[start:stop]
         return self._span(self.members, start, stop)
 
-    def seek(self, score: float, *, after: bool) -> tuple[int, int]:
+    def seek(self, score: float, after: bool) -> tuple[int, int]:
         """Where the first entry is whose score is at least this one, or more: bucket, place. O(log n).
 
         Behind the last entry it is (the number of buckets, 0), or the length of the only bucket.
         """
-        find = bisect_right if after else bisect_left
-        if len(self.scores) == 1:
-            return 0, find(self.scores[0], score)
-        at = find(self.last_scores, score)
-        return (at, find(self.scores[at], score)) if at < len(self.scores) else (at, 0)
+        at = 0
+        if len(self.scores) > 1:
+            ends = self.last_scores
+            at = bisect_right(ends, score) if after else bisect_left(ends, score)
+            if at == len(ends):
+                return at, 0
+        scores = self.scores[at]
+        return at, bisect_right(scores, score) if after else bisect_left(scores, score)
 
     def between(
-        self, begin: tuple[int, int], end: tuple[int, int], offset: int, limit: int, *, reverse: bool
+        self, begin: tuple[int, int], end: tuple[int, int], offset: int, limit: int, reverse: bool
     ) -> tuple[Members, Scores]:
         """Entries from one place up to another one, no rank needed. O(entries + entries passed over / 256).
 

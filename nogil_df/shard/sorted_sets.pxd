@@ -10,3 +10,13 @@ cdef class SortedSetValue:
     cdef public int64_t longest, memory, room, table_size
     cdef public ScoreOrder order
     cdef public dict scores
+
+    cpdef add(self, bytes member, score, limits)
+    cpdef move(self, bytes member, old, new)
+    @cython.locals(stored=bytes)
+    cpdef bint remove(self, bytes member) except -1
+    @cython.locals(size=int64_t)
+    cpdef tuple by_rank(self, int64_t start, int64_t stop)
+    @cython.locals(order=ScoreOrder)
+    cpdef tuple between(self, tuple bounds, Py_ssize_t offset, Py_ssize_t limit, bint reverse)
+    cpdef Py_ssize_t rank(self, bytes member, score) except -1

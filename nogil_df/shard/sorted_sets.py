@@ -211,7 +211,7 @@ class SortedSetValue:
             start = max(0, start + size)
         if stop < 0:
             stop += size
-        stop = min(stop + 1, size)
+        stop = min(stop, size - 1) + 1
         return start, max(start, stop)
 
     def by_score(self, bounds: ScoreBounds) -> tuple[int, int]:
@@ -229,18 +229,16 @@ class SortedSetValue:
             stop = order.up_to(high)
         return start, max(start, stop)
 
-    def between(
-        self, bounds: ScoreBounds, offset: int, limit: int, *, reverse: bool
-    ) -> tuple[Members, Scores]:
+    def between(self, bounds: ScoreBounds, offset: int, limit: int, reverse: bool) -> tuple[Members, Scores]:
         """The members whose score is within bounds, and their scores: see `ScoreOrder.between`."""
         low, high, above, below = bounds
         order = self.order
-        begin = order.seek(low, after=above) if above or low != LOWEST else (0, 0)
+        begin = order.seek(low, above) if above or low != LOWEST else (0, 0)
         if below or high != HIGHEST:
-            end = order.seek(high, after=not below)
+            end = order.seek(high, not below)
         else:
             end = len(order.members) - 1, len(order.members[-1])
-        return order.between(begin, end, offset, limit, reverse=reverse)
+        return order.between(begin, end, offset, limit, reverse)
 
     def by_member(self, bounds: MemberBounds) -> tuple[int, int]:
         """The range of members within bounds.
