@@ -8,6 +8,7 @@ cdef class Listeners:
     cdef public dict threads
     cdef public object matches
     cdef public bytes head
+    cdef public Py_ssize_t total
 
 
 @cython.final
@@ -16,7 +17,7 @@ cdef class Subscriptions:
     cdef public object mail, proactor
     cdef public int me
 
-    @cython.locals(audience=dict, count=Py_ssize_t, listeners=Listeners, there=Py_ssize_t, thread=int)
+    @cython.locals(audience=dict, listeners=Listeners, thread=int)
     cpdef Py_ssize_t publish(self, bytes channel, bytes message, int kind=*) except -1
     cpdef Py_ssize_t _publish_widely(self, bytes channel, bytes message, Listeners listeners) except -1
     cpdef _send(self, int thread, int kind, bytes channel, bytes message)

@@ -2,6 +2,7 @@ from cpython.object cimport PyObject
 from libc.stdint cimport int64_t, uint64_t
 
 from nogil_df.commands.subscriptions cimport Subscriptions
+from nogil_df.net._fanout cimport Fanout
 from nogil_df.net._parse cimport MOST_ARGUMENTS, Argument
 from nogil_df.net._plans cimport Plan, Plans
 from nogil_df.net._quick cimport Quick
@@ -24,6 +25,7 @@ cdef class Express:
     cdef object dispatcher, state, proactor, loop, hash_key, outboxes, ready
     cdef ShardState shard
     cdef Subscriptions subscriptions
+    cdef Fanout fanout
     cdef list dbs, readers
     cdef int me, count
     cdef Plans plans
@@ -51,7 +53,7 @@ cdef class Express:
                      Py_ssize_t end) except -1
     cdef list listed(self, Argument *args, int argc)
     cdef uint64_t hashed(self, const char *key, Py_ssize_t size) except? 0
-    cdef object publish(self, Plan plan)
+    cdef Py_ssize_t publish(self, Plan plan) except -1
     cdef int failed(self, session, list args, error) except -1
 
 

@@ -45,6 +45,7 @@ from libc.string cimport memcpy, memmove
 
 from nogil_df.base._xxh3 cimport LONGEST, xxh3
 from nogil_df.commands.subscriptions cimport Subscriptions
+from nogil_df.net._fanout cimport Fanout
 from nogil_df.net._parse cimport parse
 from nogil_df.net._plans cimport PUBLISH, SET_PLAIN, SPUBLISH, df_nanoseconds
 from nogil_df.net._poller cimport EpollPoller
@@ -58,7 +59,10 @@ from nogil_df.base.errors import ReplyError
 from nogil_df.shard.lengthy import Lengthy
 from nogil_df.commands import gate
 from nogil_df.commands.session import Session
-from nogil_df.commands.subscriptions import CHANNEL, SHARD_CHANNEL
+from nogil_df.commands.subscriptions import CHANNEL as TO_CHANNEL, SHARD_CHANNEL as TO_SHARD_CHANNEL
+
+cdef int CHANNEL = TO_CHANNEL
+cdef int SHARD_CHANNEL = TO_SHARD_CHANNEL
 
 cdef extern from "<sys/socket.h>" nogil:
     ssize_t recv(int fd, void *buffer, size_t size, int flags)
@@ -117,6 +121,7 @@ cdef class Express:
         self.plans = Plans(dispatcher.table)
         self.replies = Replies()
         self.quick = self.proactor.shard.quick = Quick(self.proactor)
+        self.fanout = Fanout(self.subscriptions, connection_class)
         self.find_slots(connection_class, parser_class)
 
     cdef int find_slots(self, connection, parser) except -1:
@@ -219,11 +224,12 @@ cdef class Express:
             return xxh3(key, size)
         return self.hash_key(PyBytes_FromStringAndSize(key, size))
 
-    cdef object publish(self, Plan plan):
+    cdef Py_ssize_t publish(self, Plan plan) except -1:
         """Run the parsed PUBLISH or SPUBLISH; how many clients get the message."""
-        cdef bytes channel = PyBytes_FromStringAndSize(self.data + self.args[1].at, self.args[1].size)
-        cdef bytes message = PyBytes_FromStringAndSize(self.data + self.args[2].at, self.args[2].size)
-        return self.subscriptions.publish(channel, message, CHANNEL if plan.here == PUBLISH else SHARD_CHANNEL)
+        return self.fanout.publish(
+            CHANNEL if plan.here == PUBLISH else SHARD_CHANNEL,
+            self.data + self.args[1].at, self.args[1].size, self.data + self.args[2].at, self.args[2].size,
+        )
 
     cdef int failed(self, session, list args, error) except -1:
         """Account for a command that ended in an error, and write that."""
