@@ -5,6 +5,7 @@ from nogil_df.commands.subscriptions cimport Subscriptions
 from nogil_df.net._fanout cimport Fanout
 from nogil_df.net._parse cimport MOST_ARGUMENTS, Argument
 from nogil_df.net._plans cimport Plan, Plans
+from nogil_df.net._poller cimport EpollPoller
 from nogil_df.net._quick cimport Quick
 from nogil_df.net._replies cimport Replies
 from nogil_df.shard.shard_state cimport ShardState
@@ -47,6 +48,7 @@ cdef class Express:
     cdef Py_ssize_t idle
 
     cdef int find_slots(self, connection, parser) except -1
+    cdef int serve_ready(self, EpollPoller found, dict known) except -1
     cpdef settle(self)
     cdef int note_pipeline(self, Py_ssize_t size, int64_t began) except -1
     cdef int account(self, session, Plan plan, long long calls, int64_t nanoseconds, Py_ssize_t begin,

@@ -16,3 +16,4 @@ cdef class EpollPoller:
     cdef int count, fd
 
     cdef int control(self, int operation, int fd, int mask) except -1
+    cdef int wait(self, double timeout) except -1

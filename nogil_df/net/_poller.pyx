@@ -18,8 +18,8 @@ cdef extern from "Python.h":
 cdef class EpollPoller:
     """epoll, and the descriptors that the last `poll` found ready: a `Poller` that makes no list of them.
 
-    `poll` gives a truthy value if there are any, to be passed to `Express.dispatch`; iterated it gives pairs, as
-    `select.epoll.poll` does.
+    What is ready `Express.serve_ready` goes through. For everybody else, `poll` gives a truthy value if there is any;
+    iterated it gives pairs, as `select.epoll.poll` does.
     """
 
     def __init__(self):
@@ -48,21 +48,26 @@ cdef class EpollPoller:
         """See `Poller`."""
         self.control(EPOLL_CTL_DEL, fd, 0)
 
-    def poll(self, double timeout):
-        """Wait up to `timeout` seconds. See the class's text."""
+    cdef int wait(self, double timeout) except -1:
+        """Wait up to `timeout` seconds; `count` and `events` tell for what."""
         cdef int limit = 0, found
         if timeout > 0:
             # Rounded up, as a timer that is nearly due would make turns without end.
             limit = <int>(timeout * 1000.0) + 1
-            with nogil:
-                found = epoll_wait(self.fd, self.events, EVENTS, limit)
-        else:
-            found = epoll_wait(self.fd, self.events, EVENTS, 0)
+        # Also where it does not wait: a thread that is always busy must let go of its objects now and then, as others
+        # stop it there (and free what it may still look at).
+        with nogil:
+            found = epoll_wait(self.fd, self.events, EVENTS, limit)
         if found < 0:
             if errno != EINTR:
                 raise_from_errno(OSError)
             found = 0
         self.count = found
+        return 0
+
+    def poll(self, double timeout):
+        """Wait up to `timeout` seconds. See the class's text."""
+        self.wait(timeout)
         return self
 
     def __bool__(self):

@@ -33,8 +33,8 @@ class ShortCut:
         from nogil_df.net._batches import Squasher
         from nogil_df.net._express import Express
         from nogil_df.net._memcached_reader import MemcachedReaders
-        from nogil_df.net._poller import EpollPoller
         from nogil_df.net._tls_reader import tls_reader
+        from nogil_df.net._turn import turns_of
 
         self._dispatcher = dispatcher
         self._memcached = memcached
@@ -42,8 +42,7 @@ class ShortCut:
         self._tls_reader = tls_reader
         self._memcached_readers = None if memcached is None else MemcachedReaders(express, memcached)
         dispatcher.state.settle = express.settle
-        if isinstance(loop.poller, EpollPoller):
-            loop.dispatch = express.dispatch
+        loop.turns = turns_of(loop, express)
 
     def reader(self, connection: Connection) -> Callable[[int], None] | None:
         """What is to stand in the loop for a connection; None if the short cut is not for it. O(1)."""

@@ -15,13 +15,14 @@ from __future__ import annotations
 import errno
 from collections import deque
 from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from nogil_df.base import log
 from nogil_df.net.poller import READ, Poller, Waker
 
 if TYPE_CHECKING:
     from nogil_df.commands.threadstate import ThreadState
+    from nogil_df.net._turn import Turns
     from nogil_df.net.connection import Connection
     from nogil_df.net.http import HttpConnection
     from nogil_df.vll.proactor import Proactor
@@ -47,7 +48,7 @@ class Loop:
         "handlers",
         "runnable",
         "dirty",
-        "dispatch",
+        "turns",
         "stopping",
         "poll",
         "monotonic",
@@ -68,10 +69,10 @@ class Loop:
         # Connections with replies that nobody has sent yet (pushes).
         self.dirty: list[Connection] = []
         self.stopping = False
+        # What turns instead of `turn`, if there is anything compiled that does the same.
+        self.turns: Turns | None = None
         # Bound once; a turn may serve no more than one request, so what it costs itself counts.
         self.poll = poller.poll
-        # Another one where there is a compiled short cut, which knows its readers.
-        self.dispatch: Callable[[Any, dict[int, Callable[[int], None]]], None] = dispatch
         self.monotonic = proactor.clock.monotonic
         self.inbox = proactor.inbox
         self.mail = proactor.mail
@@ -96,11 +97,13 @@ class Loop:
 
     def run(self) -> None:
         """Turn until `stopping`."""
+        if self.turns is not None:
+            self.turns.run()
         while not self.stopping:
             self.turn()
 
     def turn(self) -> None:
-        """One turn; see the module's text."""
+        """One turn; see the module's text. (`nogil_df.net._turn` is this in C.)"""
         proactor = self.proactor
         state = self.state
         inbox = self.inbox
@@ -121,11 +124,11 @@ class Loop:
         now = self.now = self.monotonic()
         if ready:
             proactor.tick()
-            self.dispatch(ready, self.handlers)
+            dispatch(ready, self.handlers)
         if inbox:
             proactor.drain()
         if self.runnable:
-            self._serve_runnable()
+            self.serve_runnable()
         if now >= state.next_beat:
             proactor.tick()
             state.beat(now)
@@ -138,7 +141,7 @@ class Loop:
             state.publish_events()
         proactor.finish_turn()
         if self.dirty:
-            self._send_pushes()
+            self.send_pushes()
 
     def serve_while_busy(self) -> None:
         """A reduced turn inside of a script that runs for too long: sockets, notices and new connections.
@@ -158,7 +161,7 @@ class Loop:
             self._adopt_connections()
         proactor.finish_turn()
         if self.dirty:
-            self._send_pushes()
+            self.send_pushes()
 
     def _adopt_connections(self) -> None:
         """Handle the messages that bring connections; the others stay, in their order."""
@@ -174,13 +177,14 @@ class Loop:
         if waiting:
             self.inbox.appendleft(waiting)
 
-    def _serve_runnable(self) -> None:
+    def serve_runnable(self) -> None:
         """Connections that had more commands than one turn may run."""
         runnable = self.runnable
         for _ in range(len(runnable)):
             runnable.popleft().go_on()
 
-    def _send_pushes(self) -> None:
+    def send_pushes(self) -> None:
+        """Send the replies that nobody has sent yet. O(connections with any)."""
         dirty, self.dirty = self.dirty, []
         for connection in dirty:
             connection.flush()

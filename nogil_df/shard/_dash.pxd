@@ -32,6 +32,7 @@ cdef class DashTable(Directory):
     cpdef peek(self, bytes key, uint64_t h)
     cpdef look(self, bytes key, uint64_t h)
     cpdef before_change(self, bytes key, uint64_t h)
+    cpdef int64_t payload(self)
 
     # -- of the table itself
     cdef int64_t used_bytes(self) noexcept

@@ -411,7 +411,7 @@ cdef class DashTable(Directory):
             + (sizeof(Segment *) << self.bits) + TABLE_OVERHEAD
         )
 
-    def payload(self):
+    cpdef int64_t payload(self):
         """Bytes of `memory_usage` that are records. O(1)."""
         return self.totals.live + self.totals.outside
 

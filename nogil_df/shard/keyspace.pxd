@@ -21,6 +21,7 @@ cdef class Keyspace:
     cdef public dict watched, waiting
     cdef public bint observed
 
+    cpdef int64_t stored(self)
     cpdef find(self, bytes key, uint64_t h)
     cpdef count_read(self, bytes key, value)
     cpdef peek(self, bytes key, uint64_t h)

@@ -64,10 +64,8 @@ class Shard(ShardState):
         "dbs",
         "hash_key",
         "stopwatch",
-        "ceiling",
         "evictor",
         "frequencies",
-        "look_at",
         "garbage",
         "pinned",
         "slice",
@@ -101,8 +99,6 @@ class Shard(ShardState):
         self.quick: Any = None
         self.frequencies: Frequencies | None = None
         self.evictor = Evictor(self)
-        self.look_at = 0
-        self.ceiling = 0
         self.expire_enabled = True
         # The sweep that ages records: where it is, and what was the state of affairs when it began.
         self._age_db = databases

@@ -5,7 +5,7 @@ cdef class Tick:
 
 
 cdef class ShardState:
-    cdef public int64_t cas, dirty, evicted, expired, expired_fields, hits, misses, notify_mask, writer
+    cdef public int64_t cas, dirty, evicted, expired, ceiling, expired_fields, hits, look_at, misses, notify_mask, writer
     cdef public Py_ssize_t count, index
     cdef public object blocking, limits, random, tracking
     cdef public list outgoing

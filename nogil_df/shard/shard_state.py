@@ -31,6 +31,7 @@ class ShardState:
     __slots__ = (
         "blocking",
         "cas",
+        "ceiling",
         "count",
         "dirty",
         "evicted",
@@ -39,6 +40,7 @@ class ShardState:
         "hits",
         "index",
         "limits",
+        "look_at",
         "misses",
         "notify_mask",
         "outgoing",
@@ -64,6 +66,8 @@ class ShardState:
         self.blocking: Any = None
         self.writer = 0
         self.dirty = 0
+        self.look_at = 0
+        self.ceiling = 0
         self.hits = 0
         self.misses = 0
         self.expired = 0
