@@ -116,6 +116,16 @@ def format_double(value: float) -> bytes:
     return _shortest(text) if math.isfinite(value) else text.encode("ascii")
 
 
+def dashed(first: int, second: int) -> bytes:
+    """Two numbers as ``first-second``. O(1). Compiled callers have it from `_numbers`."""
+    return b"%d-%d" % (first, second)
+
+
+def dashed_halves(whole: int) -> bytes:
+    """`dashed` of a number's upper bits and its lower 64. O(1). Compiled callers have it from `_numbers`."""
+    return b"%d-%d" % (whole >> 64, whole & 0xFFFFFFFFFFFFFFFF)
+
+
 def _shortest(text: str) -> bytes:
     """What Python prints of a finite double, in the form that Redis chooses by its digits and exponent."""
     sign = "-" if text[0] == "-" else ""

@@ -1,6 +1,7 @@
 cimport cython
 from libc.stdint cimport int64_t, uint64_t
 
+from nogil_df.base.numbers cimport parse_int
 from nogil_df.commands.streams_ids cimport id_of, show, written
 from nogil_df.shard._dash cimport DashTable
 from nogil_df.shard.keyspace cimport Keyspace
@@ -26,8 +27,9 @@ cdef class Trim:
 cpdef Py_ssize_t trim_at(Keyspace db, bytes key, StreamValue value, Trim trim) except -1
 
 @cython.locals(
-    approximate=bint, args=list, at=Py_ssize_t, before=int64_t, block=Block, key=bytes, most=int64_t, ms=int64_t,
-    over=int64_t, shard=ShardState, size=Py_ssize_t, table=DashTable, text=bytes, value=StreamValue,
+    approximate=bint, args=list, at=Py_ssize_t, before=int64_t, block=Block, first=Block, key=bytes, most=int64_t,
+    ms=int64_t, over=int64_t, sequence=int64_t, shard=ShardState, size=Py_ssize_t, table=DashTable, text=bytes,
+    value=StreamValue,
 )
 cpdef op_xadd(Keyspace db, payload, uint64_t h)
 

@@ -273,11 +273,17 @@ def op_xadd(db: Keyspace, payload: Any, h: int) -> bytes | None:
         table.before_change(key, h)
     value: StreamValue = found
     shard = db.shard
-    ms = shard.tick.ms
-    now = entry_id = id_of(ms, 0)
     last = value.last_id
-    if entry_id <= last:
-        entry_id = following(last)
+    if value.seen is not last and not value.split_last():
+        return _add_with_options(db, _parse_xadd(args), h)
+    ms = shard.tick.ms
+    sequence = 0
+    if ms > value.ms:
+        entry_id = id_of(ms, 0)
+    else:
+        ms = value.ms
+        sequence = value.sequence + 1
+        entry_id = last + 1
     block = value.tail
     text = args[at + 1]
     # An entry like those before it, written out; the rest of them goes through the value's own method.
@@ -304,16 +310,20 @@ def op_xadd(db: Keyspace, payload: Any, h: int) -> bytes | None:
         before = value.memory
         value.append(entry_id, args[at:], limits.stream_node_max_entries, limits.stream_node_max_bytes)
         db.used += value.memory - before
+    value.seen = entry_id
+    value.ms = ms
+    value.sequence = sequence
     shard.dirty += 1
     if db.observed:
         db.tell(key, events.STREAM, b"xadd")
     if most >= 0:
         over = value.added - value.gone - most
-        # Whole blocks only: mostly the first one has to stay.
-        if over > 0 and (not approximate or over >= len(value.blocks[0].ids)):
-            trim_at(db, key, value, Trim(True, most, approximate))
-    sequence = entry_id - now
-    return written(ms, sequence) if sequence <= SEQUENCE else show(entry_id)
+        if over > 0:
+            # Whole blocks only: mostly the first one has to stay.
+            first = value.blocks[0]
+            if not approximate or over >= len(first.ids):
+                trim_at(db, key, value, Trim(True, most, approximate))
+    return written(ms, sequence)
 
 
 def _made(db: Keyspace, key: bytes, h: int, found: Any) -> StreamValue:

@@ -11,6 +11,7 @@ import re
 from typing import Final
 
 from nogil_df.base.errors import ReplyError
+from nogil_df.base.numbers import dashed, dashed_halves
 from nogil_df.shard.streams import LAST_ID, SEQUENCE
 
 LONGEST: Final = 127
@@ -31,12 +32,12 @@ def id_of(ms: int, sequence: int) -> int:
 
 def written(ms: int, sequence: int) -> bytes:
     """The id of these two numbers as replies have it. O(1)."""
-    return f"{ms}-{sequence}".encode()
+    return dashed(ms, sequence)
 
 
 def show(entry_id: int) -> bytes:
     """An id as replies have it. O(1)."""
-    return written(entry_id >> 64, entry_id & SEQUENCE)
+    return dashed_halves(entry_id)
 
 
 def parse_id(text: bytes, missing: int = 0) -> int:

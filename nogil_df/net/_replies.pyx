@@ -6,10 +6,10 @@ from cpython.long cimport PyLong_CheckExact
 from libc.stdlib cimport free, malloc, realloc
 from libc.string cimport memcpy
 
+from nogil_df.base.numbers cimport format_double
 from nogil_df.net._plans cimport ARRAY, MAP, OTHER
 from nogil_df.net._slots cimport offset_of, slot
 
-from nogil_df.base.numbers import format_double
 from nogil_df.commands.session import Session
 from nogil_df.wire.values import CONSTANTS, Rows
 

@@ -13,5 +13,10 @@ cdef class StreamValue:
     cdef public list blocks, starts
     cdef public int64_t added, gone, memory
     cdef public dict groups
-    cdef public object last_id, max_deleted
+    cdef public object last_id, max_deleted, seen
+    cdef public int64_t ms, sequence
     cdef public Block tail
+
+    @cython.locals(block=Block, size=int64_t)
+    cpdef append(self, entry_id, list flat, int64_t most, int64_t most_bytes)
+    cpdef bint split_last(self) except -1

@@ -41,6 +41,9 @@ SEQUENCE: Final = (1 << 64) - 1
 LAST_ID: Final = (1 << 128) - 1
 """The greatest id there can be."""
 
+LATEST: Final = 1 << 62
+"""Greater than the milliseconds of any clock; an id of such numbers may still be given by clients."""
+
 ID_SIZE: Final = getsizeof(1 << 100) + 8 + 2 * 9
 """The id of an entry, and its two places in the lists of a block."""
 
@@ -48,7 +51,7 @@ BODY_OVERHEAD: Final = getsizeof(()) + ROUNDING
 PLACE: Final = 8
 """A body beside its fields and values: the tuple, and a place in it for each of them."""
 
-STREAM_OVERHEAD: Final = 112 + 2 * getsizeof([]) + 4 * ROUNDING + getsizeof({})
+STREAM_OVERHEAD: Final = 136 + 2 * getsizeof([]) + 4 * ROUNDING + getsizeof({})
 """The value object, its lists of blocks and its dict of groups."""
 
 BLOCK_OVERHEAD: Final = 104 + 3 * getsizeof([]) + 4 * ROUNDING + getsizeof(1 << 100) + 2 * PLACE
@@ -111,9 +114,24 @@ class StreamValue:
         gone: how many of them are no more.
         groups: consumer groups by name.
         memory: bytes it holds, as `nogil_df.shard.memory` counts.
+        seen, ms, sequence: an id, and the two numbers it consists of. Whoever wants those of ``last_id``
+            finds them here if that is this very object.
     """
 
-    __slots__ = ("added", "blocks", "gone", "groups", "last_id", "max_deleted", "memory", "starts", "tail")
+    __slots__ = (
+        "added",
+        "blocks",
+        "gone",
+        "groups",
+        "last_id",
+        "max_deleted",
+        "memory",
+        "ms",
+        "seen",
+        "sequence",
+        "starts",
+        "tail",
+    )
 
     type_name = b"stream"
     type_number = 6
@@ -129,6 +147,9 @@ class StreamValue:
         self.added = 0
         self.groups: dict[bytes, Group] = {}
         self.memory = STREAM_OVERHEAD
+        self.seen = self.last_id
+        self.ms = 0
+        self.sequence = 0
 
     def __len__(self) -> int:
         return self.added - self.gone
@@ -142,6 +163,14 @@ class StreamValue:
         """Let another number of entries have been added ever. O(1)."""
         self.gone += added - self.added
         self.added = added
+
+    def split_last(self) -> bool:
+        """Note what numbers ``last_id`` consists of; False if one is greater than any clock's. O(1)."""
+        ms, sequence = self.last_id >> 64, self.last_id & SEQUENCE
+        if ms > LATEST or sequence > LATEST:
+            return False
+        self.seen, self.ms, self.sequence = self.last_id, ms, sequence
+        return True
 
     @property
     def first_id(self) -> int:

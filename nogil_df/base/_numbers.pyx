@@ -1,0 +1,35 @@
+"""Numbers as texts, without the objects of Python in between: what ids of stream entries are made of."""
+
+from cpython.bytes cimport PyBytes_FromStringAndSize
+
+cdef extern from "Python.h":
+    # Of CPython 3.13. The flags say little-endian, and that the number is not negative.
+    Py_ssize_t PyLong_AsNativeBytes(object number, void *buffer, Py_ssize_t size, int flags) except -1
+    enum: Py_ASNATIVEBYTES_LITTLE_ENDIAN
+    enum: Py_ASNATIVEBYTES_UNSIGNED_BUFFER
+
+
+cdef inline char *backwards(uint64_t number, char *end) noexcept:
+    """Write digits that end before a place; where they begin."""
+    while True:
+        end -= 1
+        end[0] = 48 + <char>(number % 10)
+        number //= 10
+        if number == 0:
+            return end
+
+
+cpdef bytes dashed(uint64_t first, uint64_t second):
+    """``first-second``. O(1)."""
+    cdef char text[44]
+    cdef char *begin = backwards(second, text + 44) - 1
+    begin[0] = b"-"
+    begin = backwards(first, begin)
+    return PyBytes_FromStringAndSize(begin, text + 44 - begin)
+
+
+cpdef bytes dashed_halves(whole):
+    """`dashed` of the upper and lower 64 bits of a number that is not negative and has at most 128. O(1)."""
+    cdef uint64_t halves[2]
+    PyLong_AsNativeBytes(whole, halves, 16, Py_ASNATIVEBYTES_LITTLE_ENDIAN | Py_ASNATIVEBYTES_UNSIGNED_BUFFER)
+    return dashed(halves[1], halves[0])

@@ -1,0 +1,3 @@
+cpdef parse_int(data)
+cpdef parse_float(data)
+cpdef bytes format_double(double value)
