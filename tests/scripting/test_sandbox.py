@@ -226,3 +226,49 @@ def test_no_memory_is_kept(lua: Runtime) -> None:
         lua.collect()
         sizes.append(lua.memory)
     assert sizes[-1] - sizes[1] < 4096
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        b"return string.find(string.rep('a', 200000), string.rep('a?', 200000) .. 'b')",
+        b"local found = ('a'):rep(200000):match(('a-'):rep(200000)) return found",
+        b"for word in string.gmatch(('a'):rep(200000), ('a*'):rep(200000)) do return word end",
+        b"return string.gsub(('a'):rep(200000), ('a+'):rep(200000), 'b')",
+        b"return string.gsub(('a'):rep(200000), ('a?'):rep(200000), function(found) return found end)",
+    ],
+)
+def test_a_pattern_that_would_overflow_the_stack_is_refused(lua: Runtime, code: bytes) -> None:
+    assert run(lua, code) == b"ERR user_script:1: pattern too complex"
+
+
+@pytest.mark.parametrize(
+    ("code", "result"),
+    [
+        (b"string.find('hello', 'l+')", b"3 4"),
+        (b"string.find('a+b', '+', 1, true)", b"2 2"),
+        (b"('key=value'):match('(%w+)=(%w+)')", b"key value"),
+        (b"string.gsub('hello', 'l', {l = 'L'})", b"heLLo 2"),
+        (b"string.gsub('hello', 'l', function() return 'L' end, 1)", b"heLlo 1"),
+        (b"string.gsub(('a'):rep(3000), ('a'):rep(3000), '')", b" 1"),
+        (b"string.find(('-'):rep(5000), ('-'):rep(3000), 1, true)", b"1 3000"),
+        (b"string.gmatch('a b c', '%a (%a)')()", b"b"),
+    ],
+)
+def test_patterns_match_as_ever(lua: Runtime, code: bytes, result: object) -> None:
+    assert run(lua, b"return table.concat({" + code + b"}, ' ')") == result
+
+
+@pytest.mark.parametrize(
+    ("code", "error"),
+    [
+        (b"return string.find()", b"bad argument #1 to 'find' (string expected, got no value)"),
+        (b"return string.match('a')", b"bad argument #2 to 'match' (string expected, got no value)"),
+        (b"return string.gsub('a', 'a', true)", b"bad argument #3 to 'gsub' (string/function/table expected)"),
+        (b"return string.find('a', '[')", b"malformed pattern (missing ']')"),
+        (b"return string.gsub('a', '%', 'b')", b"malformed pattern (ends with '%')"),
+        (b"return string.gsub('a', 'a', function() error('own', 0) end)", None),
+    ],
+)
+def test_errors_of_matching_are_those_of_lua(lua: Runtime, code: bytes, error: bytes | None) -> None:
+    assert run(lua, code) == (b"ERR own" if error is None else b"ERR user_script:1: " + error)

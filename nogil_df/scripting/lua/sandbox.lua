@@ -232,8 +232,62 @@ end
 
 -- Libraries of Lua itself.
 
-local real_string = copy(string,
-  "byte char dump find format gfind gmatch gsub len lower match rep reverse sub upper")
+local real_string = copy(string, "byte char dump format gmatch len lower rep reverse sub upper")
+
+-- Lua's matching calls itself for each repetition in a pattern, so a long enough pattern overflows the stack of the
+-- thread, which ends the process. Later versions of Lua refuse more than 200 levels, in these words.
+local MOST_REPETITIONS = 2000
+
+local function refuse_complex(pattern)
+  if type(pattern) == "string" and #pattern > MOST_REPETITIONS then
+    local count, at = 0, 0
+    repeat
+      at = find(pattern, "[-?*+]", at + 1)
+      count = count + 1
+    until not at or count > MOST_REPETITIONS
+    if at then
+      error("pattern too complex", 3)
+    end
+  end
+end
+
+-- What a call gave; its error is told as if the script had called the function `name` itself.
+local function matched(name, ok, ...)
+  if ok then
+    return ...
+  end
+  local problem = ...
+  local at, named = find(problem, "^bad argument #%d+ to '%?'")
+  if at then
+    problem = sub(problem, 1, named - 2) .. name .. sub(problem, named)
+  end
+  error(problem, 3)
+end
+
+for name in gmatch("find match gmatch gfind", "%w+") do
+  local real = string[name]
+  real_string[name] = real and function(...)
+    local _, pattern, _, plain = ...
+    if not plain then
+      refuse_complex(pattern)
+    end
+    return matched(name, pcall(real, ...))
+  end
+end
+
+local gsub = string.gsub
+
+function real_string.gsub(...)
+  local _, pattern, replacement = ...
+  refuse_complex(pattern)
+  if type(replacement) == "function" or type(replacement) == "table" then
+    -- What code of the script raises is told as it is.
+    return gsub(...)
+  end
+  return matched("gsub", pcall(gsub, ...))
+end
+
+globals.string = protect(real_string)
 globals.string = protect(real_string)
 
 local real_table = copy(table, "concat foreach foreachi getn maxn remove setn sort")
