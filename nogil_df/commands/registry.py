@@ -176,6 +176,11 @@ def restricted(row: Row) -> Row:
     )
 
 
+def is_refused(row: Row) -> bool:
+    """Whether a row is one that `restricted` made. O(1)."""
+    return row.run is refuse
+
+
 def refuse(session: Session, args: list[bytes]) -> ReplyError:
     """What a restricted command answers."""
     return ReplyError("RESTRICTED")

@@ -29,6 +29,7 @@ from nogil_df.base.errors import ReplyError
 from nogil_df.base.system import host_name
 from nogil_df.commands import access, slowlog
 from nogil_df.commands.context import collect
+from nogil_df.commands.registry import is_refused
 from nogil_df.console import api, files, metrics
 from nogil_df.wire.http import Response
 
@@ -182,7 +183,7 @@ class Application:
             return refusal
         if view is None:
             return None if files.find(request.path) else self.refuse(404, "there is no such page")
-        return self._permission_refusal(view)
+        return self._permission_refusal(view, session)
 
     def _login_refusal(self, request: Request, session: Session) -> Response | None:
         state = self.proactor.service
@@ -204,15 +205,16 @@ class Application:
         access.log_failed_login(session, b"HTTP", user)
         return self.refuse(401, "wrong user or password", CHALLENGE)
 
-    def _permission_refusal(self, view: View) -> Response | None:
-        state = self.proactor.service
-        default = state.users.default
+    def _permission_refusal(self, view: View, session: Session) -> Response | None:
+        default = self.proactor.service.users.default
         if not view.words:
             return None
-        command = state.dispatcher.table.get(view.words[0].decode())
+        command = session.dispatcher.table.get(view.words[0].decode())
+        if command is not None and is_refused(command.row):
+            command = None
         if command is not None and len(view.words) > 1:
             command = command.subcommands[view.words[1]]
-        # A command that was renamed away is nobody's to run.
+        # A command that was renamed away or restricted is not to be had by this way either.
         if command is not None and access.denial(default, command, view.words) is None:
             return None
         return self.refuse(403, f"the user default may not run {b' '.join(view.words).decode()}")

@@ -7,6 +7,7 @@ here: what the tools expect by slab class is told as one class, number 1, that h
 from __future__ import annotations
 
 import os
+import re
 import struct
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, Final
@@ -35,6 +36,8 @@ DUMP_BYTES: Final = 2 << 20
 
 SCAN_STEPS: Final = 128
 """Buckets that one hop of a walk over all keys looks at: about 0.3 ms."""
+
+_BREAKS_LINE: Final = re.compile(rb"[\x00-\x20\x7f]")
 
 
 def lines(figures: Iterable[tuple[str, Any]]) -> Raw:
@@ -239,6 +242,8 @@ def _cachedump(context: Context, args: Args) -> Steps:
         while size < DUMP_BYTES and not (limit and len(found) >= limit):
             cursor, records = yield from context.alone(shard, walk, (cursor, SCAN_STEPS))
             for key, value, when, _ in records:
+                if _BREAKS_LINE.search(key):
+                    continue  # of a client of Redis; none of Memcached's could name it
                 line = b"ITEM %b [%d b; %d s]\r\n" % (key, len(value), when // 1000)
                 found.append(line)
                 size += len(line)

@@ -40,7 +40,11 @@ class ShortCut:
         self._memcached = memcached
         self._express = express = Express(dispatcher, loop, Connection, RequestParser, Squasher())
         self._tls_reader = tls_reader
-        self._memcached_readers = None if memcached is None else MemcachedReaders(express, memcached)
+        self._memcached_readers = (
+            MemcachedReaders(express, memcached)
+            if memcached is not None and memcached.table["GET"].op and memcached.table["SET"].op
+            else None  # where one of the two is restricted there is no short way
+        )
         dispatcher.state.settle = express.settle
         loop.turns = turns_of(loop, express)
 

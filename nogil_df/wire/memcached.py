@@ -27,6 +27,7 @@ from typing import Final
 MAX_KEY: Final = 250
 MAX_LINE: Final = 2048  # bytes without a line end, unless it is a "get" of many keys
 MAX_LEADING: Final = 100  # blanks before that "get"
+MAX_GETS: Final = 4 << 20  # bytes of such a "get" without a line end; memcached takes all there is memory for
 ITEM_OVERHEAD: Final = 59  # what memcached 1.6 adds to key and data to tell whether an item is too large
 MAX_LENGTH: Final = 2**31 - 3
 MAX_META_WORDS: Final = 19
@@ -41,6 +42,8 @@ LOG_IN: Final = b"log-in"
 
 _BAD_LINE: Final = b"CLIENT_ERROR bad command line format"
 _BAD_DATA: Final = b"CLIENT_ERROR bad data chunk"
+_NO_BINARY: Final = b"ERROR the binary protocol is not spoken here"
+_BINARY: Final = 0x80  # what every request of the binary protocol begins with
 _UNKNOWN: Final = b"?"
 _HTTP: Final = frozenset((b"POST", b"HOST:"))
 _STORES: Final = {b"set": 5, b"add": 5, b"replace": 5, b"append": 5, b"prepend": 5, b"cas": 6}
@@ -156,7 +159,7 @@ class MemcachedParser:
             line_end = buf.find(b"\n", max(pos, self._scanned))
             if line_end < 0:
                 self._scanned = len(buf)
-                self._look_at_long_line()
+                self._look_at_incomplete_line()
                 break
             line = buf[pos : line_end - 1 if buf[line_end - 1] == 13 and line_end > pos else line_end]
             self._pos = line_end + 1
@@ -184,6 +187,8 @@ class MemcachedParser:
             self._take_store(words, out)
         elif name in _META:
             self._take_meta(words, out)
+        elif name[0] == _BINARY:
+            self._stop(_NO_BINARY)
         elif not name.islower():
             # Names are in lower case here. A browser that was led to this port is known by these words.
             out.append([name] if name.upper() in _HTTP else [_UNKNOWN])
@@ -281,18 +286,26 @@ class MemcachedParser:
         self._pos += gone
         self._scanned = self._pos
 
-    def _look_at_long_line(self) -> None:
-        """A line without an end: only a "get" of many keys may be so long."""
+    def _look_at_incomplete_line(self) -> None:
+        """A line without an end: only a "get" of many keys may be long, and none of a stranger."""
         length = len(self._buf) - self._pos
-        if length <= MAX_LINE:
-            return
+        if self._buf[self._pos] == _BINARY:
+            self._stop(_NO_BINARY)
+        elif length > MAX_LINE and not (self.authenticated and length <= MAX_GETS and self._is_get()):
+            # As memcached: the connection ends without a word.
+            self._stop(b"")
+
+    def _is_get(self) -> bool:
+        """Whether the line begins like a "get" of many keys. O(1)."""
         begin = self._buf[self._pos : self._pos + MAX_LEADING + 8]
         words = begin.lstrip(b" ")
-        if len(begin) - len(words) > MAX_LEADING or not words.startswith(_GETS):
-            # As memcached: the connection ends without a word.
-            self.error = b""
-            self._buf = b""
-            self._pos = 0
+        return len(begin) - len(words) <= MAX_LEADING and words.startswith(_GETS)
+
+    def _stop(self, error: bytes) -> None:
+        """Read nothing more."""
+        self.error = error
+        self._buf = b""
+        self._pos = 0
 
     def _take_meta(self, words: list[bytes], out: list[list[bytes]]) -> None:
         """A meta command: the key in clear, for it decides where the command runs; its flags as they came."""

@@ -86,6 +86,14 @@ def test_strangers_get_none_of_it(guarded: Server) -> None:
         assert fetch(guarded, path, Authorization=basic("sesame")).status == 200
 
 
+def test_what_is_restricted_is_not_shown_either() -> None:
+    with NogilServer(
+        "--restricted_commands=INFO,CONFIG", "--rename_command=SLOWLOG=", "--admin_port=-1", threads=2
+    ) as server:
+        assert [fetch(server, path).status for path in PATHS] == [403, 200, 403, 403]
+        assert fetch(server, "/metrics").status == 200
+
+
 def test_a_user_sees_what_it_may_ask_for() -> None:
     with NogilServer(threads=2) as server:
         with server.connect() as client:

@@ -8,6 +8,7 @@ import pytest
 
 from nogil_df.wire.memcached import (
     LOG_IN,
+    MAX_GETS,
     REFUSE,
     TOO_LARGE,
     MemcachedEngine,
@@ -82,6 +83,30 @@ def test_a_get_of_many_keys_may_be_long() -> None:
     assert it.read(b"get " + b" ".join(keys), 10) == []
     assert it.error is None
     assert it.read(b"\r\n", 10) == [[b"get", *keys]]
+
+
+def test_a_get_of_too_many_keys_ends_the_connection() -> None:
+    it = parser()
+    it.read(b"get ", 10)
+    for _ in range(MAX_GETS // 65536):
+        assert it.error is None
+        it.read(b"key " * 16384, 10)
+    assert it.error == b""
+    assert it.pending == 0
+
+
+def test_of_a_stranger_no_long_line_is_kept() -> None:
+    it = parser(authenticated=False)
+    assert it.read(b"get " + b"key " * 600, 10) == []
+    assert it.error == b""
+    assert it.pending == 0
+
+
+@pytest.mark.parametrize("body", [b"", b"a\nb"])
+def test_the_binary_protocol_is_refused_at_once(body: bytes) -> None:
+    it = parser()
+    assert it.read(b"\x80\x00\x00" + b"\x00" * 21 + body, 10) == []
+    assert it.error == b"ERROR the binary protocol is not spoken here"
 
 
 def test_a_stranger_may_only_log_in() -> None:

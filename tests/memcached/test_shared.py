@@ -260,6 +260,29 @@ def test_access_rules_hold_for_memcached_clients() -> None:
         assert all(line.startswith("SERVER_ERROR NOPERM") for line in denied), denied
 
 
+def test_what_is_restricted_is_not_to_be_had_by_memcacheds_names() -> None:
+    flags = ("--restricted_commands=FLUSHALL,SET,INFO", "--rename_command=CONFIG=")
+    with Administered(*flags) as server:
+        assert isinstance(server, Administered)
+        login = ("set x 0 0 14", "default secret")
+        with server.connect() as admin:
+            assert admin.execute("SET", "a", "1") == OK
+        refused = say(server, *login, "flush_all", "cache_memlimit 100", "verbosity 2", "stats")[1:]
+        assert refused == ["SERVER_ERROR ERR Cannot execute restricted command (admin only)"] * 4
+        assert say(server, *login, "set a 0 0 1", "2", "add b 0 0 1", "2", "ms a 1", "2")[1:] == refused[:3]
+        assert say(server, *login, "get a b", "version")[1:4] == ["VALUE a 0 1", "1", "END"]
+
+
+def test_keys_that_would_break_lines_are_not_dumped(server: NogilMemcached, redis: Connection) -> None:
+    assert redis.execute("SET", "a b\r\nEND\r\n", "1") == OK
+    assert redis.execute("SET", "plain", "1") == OK
+    items = say(server, "stats cachedump 1 0")
+    assert items[-1] == "END"
+    assert items.count("END") == 1
+    assert "ITEM plain [1 b; 0 s]" in items
+    redis.execute("DEL", "a b\r\nEND\r\n", "plain")
+
+
 def let_in(server: Administered) -> Connection:
     """The one client that is let in; another one that has just left may still be there for a moment."""
     while True:
