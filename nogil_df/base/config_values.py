@@ -224,7 +224,7 @@ def _show_directory(value: str) -> str:
 
 
 def _parse_filename(parameter: Parameter, text: str, current: Any) -> str:
-    if "/" in text:
+    if "/" in text or "\0" in text or text in (".", ".."):
         raise ValueError(f"{parameter.name} can't be a path, just a filename")
     return _own_text(parameter, text, current)
 

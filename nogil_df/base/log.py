@@ -8,6 +8,9 @@ moves it to where the flags say. Any thread may log, and so may a signal handler
 and lets its holder in again. It is the only lock a shard thread may ever wait for, so hot paths do not log;
 code that would have to build a costly message asks `enabled` first. A log that cannot be written to (disk
 full, closed pipe) loses lines and stops nothing.
+
+Messages hold what clients sent. Whatever that is, it begins no line of the log and commands no terminal:
+control characters are written as escapes, and further lines of a message, as tracebacks have them, are indented.
 """
 
 from __future__ import annotations
@@ -34,8 +37,14 @@ OLD_FILES = 5
 """How many rotated files are kept, as `nogil-df.log.1` (the youngest) and so on."""
 
 
+_ESCAPES = {code: f"\\x{code:02x}" for code in (*range(32), *range(0x7F, 0xA0)) if chr(code) not in "\n\t"}
+_ESCAPES[ord("\n")] = "\n    "
+
+
 def format_line(level: int, message: str, now: float) -> str:
-    """One line of the log without its end; `now` is in seconds since 1970."""
+    """One line of the log without its end; `now` is in seconds since 1970. O(message)."""
+    if not message.isprintable():
+        message = message.rstrip("\n").translate(_ESCAPES)
     at = time.localtime(now)
     stamp = (
         f"{at.tm_mday:02} {MONTHS[at.tm_mon - 1]} {at.tm_year} {at.tm_hour:02}:{at.tm_min:02}:{at.tm_sec:02}"

@@ -353,9 +353,10 @@ def test_protected_parameters(tmp_path: Path) -> None:
     assert set_on(local, "dbfilename", "x") == failed("dbfilename", "can't set protected config")
     assert isinstance(local.prepare_set([b"dbfilename", b"x"], local=True), ConfigChange)
     anyone = ConfigView(Options(config=[("enable-protected-configs", "yes")]))
-    assert set_on(anyone, "dbfilename", "a/b") == failed(
-        "dbfilename", "dbfilename can't be a path, just a filename"
-    )
+    for name in ("a/b", "/a", "..", ".", "a\0b"):
+        assert set_on(anyone, "dbfilename", name) == failed(
+            "dbfilename", "dbfilename can't be a path, just a filename"
+        )
     assert set_on(anyone, "dir", "/no/such") == failed("dir", "No such file or directory")
     assert set_on(anyone, "dir", str(tmp_path), "dbfilename", "") == "OK"
     assert get_from(anyone, "dir", "dbfilename") == {"dir": str(tmp_path), "dbfilename": ""}

@@ -27,6 +27,14 @@ def test_lines_look_like_those_of_redis() -> None:
     assert marks == [".", "-", "*", "#"]
 
 
+def test_what_a_client_sent_neither_begins_a_line_nor_commands_a_terminal() -> None:
+    forged = "x\r\n" + format_line(WARNING, "forged", 0.0) + "\x1b[2J\x9b\x00"
+    first, second = format_line(WARNING, forged, 0.0).split("\n")
+    assert first.endswith("# x\\x0d")
+    assert not LINE.match(second)
+    assert second.endswith("forged\\x1b[2J\\x9b\\x00")
+
+
 @pytest.mark.parametrize(
     ("flags", "level"),
     [
