@@ -10,7 +10,8 @@ code that would have to build a costly message asks `enabled` first. A log that 
 full, closed pipe) loses lines and stops nothing.
 
 Messages hold what clients sent. Whatever that is, it begins no line of the log and commands no terminal:
-control characters are written as escapes, and further lines of a message, as tracebacks have them, are indented.
+control characters are written as escapes, and further lines of a message, as tracebacks have them, are
+indented.
 """
 
 from __future__ import annotations
