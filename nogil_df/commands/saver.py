@@ -626,6 +626,7 @@ def survey(shard: Shard, argument: None) -> Survey:
 def begin_cut(shard: Shard, argument: tuple[int, Style, Channel]) -> None:
     """On a shard: take the cut; the slices follow as messages. O(databases)."""
     number, style, channel = argument
+    channel.begin(shard.used)
     cut = ShardCut(shard, number, style, channel)
     shard.blocking.engine.proactor.post(shard.index, (write_slice, cut))
 

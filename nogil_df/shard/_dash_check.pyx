@@ -4,7 +4,7 @@
 from libc.stdint cimport int64_t, uint32_t, uint64_t
 from libc.string cimport memset
 
-from nogil_df.shard._directory cimport PREFIXES, Directory, end_of
+from nogil_df.shard._directory cimport PREFIXES, STAMP_SHIFT, Directory, end_of
 from nogil_df.shard._segment cimport (
     BLOCK_OVERHEAD,
     BUCKET_SLOTS,
@@ -94,9 +94,9 @@ cdef int verify_segment(Directory table, Segment *segment, Totals *sums) except 
     assert segment.slots % BUCKET_SLOTS == 0, f"{name}: {segment.slots} slots are not whole buckets"
     spill = {} if segment.spill is NULL else dict(<dict> segment.spill)
     assert segment.slots <= SEGMENT_SLOTS or spill, f"{name}: empty spill buckets"
-    assert segment.versioned <= segment.slots // BUCKET_SLOTS, f"{name}: versions of buckets that are not there"
-    for bucket in range(segment.versioned):
-        assert segment.versions[bucket] <= table.last_cut, f"{name}: a version of the future"
+    assert segment.stamped <= segment.slots // BUCKET_SLOTS, f"{name}: stamps of buckets that are not there"
+    for bucket in range(segment.stamped):
+        assert segment.stamps[bucket] >> STAMP_SHIFT <= table.last_cut, f"{name}: a stamp of the future"
     assert segment.garbage <= segment.used <= segment.capacity, f"{name}: heap {segment.used}"
     seen = set()
     for slot in range(segment.slots):

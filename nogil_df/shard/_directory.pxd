@@ -8,6 +8,10 @@ from nogil_df.shard._segment cimport Segment, Totals
 cdef enum:
     PREFIX_BITS = 42
     MERGE_CHECK_EVERY = 16
+    # A bucket's stamp, as in the reference.
+    PARTLY = 1 << 14
+    SLOTS_GIVEN = (1 << 14) - 1
+    STAMP_SHIFT = 15
 
 cdef extern from *:
     """
@@ -27,9 +31,10 @@ cdef inline uint64_t end_of(const Segment *segment) noexcept:
     return segment.prefix + 1 << PREFIX_BITS - segment.depth
 
 
-# What a cut may hand its buckets to instead of a Python callable: slots from `start` to before `end`, as they are.
+# What a cut may hand records to instead of a Python callable: those of a bucket, which begins at slot `start`, as they
+# are, but not those in slots whose bits are set in `but`.
 cdef class BucketTaker:
-    cdef int take(self, Segment *segment, Py_ssize_t start, Py_ssize_t end) except -1
+    cdef int take(self, Segment *segment, Py_ssize_t start, uint32_t but) except -1
 
 
 cdef class Directory:
@@ -89,4 +94,5 @@ cdef class Directory:
     cdef int before_write(self, Segment *segment, Py_ssize_t slot) except -1
     cdef int hand_out_segment(self, Segment *segment) except -1
     cdef bint hand_out(self, Segment *segment, uint32_t bucket, uint64_t version) except -1
-    cdef list records(self, Segment *segment, Py_ssize_t start, Py_ssize_t end, bint aged)
+    cdef int give(self, on_change, Segment *segment, Py_ssize_t start, uint32_t but) except -1
+    cdef list records(self, Segment *segment, Py_ssize_t start, Py_ssize_t end, bint aged, uint32_t but=?)

@@ -55,7 +55,7 @@ cdef enum:
 cdef class BucketTaker:
     """What a cut may hand its buckets to instead of a Python callable. Without a `take` of its own it does nothing."""
 
-    cdef int take(self, Segment *segment, Py_ssize_t start, Py_ssize_t end) except -1:
+    cdef int take(self, Segment *segment, Py_ssize_t start, uint32_t but) except -1:
         return 0
 
 
@@ -420,8 +420,35 @@ cdef class Directory:
         self.cut_version = cuts[-1][0] if cuts else 0
 
     cdef int before_write(self, Segment *segment, Py_ssize_t slot) except -1:
-        """Hand out the bucket of a slot that is about to change, to every cut that has not got it."""
-        self.hand_out(segment, slot // BUCKET_SLOTS, self.cut_version)
+        """Hand out what is in a slot that is about to change, to every cut that has not got it."""
+        cdef uint32_t bucket = slot // BUCKET_SLOTS
+        cdef uint32_t bit = 1 << slot % BUCKET_SLOTS
+        cdef uint64_t version = self.cut_version
+        cdef uint64_t stamp
+        if len(self.cuts) > 1:
+            self.hand_out(segment, bucket, version)
+            return 0
+        need_stamps(segment, bucket + 1)
+        stamp = segment.stamps[bucket]
+        if stamp >> STAMP_SHIFT < version:
+            stamp = version << STAMP_SHIFT | PARTLY
+        elif not stamp & PARTLY:
+            return 0
+        if not stamp & bit:
+            segment.stamps[bucket] = stamp | bit
+            if segment.fingerprints[slot]:
+                self.give(self.cuts[0][1], segment, bucket * BUCKET_SLOTS, ~bit)
+        return 0
+
+    cdef int give(self, on_change, Segment *segment, Py_ssize_t start, uint32_t but) except -1:
+        """Hand records of a bucket to a cut, except those in the slots whose bits are set in `but`."""
+        cdef list records
+        if isinstance(on_change, BucketTaker):
+            (<BucketTaker> on_change).take(segment, start, but)
+            return 0
+        records = self.records(segment, start, start + BUCKET_SLOTS, True, but)
+        if records:
+            on_change(records)
         return 0
 
     cdef int hand_out_segment(self, Segment *segment) except -1:
@@ -436,33 +463,39 @@ cdef class Directory:
 
         Whether any records were given. Runs the callbacks of cuts.
         """
-        cdef uint64_t seen
+        cdef uint64_t stamp, seen
+        cdef uint32_t got
         cdef Py_ssize_t start = bucket * BUCKET_SLOTS
-        cdef list records = None
-        need_versions(segment, bucket + 1)
-        seen = segment.versions[bucket]
-        if seen >= version:
+        cdef bint given = False
+        need_stamps(segment, bucket + 1)
+        stamp = segment.stamps[bucket]
+        seen = stamp >> STAMP_SHIFT
+        got = stamp & SLOTS_GIVEN if stamp & PARTLY else SLOTS_GIVEN
+        if seen >= version and got == SLOTS_GIVEN:
             return False
-        segment.versions[bucket] = version
+        segment.stamps[bucket] = version << STAMP_SHIFT
         if not any_used(segment, start):
             return False
+        # The cut that has got some of them was alone when it did: none that is older goes on.
         for cut_version, on_change in self.cuts:
             if seen < cut_version <= version:
-                if isinstance(on_change, BucketTaker):
-                    (<BucketTaker> on_change).take(segment, start, start + BUCKET_SLOTS)
-                    continue
-                if records is None:
-                    records = self.records(segment, start, start + BUCKET_SLOTS, True)
-                on_change(records)
-        return True
+                self.give(on_change, segment, start, 0)
+                given = True
+            elif cut_version == seen and any_other(segment, start, got):
+                self.give(on_change, segment, start, got)
+                given = True
+        return given
 
-    cdef list records(self, Segment *segment, Py_ssize_t start, Py_ssize_t end, bint aged):
-        """The records in a range of slots, with their ages if that is wanted."""
+    cdef list records(self, Segment *segment, Py_ssize_t start, Py_ssize_t end, bint aged, uint32_t but=0):
+        """The records in a range of slots, with their ages if that is wanted.
+
+        Not those in the slots whose bits are set in `but`, the lowest one for the first slot of 14.
+        """
         cdef list found = []
         cdef Record record
         cdef Py_ssize_t slot
         for slot in range(start, end):
-            if segment.fingerprints[slot]:
+            if segment.fingerprints[slot] and not (but and but >> slot - start & 1):
                 read_record(record_at(segment, slot), &record)
                 key, value = key_object(&record), value_object(&record)
                 if aged:
@@ -472,26 +505,35 @@ cdef class Directory:
         return found
 
 
-cdef int need_versions(Segment *segment, uint32_t buckets) except -1:
-    """Make sure that so many buckets have a version; new ones are 0."""
-    cdef uint64_t *versions
-    if segment.versioned >= buckets:
+cdef int need_stamps(Segment *segment, uint32_t buckets) except -1:
+    """Make sure that so many buckets have a stamp; new ones are 0."""
+    cdef uint64_t *stamps
+    if segment.stamped >= buckets:
         return 0
     buckets = max(buckets, segment.slots // BUCKET_SLOTS)
-    versions = <uint64_t *> realloc(segment.versions, buckets * sizeof(uint64_t))
-    if versions is NULL:
+    stamps = <uint64_t *> realloc(segment.stamps, buckets * sizeof(uint64_t))
+    if stamps is NULL:
         raise MemoryError
-    memset(versions + segment.versioned, 0, (buckets - segment.versioned) * sizeof(uint64_t))
-    segment.versions = versions
-    segment.versioned = buckets
+    memset(stamps + segment.stamped, 0, (buckets - segment.stamped) * sizeof(uint64_t))
+    segment.stamps = stamps
+    segment.stamped = buckets
     return 0
+
+
+cdef bint any_other(Segment *segment, Py_ssize_t start, uint32_t but) noexcept:
+    """Whether a bucket holds a record in a slot whose bit is not set in `but`."""
+    cdef uint32_t place
+    for place in range(BUCKET_SLOTS):
+        if segment.fingerprints[start + place] and not but >> place & 1:
+            return True
+    return False
 
 
 cdef int stamp_all(Segment *segment, uint64_t version) except -1:
     """Let every bucket have been handed out."""
     cdef uint32_t bucket
     if segment.slots:
-        need_versions(segment, segment.slots // BUCKET_SLOTS)
-        for bucket in range(segment.versioned):
-            segment.versions[bucket] = version
+        need_stamps(segment, segment.slots // BUCKET_SLOTS)
+        for bucket in range(segment.stamped):
+            segment.stamps[bucket] = version << STAMP_SHIFT
     return 0

@@ -152,8 +152,8 @@ cdef struct Segment:
     int64_t soonest  # a lower bound of the deadlines
     int64_t aged_at
     uint64_t prefix
-    uint64_t *versions  # of the buckets, NULL until a cut wants them
-    uint32_t versioned  # buckets that have one
+    uint64_t *stamps  # of the buckets: what cuts have got of them; NULL until a cut wants them
+    uint32_t stamped  # buckets that have one
     PyObject *spill  # dict of keys to slots, or NULL
     uint32_t overflow[56]
 
@@ -631,8 +631,8 @@ cdef inline int vacate(Segment *segment, Py_ssize_t slot, uint64_t h, const Reco
 cdef inline int trim(Segment *segment, Totals *totals) except -1:
     if segment.slots > SEGMENT_SLOTS and (segment.spill is NULL or not (<dict> segment.spill)):
         set_slots(segment, SEGMENT_SLOTS, totals)
-        if segment.versioned > SEGMENT_SLOTS // BUCKET_SLOTS:
-            segment.versioned = SEGMENT_SLOTS // BUCKET_SLOTS
+        if segment.stamped > SEGMENT_SLOTS // BUCKET_SLOTS:
+            segment.stamped = SEGMENT_SLOTS // BUCKET_SLOTS
         if segment.spill is not NULL:
             Py_DECREF(segment.spill)
             segment.spill = NULL
@@ -735,9 +735,9 @@ cdef inline void empty_segment(Segment *segment, Totals *totals, bint give_back)
     if segment.slots:
         release(segment.places, SLOT_BYTES * segment.slots)
         totals.allocated -= SLOT_BYTES * <int64_t> segment.slots + BLOCK_OVERHEAD
-    if segment.versions is not NULL:
-        free(segment.versions)
-        segment.versions = NULL
+    if segment.stamps is not NULL:
+        free(segment.stamps)
+        segment.stamps = NULL
     drop_ghosts(segment, totals)
     if segment.spill is not NULL:
         Py_DECREF(segment.spill)
@@ -745,7 +745,7 @@ cdef inline void empty_segment(Segment *segment, Totals *totals, bint give_back)
     memset(segment.overflow, 0, sizeof(segment.overflow))
     segment.places = NULL
     segment.fingerprints = segment.ages = NULL
-    segment.slots = segment.count = segment.expiring = segment.objects = segment.versioned = 0
+    segment.slots = segment.count = segment.expiring = segment.objects = segment.stamped = 0
     segment.soonest = INT64_MAX
 
 

@@ -23,8 +23,11 @@ Keys made to collide (the hash has a fixed seed) cannot hurt: the directory neve
 segment (`_may_split`); a segment that is full and may not split puts further keys into a dict (see "spill"
 in dash_segment).
 
-Snapshots: `cut` begins a point-in-time view; buckets written from then on are first handed to the cut's
-callback, `cut_step` hands out the others. Each record of that moment is handed out exactly once, as it was.
+Snapshots: `cut` begins a point-in-time view; records written from then on are first handed to the cut's
+callback, `cut_step` hands out the others, bucket by bucket. Each record of that moment is handed out exactly
+once, as it was. A write pays for its own record alone, not for the 14 of its bucket, which at 1 KB each made
+writes bring more than a disk takes. A bucket's stamp tells what it has handed out: the number of the newest cut
+that got it; and if that cut has got some of its slots only, which ones.
 """
 
 from __future__ import annotations
@@ -55,6 +58,10 @@ MERGE_CHECK_EVERY = 16  # erasures in a segment; a power of two
 ENTRIES_PER_SEGMENT = 16  # evenly spread hashes need 2 to 4
 SKIP_FACTOR = 64  # segments without deadlines that active expiry passes for each one that has some
 RANDOM_TRIES = 32
+# A bucket's stamp: the slots that were handed out, this bit if those are not all, and the cut's number.
+PARTLY = 1 << BUCKET_SLOTS
+SLOTS_GIVEN = PARTLY - 1
+STAMP_SHIFT = BUCKET_SLOTS + 1
 
 SEGMENT_BYTES = 16_500  # of one laid out: twice 840 bytes, two lists of 840 pointers, the small parts
 DIRECTORY_ENTRY_BYTES = 8
@@ -713,7 +720,8 @@ class DashTable:
             self._depths.append(0)
         sibling = segment.split(self._hash_key)
         if self.cut_version:  # its records have been handed out as part of `segment`
-            sibling.versions = [self.cut_version] * (len(sibling.fingerprints) // BUCKET_SLOTS)
+            stamp = self.cut_version << STAMP_SHIFT
+            sibling.stamps = [stamp] * (len(sibling.fingerprints) // BUCKET_SLOTS)
         self._depths[depth] -= 1
         self._depths[depth + 1] += 2
         self._point_to(sibling, sibling.entry(self.uses))
@@ -754,8 +762,8 @@ class DashTable:
     def cut(self, version: int, on_change: OnChange) -> None:
         """Begin a point-in-time view of the table as it is now. O(1).
 
-        From now on every bucket is handed to `on_change`, as a list of records (key, value, deadline, age),
-        before the first write to it or by `cut_step`, whichever comes first; empty ones are not. Expired
+        From now on every record is handed to `on_change`, in a list of records (key, value, deadline, age),
+        before the first write to it or, bucket by bucket, by `cut_step`, whichever comes first. Expired
         records that are still there are among them. The age is a level of `nogil_df.shard.ages`. Several
         cuts may be under way; each `version` must be greater than the ones before, else ValueError.
         """
@@ -791,8 +799,24 @@ class DashTable:
         self.cut_version = cuts[-1][0] if cuts else 0
 
     def _before_write(self, segment: Segment, slot: int) -> None:
-        """Hand out the bucket of a slot that is about to change, to every cut that has not got it."""
-        self._hand_out(segment, slot // BUCKET_SLOTS, self.cut_version)
+        """Hand out what is in a slot that is about to change, to every cut that has not got it."""
+        bucket, place = divmod(slot, BUCKET_SLOTS)
+        version = self.cut_version
+        if len(self._cuts) > 1:
+            self._hand_out(segment, bucket, version)
+            return
+        stamps = stamps_for(segment, bucket)
+        stamp = stamps[bucket]
+        seen = stamp >> STAMP_SHIFT
+        if seen < version:
+            stamp = version << STAMP_SHIFT | PARTLY
+        elif not stamp & PARTLY:
+            return
+        if not stamp >> place & 1:
+            stamps[bucket] = stamp | 1 << place
+            records = segment.records(bucket, ~(1 << place))
+            if records:
+                self._cuts[0][1](records)
 
     def _hand_out_segment(self, segment: Segment) -> None:
         """Hand out all buckets of a segment to every cut, so that its records may move."""
@@ -804,21 +828,26 @@ class DashTable:
 
         Whether any records were given.
         """
-        versions = segment.versions
-        missing = bucket + 1 - len(versions)
-        if missing > 0:
-            versions.extend([0] * missing)
-        seen = versions[bucket]
-        if seen >= version:
+        stamps = stamps_for(segment, bucket)
+        stamp = stamps[bucket]
+        seen = stamp >> STAMP_SHIFT
+        if seen >= version and not stamp & PARTLY:
             return False
-        versions[bucket] = version
+        stamps[bucket] = version << STAMP_SHIFT
         records = segment.records(bucket)
         if not records:
             return False
+        # The cut that has got some of them was alone when it did: none that is older goes on.
+        rest = segment.records(bucket, stamp & SLOTS_GIVEN) if stamp & PARTLY else []
+        given = False
         for cut_version, on_change in self._cuts:
             if seen < cut_version <= version:
                 on_change(records)
-        return True
+                given = True
+            elif cut_version == seen and rest:
+                on_change(rest)
+                given = True
+        return given
 
     # -- invariants ----------------------------------------------------------------------------------------
 
@@ -844,7 +873,8 @@ class DashTable:
                 assert ages is segment.ages, f"entry {index} has stale ages"
                 assert uses is self.uses, f"entry {index} has other uses"
             segment.verify(self._hash_key)
-            assert not segment.versions or max(segment.versions) <= self._last_cut, "a version of the future"
+            newest = max(segment.stamps, default=0) >> STAMP_SHIFT
+            assert newest <= self._last_cut, "a stamp of the future"
             records += segment.count
             expiring += len(segment.deadlines)
             index += span
@@ -853,3 +883,12 @@ class DashTable:
         assert expiring == self.expiring, f"there are {expiring} deadlines, not {self.expiring}"
         newest = self._cuts[-1][0] if self._cuts else 0
         assert self.cut_version == newest, f"cut_version is {self.cut_version}, the newest cut {newest}"
+
+
+def stamps_for(segment: Segment, bucket: int) -> list[int]:
+    """The stamps of a segment's buckets, that one included; new ones are 0."""
+    stamps = segment.stamps
+    missing = bucket + 1 - len(stamps)
+    if missing > 0:
+        stamps.extend([0] * missing)
+    return stamps

@@ -37,7 +37,7 @@ Memory", VLDB 2020.
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from itertools import compress
 from typing import Any
 
@@ -94,7 +94,7 @@ class Segment:
         "soonest",
         "spill",
         "values",
-        "versions",
+        "stamps",
     )
 
     def __init__(self, depth: int, prefix: int) -> None:
@@ -108,7 +108,7 @@ class Segment:
         self.deadlines: dict[int, int] = {}
         self.overflow = [0] * HOME_BUCKETS
         self.spill: dict[bytes, int] = {}
-        self.versions: list[int] = []
+        self.stamps: list[int] = []
         self.ages = bytearray()
         self.aged_at = 0
         self.ghosts: list[int] = []
@@ -239,7 +239,7 @@ class Segment:
             del self.keys[SEGMENT_SLOTS:]
             del self.values[SEGMENT_SLOTS:]
             del self.ages[SEGMENT_SLOTS:]
-            del self.versions[SEGMENT_SLOTS // BUCKET_SLOTS :]
+            del self.stamps[SEGMENT_SLOTS // BUCKET_SLOTS :]
 
     def place(self, h: int, key: bytes, value: Any, deadline: int, age: int) -> None:
         """Insert a record that is known to be absent, into a spill bucket if need be."""
@@ -268,10 +268,12 @@ class Segment:
         assert key is not None
         return key, self.values[slot], self.deadlines.get(slot, 0)
 
-    def records(self, bucket: int) -> list[AgedRecord]:
-        """The records that lie in a bucket (home, stash or spill)."""
+    def records(self, bucket: int, but: int = 0) -> list[AgedRecord]:
+        """The records that lie in a bucket (home, stash or spill), except in the slots whose bits are set in `but`."""
         start = bucket * BUCKET_SLOTS
-        taken = self.fingerprints[start : start + BUCKET_SLOTS]
+        taken: Sequence[bool | int] = self.fingerprints[start : start + BUCKET_SLOTS]
+        if but:
+            taken = [used and not but >> place & 1 for place, used in enumerate(taken)]
         keys: list[Any] = self.keys
         values, ages, deadlines = self.values, self.ages, self.deadlines
         if not deadlines:
@@ -415,7 +417,7 @@ class Segment:
         assert size % BUCKET_SLOTS == 0, f"{name}: {size} slots are not whole buckets"
         assert size <= SEGMENT_SLOTS or self.spill, f"{name}: empty spill buckets"
         assert len(self.ghosts) in (0, HOME_BUCKETS * GHOST_WAYS), f"{name}: {len(self.ghosts)} ghosts"
-        assert len(self.versions) <= size // BUCKET_SLOTS, f"{name}: versions of buckets that are not there"
+        assert len(self.stamps) <= size // BUCKET_SLOTS, f"{name}: stamps of buckets that are not there"
         overflow = [0] * HOME_BUCKETS
         spill: dict[bytes, int] = {}
         seen: set[bytes] = set()
@@ -465,4 +467,4 @@ class Segment:
             self.ages,
             self.ghosts,
         )
-        return sys.getsizeof(self) + sys.getsizeof(self.versions) + sum(map(sys.getsizeof, parts))
+        return sys.getsizeof(self) + sys.getsizeof(self.stamps) + sum(map(sys.getsizeof, parts))

@@ -27,6 +27,7 @@ from nogil_df.rdb._texts cimport COMPRESSED_FROM, SAVED, bytes_of_length, put_in
 from nogil_df.shard._dash cimport DashTable
 from nogil_df.shard._directory cimport BucketTaker
 from nogil_df.shard._segment cimport (
+    BUCKET_SLOTS,
     INTEGER,
     KIND,
     OBJECT,
@@ -356,21 +357,21 @@ cdef class StringTaker(BucketTaker):
         self.begin()
         return out
 
-    cdef int take(self, Segment *segment, Py_ssize_t start, Py_ssize_t end) except -1:
+    cdef int take(self, Segment *segment, Py_ssize_t start, uint32_t but) except -1:
         try:
-            self.write_all(segment, start, end)
+            self.write_all(segment, start, but)
             if self.used >= self.full:
                 self.on_full()
         except Exception as error:
             self.on_error(error)
         return 0
 
-    cdef int write_all(self, Segment *segment, Py_ssize_t start, Py_ssize_t end) except -1:
+    cdef int write_all(self, Segment *segment, Py_ssize_t start, uint32_t but) except -1:
         cdef list others = None
         cdef Record record
         cdef Py_ssize_t slot
-        for slot in range(start, end):
-            if not segment.fingerprints[slot]:
+        for slot in range(start, start + BUCKET_SLOTS):
+            if but >> slot - start & 1 or not segment.fingerprints[slot]:
                 continue
             read_record(record_at(segment, slot), &record)
             if record.flags & KIND == OBJECT:

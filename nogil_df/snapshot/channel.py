@@ -2,9 +2,10 @@
 
 A deque, and two counts of bytes of which each side writes one, so that neither waits for the other. The shard
 stops its slices while more than `ROOM` bytes wait. What a command forces out of it, because it is about to
-change a bucket, can't wait for a better moment; past `LIMIT` the shard holds the command up, the longer the
+change a record, can't wait for a better moment; past a limit the shard holds the command up, the longer the
 farther the writer is behind, so that a slow disk slows the writes down and does not fill the memory. It does
 so for `LONGEST_WAIT` at a time at most: the writer may be waiting for another shard, and that one for ours.
+The limit is a share of what the shard holds, as the memory of a save is measured by that.
 """
 
 from __future__ import annotations
@@ -17,10 +18,13 @@ ROOM: Final = 2 << 20
 """Bytes that may wait before a shard pauses its slices."""
 
 LIMIT: Final = 8 << 20
-"""Bytes that may wait before a shard holds up commands."""
+"""Bytes that may wait before a shard holds up commands, at least."""
 
-MOST: Final = 32 << 20
-"""Bytes from which a command is held up for `LONGEST_WAIT`."""
+SHARE: Final = 32
+"""If the shard holds so many times more, that is its limit: three hundredths of its memory."""
+
+MOST: Final = 24 << 20
+"""Bytes past the limit from which a command is held up for `LONGEST_WAIT`."""
 
 LONGEST_WAIT: Final = 0.05
 """Seconds."""
@@ -47,11 +51,12 @@ class Channel:
         keys: records that the shard has written down. For whoever wants to know.
     """
 
-    __slots__ = ("_bell", "_pieces", "_room", "broken", "cancelled", "closed", "given", "keys", "taken")
+    __slots__ = ("_bell", "_limit", "_pieces", "_room", "broken", "cancelled", "closed", "given", "keys", "taken")
 
     def __init__(self, bell: threading.Event | None = None) -> None:
         self._bell = bell
         self._room = threading.Event() if bell is not None else None
+        self._limit = LIMIT
         self._pieces: deque[Piece] = deque()
         self.closed = False
         self.broken = ""
@@ -61,6 +66,10 @@ class Channel:
         self.keys = 0
 
     # The shard's side.
+
+    def begin(self, used: int) -> None:
+        """The shard holds so many bytes at the cut."""
+        self._limit = max(LIMIT, used // SHARE)
 
     @property
     def is_full(self) -> bool:
@@ -83,12 +92,12 @@ class Channel:
     def hold_up(self) -> None:
         """Wait, for a moment at most, if the writer is far behind."""
         room = self._room
-        over = self.given - self.taken - LIMIT
+        over = self.given - self.taken - self._limit
         if room is None or over <= 0 or self.cancelled:
             return
         room.clear()
-        if self.given - self.taken > LIMIT:
-            room.wait(LONGEST_WAIT * min(over / (MOST - LIMIT), 1.0))
+        if self.given - self.taken > self._limit:
+            room.wait(LONGEST_WAIT * min(over / MOST, 1.0))
 
     def close(self) -> None:
         """Nothing more will come."""
@@ -112,7 +121,7 @@ class Channel:
     def wrote(self, size: int) -> None:
         """So many bytes are dealt with."""
         self.taken += size
-        if self._room is not None and self.given - self.taken <= LIMIT and not self._room.is_set():
+        if self._room is not None and self.given - self.taken <= self._limit and not self._room.is_set():
             self._room.set()
 
     @property
