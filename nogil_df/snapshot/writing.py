@@ -167,13 +167,19 @@ def _packed(save: Save, blob: bytes | bytearray) -> bytes | bytearray:
 
 
 def _run(save: Save, channel: Channel) -> Iterator[Piece]:
-    """What a channel has now; and if that ends within a record, also the rest of that."""
+    """One piece of what a channel has; and if that ends within a record, also the rest of that.
+
+    Not all that it has, or a shard that is as fast as the writer would keep it until its cut is at its end, and
+    commands of the other shards would wait meanwhile.
+    """
     more = False
     while not save.error:
         piece = channel.take()
         if piece is not None:
             more = piece[1] == PART
             yield piece
+            if not more:
+                return
         elif not more or save.bell is None or channel.is_done:
             return
         else:
