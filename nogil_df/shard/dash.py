@@ -26,8 +26,8 @@ in dash_segment).
 Snapshots: `cut` begins a point-in-time view; records written from then on are first handed to the cut's
 callback, `cut_step` hands out the others, bucket by bucket. Each record of that moment is handed out exactly
 once, as it was. A write pays for its own record alone, not for the 14 of its bucket, which at 1 KB each made
-writes bring more than a disk takes. A bucket's stamp tells what it has handed out: the number of the newest cut
-that got it; and if that cut has got some of its slots only, which ones.
+writes bring more than a disk takes. A bucket's stamp tells what it has handed out: the number of the newest
+cut that got it; and if that cut has got some of its slots only, which ones.
 """
 
 from __future__ import annotations

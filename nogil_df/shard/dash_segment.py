@@ -269,7 +269,7 @@ class Segment:
         return key, self.values[slot], self.deadlines.get(slot, 0)
 
     def records(self, bucket: int, but: int = 0) -> list[AgedRecord]:
-        """The records that lie in a bucket (home, stash or spill), except in the slots whose bits are set in `but`."""
+        """The records that lie in a bucket (home, stash or spill); no slots whose bits are set in `but`."""
         start = bucket * BUCKET_SLOTS
         taken: Sequence[bool | int] = self.fingerprints[start : start + BUCKET_SLOTS]
         if but:

@@ -51,7 +51,18 @@ class Channel:
         keys: records that the shard has written down. For whoever wants to know.
     """
 
-    __slots__ = ("_bell", "_limit", "_pieces", "_room", "broken", "cancelled", "closed", "given", "keys", "taken")
+    __slots__ = (
+        "_bell",
+        "_limit",
+        "_pieces",
+        "_room",
+        "broken",
+        "cancelled",
+        "closed",
+        "given",
+        "keys",
+        "taken",
+    )
 
     def __init__(self, bell: threading.Event | None = None) -> None:
         self._bell = bell
