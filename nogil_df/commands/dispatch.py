@@ -135,6 +135,7 @@ class Dispatcher:
         "state",
         "config",
         "gated",
+        "only_measured",
         "hot",
         "no_batch",
         "squash_limit",
@@ -179,6 +180,7 @@ class Dispatcher:
         """What the inner loop needs, in one look-up: none of it ever changes."""
         self.no_batch: list[list[bytes]] = []
         self.gated = False
+        self.only_measured = False
         # Bounds of a squashed hop, and the length from which a pipeline is squashed; see `reconfigure`.
         self.squash_limit = 100
         self.squash_from = 1

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from nogil_df.base import log
 from nogil_df.base.crash import log_crash
 from nogil_df.base.errors import ReplyError, text, unknown_command, unknown_subcommand
-from nogil_df.commands import access, tracking
+from nogil_df.commands import access, hotkeys, tracking
 from nogil_df.commands.busy import BUSY, refuse_if_busy
 from nogil_df.commands.context import run_as_one_hop
 from nogil_df.commands.session import REPLY_ON, REPLY_SKIP, REPLY_SKIP_NEXT
@@ -244,8 +244,10 @@ def _check_queued_bytes(dispatcher: Dispatcher, session: Session) -> bool:
 
 def _run(dispatcher: Dispatcher, session: Session, command: Command, args: list[bytes]) -> None:
     monitors = dispatcher.state.monitors
-    if monitors.threads and monitors.shows(command):
-        session.shown = args
+    seen = args if monitors.threads and monitors.shows(command) else None
+    measured = hotkeys.begin(session, command, args) if dispatcher.state.hot_keys is not None else None
+    if seen is not None or measured is not None:
+        session.shown = seen, measured
     session.commands_run += 1
     if session.no_touch and command.is_single(args) and command.name != "TOUCH":
         dispatcher.run_steps(session, command, args, run_as_one_hop)
@@ -294,8 +296,11 @@ def _begin_reply(session: Session) -> None:
 def after_reply(session: Session) -> None:
     """A command is over, its reply written: show it to monitors, let the next reply through. O(1)."""
     if session.shown is not None:
-        args, session.shown = session.shown, None
-        session.dispatcher.state.monitors.feed(session, args)
+        (args, measured), session.shown = session.shown, None
+        if measured is not None:
+            hotkeys.conclude(session, measured)
+        if args is not None:
+            session.dispatcher.state.monitors.feed(session, args)
     if session.tracking is not None:
         tracking.end_read(session)
     session.unmute()

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from nogil_df.base.errors import ReplyError
     from nogil_df.commands.blocking import Wait
     from nogil_df.commands.dispatch import Dispatcher
+    from nogil_df.commands.hotkeys import Measured
     from nogil_df.commands.spec import Command
     from nogil_df.commands.tracking import Tracking
     from nogil_df.shard.keyspace import WatchToken
@@ -65,7 +66,7 @@ class Session:
         account: the user it is logged in as, or may be taken for.
         subscribed: names of channels, patterns and shard channels this client listens to, each in the order
             of subscription; see `nogil_df.commands.subscriptions`.
-        shown: the command that monitors are to see when it is done.
+        shown: the command that monitors are to see when it is done, unless None, and what is measured of it.
         queue: commands queued since MULTI, None outside.
         queue_broken: a command was refused while queueing: EXEC will abort.
         executing: how many commands the EXEC under way runs; -1 if none is.
@@ -157,7 +158,7 @@ class Session:
         self.tracking: Tracking | None = None
         # The multi-hop command in flight, if any: what a disconnect or CLIENT UNBLOCK has to end.
         self.task: Any = None
-        self.shown: list[bytes] | None = None
+        self.shown: tuple[list[bytes] | None, Measured | None] | None = None
         self.authenticated = self.account.enabled and self.account.no_password
         self.special = False
         self.refresh_special()

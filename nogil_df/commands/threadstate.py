@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from nogil_df.acl.user import Users
     from nogil_df.base.config import ConfigView
     from nogil_df.commands.dispatch import Dispatcher
+    from nogil_df.commands.hotkeys import HotKeys
     from nogil_df.commands.spec import Command
     from nogil_df.shard.keyspace import WatchToken
     from nogil_df.vll.proactor import Message, Proactor
@@ -82,6 +83,7 @@ class ThreadState:
         slow_log, latency, acl_log: what those hold; empty on all threads but the one that keeps them.
         users: who may log in, and what they may do.
         monitors, subscriptions, pausing: MONITOR, pub/sub, CLIENT PAUSE.
+        hot_keys: what HOTKEYS counts here, or has counted; None if it was not asked to.
         memory: holds this thread to its share of `maxmemory`.
         memory_at_start, memory_peak: bytes that the empty shard holds, and the most it was seen to hold.
         pipelined, pipelines: commands that came together with others, and how often that was.
@@ -117,6 +119,7 @@ class ThreadState:
         "monitors",
         "subscriptions",
         "pausing",
+        "hot_keys",
         "slow_readers",
         "next_beat",
         "has_more_work",
@@ -174,6 +177,7 @@ class ThreadState:
         self.users: Users = None  # type: ignore[assignment]
         self.acl_log = AclLog(config.acllog_max_len)
         self.monitors = Monitors(proactor)
+        self.hot_keys: HotKeys | None = None
         self.subscriptions = Subscriptions(proactor)
         self.pausing = Pausing(self)
         self.slow_readers: dict[Session, None] = {}
@@ -344,8 +348,10 @@ class ThreadState:
             or self.is_disturbed
             or self.memory.short
         )
+        measured = self.hot_keys is not None and self.hot_keys.active
         for dispatcher in self.dispatchers:
-            dispatcher.gated = gated
+            dispatcher.gated = gated or measured
+            dispatcher.only_measured = measured and not gated
 
     @property
     def refuses_writes(self) -> bool:

@@ -25,6 +25,7 @@ from nogil_df.net._slots cimport put_slot, slot
 
 from nogil_df.base.crash import log_crash
 from nogil_df.base.errors import ReplyError
+from nogil_df.commands.hotkeys import request_bytes
 from nogil_df.commands.long_reply import LongReply
 from nogil_df.net._shares import run_share, run_share_alone
 from nogil_df.vll.squash import fingerprints, run_alone, run_batch, run_one
@@ -102,7 +103,13 @@ cdef class InFlight:
             self.tx = None
             tx.release()
         put_slot(session, self.reader.express.busy, False)
+        self.reader.express.find_measured()
         return not session.closed
+
+    cdef int measure(self, list args, int64_t nanoseconds, Py_ssize_t written) except -1:
+        """Let HOTKEYS count a command on one key."""
+        self.reader.express.measuring.note([args[1]], nanoseconds, request_bytes(args) + written)
+        return 0
 
     cdef int write(self, Plan plan, value, int proto) except -1:
         """Write the reply of one command."""
@@ -247,6 +254,7 @@ cdef class Flight(InFlight):
         cdef Share share
         cdef Plan plan = None
         cdef int64_t taken = 0, each
+        cdef Py_ssize_t before
         cdef int i, at, proto, run = 0
         cdef object broken, slow_ns
         if not self.land():
@@ -264,6 +272,7 @@ cdef class Flight(InFlight):
             share = self.shares[self.owners[i]]
             at = share.read
             share.read += 1
+            before = express.replies.total()
             if <Plan>share.plans[at] is not plan:
                 if run:
                     express.plans.count_calls(plan, run, run * each)
@@ -282,6 +291,8 @@ cdef class Flight(InFlight):
                 express.replies.reserve(share.calls[at].end - share.sent)
                 express.replies.write(share.replies.out + share.sent, share.calls[at].end - share.sent)
                 share.sent = share.calls[at].end
+            if express.measuring is not None and express.measuring.wants():
+                self.measure(share.args(at, plan.name.encode()), each, express.replies.total() - before)
         express.plans.count_calls(plan, run, run * each)
         self.leave()
         return reader.finish()
@@ -399,7 +410,7 @@ cdef class Batch(InFlight):
         cdef Reader reader = self.reader
         cdef Express express = reader.express
         cdef object session = reader.session, found, value
-        cdef Py_ssize_t size = PyList_GET_SIZE(self.plans), i
+        cdef Py_ssize_t size = PyList_GET_SIZE(self.plans), i, before
         cdef int64_t share = 0
         cdef int proto
         cdef Plan plan
@@ -439,5 +450,8 @@ cdef class Batch(InFlight):
             value = answers[owner][at[owner]]
             express.plans.count_calls(plan, 1, share)
             at[owner] += 1
+            before = express.replies.total()
             self.write(plan, value, proto)
+            if express.measuring is not None and express.measuring.wants():
+                self.measure(self.calls[i], share, express.replies.total() - before)
         return reader.finish()

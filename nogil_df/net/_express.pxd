@@ -8,6 +8,7 @@ from nogil_df.net._plans cimport Plan, Plans
 from nogil_df.net._poller cimport EpollPoller
 from nogil_df.net._quick cimport Quick
 from nogil_df.net._replies cimport Replies
+from nogil_df.net._slots cimport is_true
 from nogil_df.shard.shard_state cimport ShardState
 
 
@@ -41,7 +42,11 @@ cdef class Express:
     # Counted, and not yet settled.
     cdef long long bytes_in, bytes_out, reads, writes, pipelined, pipelines, send_ns
     cdef long long squashed_ns, squashed_hops, squashed_commands
+    # What HOTKEYS counts, None if it does not; and the bytes of replies before the command that runs.
+    cdef object measuring
+    cdef Py_ssize_t written
     # Offsets of slots.
+    cdef Py_ssize_t hot_keys, only_measured
     cdef Py_ssize_t gated, has_notices, now, slow_ns
     cdef Py_ssize_t queued, paused, unsent
     cdef Py_ssize_t busy, special, closing, sink, database, proto, last_command, last_active
@@ -50,6 +55,12 @@ cdef class Express:
     cdef int find_slots(self, connection, parser) except -1
     cdef int serve_ready(self, EpollPoller found, dict known) except -1
     cpdef settle(self)
+    cdef inline bint is_gated(self) noexcept:
+        """Whether commands have to be looked at one by one, for any reason but that HOTKEYS counts."""
+        return is_true(self.dispatcher, self.gated) and not is_true(self.dispatcher, self.only_measured)
+
+    cdef int find_measured(self) except -1
+    cdef int measure(self, Plan plan, int64_t nanoseconds, Py_ssize_t begin, Py_ssize_t end) except -1
     cdef int note_pipeline(self, Py_ssize_t size, int64_t began) except -1
     cdef int account(self, session, Plan plan, long long calls, int64_t nanoseconds, Py_ssize_t begin,
                      Py_ssize_t end) except -1

@@ -126,6 +126,8 @@ cdef class Express:
 
     cdef int find_slots(self, connection, parser) except -1:
         self.gated = offset_of(type(self.dispatcher), "gated")
+        self.only_measured = offset_of(type(self.dispatcher), "only_measured")
+        self.hot_keys = offset_of(type(self.state), "hot_keys")
         self.has_notices = offset_of(type(self.proactor), "has_notices")
         self.now = offset_of(type(self.loop), "now")
         self.slow_ns = offset_of(type(self.state), "slow_ns")
@@ -191,6 +193,23 @@ cdef class Express:
             self.state.note_pipeline(size, df_nanoseconds() - began, SAMPLED + 1)
         return 0
 
+    cdef int find_measured(self) except -1:
+        """Learn whether HOTKEYS counts, before commands run; each of them is accounted for alone then."""
+        self.measuring = slot(self.state, self.hot_keys) if is_true(self.dispatcher, self.only_measured) else None
+        self.written = self.replies.total()
+        return 0
+
+    cdef int measure(self, Plan plan, int64_t nanoseconds, Py_ssize_t begin, Py_ssize_t end) except -1:
+        """Let HOTKEYS count the command that lies in the buffer from `begin` to `end`."""
+        cdef Argument args[MOST_ARGUMENTS]
+        cdef int argc = 0
+        cdef Py_ssize_t written = self.written
+        self.written = self.replies.total()
+        if not plan.is_local and self.measuring.wants() and parse(self.data, begin, end, args, &argc) > 0:
+            key = PyBytes_FromStringAndSize(self.data + args[1].at, args[1].size)
+            self.measuring.note([key], nanoseconds, end - begin + self.written - written)
+        return 0
+
     cdef int account(self, session, Plan plan, long long calls, int64_t nanoseconds, Py_ssize_t begin,
                      Py_ssize_t end) except -1:
         """Account for equal commands in a row, which lie in the buffer from `begin` to `end`."""
@@ -199,6 +218,8 @@ cdef class Express:
         cdef int argc = 0
         self.plans.count_calls(plan, calls, nanoseconds)
         slow_ns = slot(self.state, self.slow_ns)
+        if self.measuring is not None:
+            self.measure(plan, nanoseconds, begin, end)
         if nanoseconds >= slow_ns * calls:
             while pos < end:
                 pos = parse(self.data, pos, end, args, &argc)
@@ -292,7 +313,7 @@ cdef class Reader:
                 self.parser.feed(PyBytes_FromStringAndSize(express.data, kept))
             return self.nothing_came(size)
         self.count_received(size)
-        if is_true(self.session, express.special) or is_true(express.dispatcher, express.gated):
+        if is_true(self.session, express.special) or express.is_gated():
             if not self.session.authenticated:
                 data = PyBytes_FromStringAndSize(express.data, kept + size)
                 self.connection._execute(self.parser.read(data, RUN))
@@ -336,7 +357,7 @@ cdef class Reader:
         """Go on with what was read before and left for the next turn. False if that is for the parser."""
         cdef Express express = self.express
         cdef bytes data
-        if is_true(self.session, express.special) or is_true(express.dispatcher, express.gated):
+        if is_true(self.session, express.special) or express.is_gated():
             return False
         data = self.parser.take_back(CHUNK + KEPT)
         if not data:
@@ -363,6 +384,7 @@ cdef class Reader:
         cdef uint64_t h
         cdef bint usual = True
         cdef Quick quick = express.quick
+        express.find_measured()
         while pos < end:
             following = parse(express.data, pos, end, express.args, &argc)
             if following <= 0:
@@ -374,7 +396,7 @@ cdef class Reader:
             ):
                 usual = False
                 break
-            if found != <PyObject *>plan:
+            if found != <PyObject *>plan or express.measuring is not None:
                 if calls:
                     now = df_nanoseconds()
                     express.account(session, plan, calls, now - started, begin, pos)

@@ -7,8 +7,13 @@ cdef enum:
 cdef class Replies:
     cdef char *out
     cdef Py_ssize_t used, capacity
+    cdef Py_ssize_t gone    # bytes that were moved to sessions' lists of replies
     cdef Py_ssize_t sink  # the offset of a session's list of replies
     cdef dict statuses
+
+    cdef inline Py_ssize_t total(self) noexcept:
+        """Bytes that were ever written here, apart from those sent at once."""
+        return self.gone + self.used
 
     cdef int reserve(self, Py_ssize_t size) except -1
     cdef void write(self, const char *text, Py_ssize_t size) noexcept

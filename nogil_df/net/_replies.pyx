@@ -50,7 +50,7 @@ cdef class Replies:
     """
 
     def __cinit__(self, Py_ssize_t capacity=FIRST):
-        self.used = 0
+        self.used = self.gone = 0
         self.capacity = capacity
         self.out = <char *>malloc(self.capacity)
         if self.out == NULL:
@@ -125,6 +125,7 @@ cdef class Replies:
             if PyBytes_GET_SIZE(value) <= COPIED:
                 return self.write_bulk(PyBytes_AS_STRING(value), PyBytes_GET_SIZE(value))
             self.spill(session)
+            self.gone += PyBytes_GET_SIZE(value)
             slot(session, self.sink).extend((b"$%d\r\n" % len(value), value, b"\r\n"))
             return 0
         if value is None:
@@ -288,6 +289,7 @@ cdef class Replies:
         """Move what was written to the session's list of replies."""
         if self.used:
             slot(session, self.sink).append(PyBytes_FromStringAndSize(self.out, self.used))
+            self.gone += self.used
             self.clear()
         return 0
 
