@@ -25,6 +25,7 @@ from nogil_df.shard._segment cimport (
     BLOCK_OVERHEAD,
     BUCKET_SLOTS,
     HAS_DEADLINE,
+    HEAP_MOST,
     HOME_BUCKETS,
     INTEGER,
     KIND,
@@ -61,6 +62,7 @@ from nogil_df.shard._segment cimport (
     home_of,
     key_object,
     lay_ghost,
+    live_bytes,
     load_object,
     number_value,
     read_record,
@@ -693,7 +695,7 @@ cdef class DashTable(Directory):
         cdef PyObject *kept = NULL
         cdef uint32_t place
         cdef Record record
-        while slot < 0:
+        while slot < 0 or live_bytes(segment) > HEAP_MOST and self.may_split(segment):
             segment = self.make_room(segment, h)
             slot = free_slot(segment, home, &self.totals)
         if self.cut_version:
@@ -769,6 +771,8 @@ cdef class DashTable(Directory):
         tidy(segment, &self.totals, False)
         if dropped is not NULL:
             Py_DECREF(dropped)
+        if live_bytes(segment) > HEAP_MOST and self.may_split(segment):
+            self.split(segment)
         return 0
 
     # -- invariants ----------------------------------------------------------------------------------------

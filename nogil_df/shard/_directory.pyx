@@ -14,10 +14,12 @@ from libc.stdlib cimport calloc, free, malloc, realloc
 from libc.string cimport memcpy, memset
 
 from nogil_df.base._xxh3 cimport LONGEST, xxh3
+from nogil_df.shard._pages cimport drop_pages
 from nogil_df.shard._segment cimport (
     BUCKET_SLOTS,
     GHOST_BYTES,
     HAS_DEADLINE,
+    HEAP_MOST,
     Record,
     SEGMENT_SLOTS,
     STASH_START,
@@ -30,6 +32,7 @@ from nogil_df.shard._segment cimport (
     free_slot,
     home_of,
     key_object,
+    live_bytes,
     need_ghosts,
     new_segment,
     read_record,
@@ -48,7 +51,9 @@ from nogil_df.base.hashing import hash_key as python_xxh3
 from nogil_df.shard.ages import translation
 
 cdef enum:
-    MERGE_BELOW = 600  # the reference's 210 would leave twice the memory that half of the keys need
+    # Records of two segments that merge. The reference's 210 would leave twice the memory that half of the keys need. A
+    # segment is full with some 760, and merging or splitting costs 40 us: 1 us a record, should 40 come and go.
+    MERGE_BELOW = 720
     ENTRIES_PER_SEGMENT = 16
 
 
@@ -108,7 +113,9 @@ cdef class Directory:
         while position < PREFIXES and self.segments:
             segment = self.segment_at(position)
             position = end_of(segment)
-            free_segment(segment, &self.totals)
+            # Their heaps need not be given back one by one.
+            free_segment(segment, &self.totals, False)
+        drop_pages(&self.totals.pages)
         free(self.directory)
         self.directory = NULL
 
@@ -346,7 +353,11 @@ cdef class Directory:
         cdef Segment *buddy
         while segment.count < MERGE_BELOW and segment.depth and not self.cut_version:
             buddy = self.directory[(segment.prefix ^ 1) << self.bits - segment.depth]
-            if buddy.depth != segment.depth or segment.count + buddy.count >= MERGE_BELOW:
+            if (
+                buddy.depth != segment.depth
+                or segment.count + buddy.count >= MERGE_BELOW
+                or live_bytes(segment) + live_bytes(buddy) > HEAP_MOST - (HEAP_MOST >> 3)
+            ):
                 return 0
             if buddy.count > segment.count:
                 segment, buddy = buddy, segment
@@ -359,7 +370,7 @@ cdef class Directory:
             self.depths[segment.depth] += 1
             self.segments -= 1
             self.point_to(segment)
-            free_segment(buddy, &self.totals)
+            free_segment(buddy, &self.totals, True)
             while not self.depths[self.bits]:
                 self.set_bits(self.bits - 1)
         return 0

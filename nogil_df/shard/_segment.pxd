@@ -19,15 +19,14 @@
 #
 # New records go to the end. A value that is replaced stays in its place if the new one is not longer; otherwise the
 # record moves to the end. What is left behind is counted in `garbage`, and taken out by copying all live records to
-# a new heap, slot by slot, once it is an eighth of the heap, or a quarter of a big one: at most 840 records of 32 KB,
-# mostly 20 KB at all.
+# a new heap, slot by slot, once it is an eighth of the heap, or a quarter of a big one: mostly 20 KB. What it may be at
+# most is HEAP_MOST, as a segment whose heap gets there splits, however few records that are.
 #
-# Memory comes from malloc, not from the interpreter's allocator: only the thread that owns the table ever allocates
-# or frees it, and nothing of it is an object. A heap is made as big as it will be when the segment is full, since
-# pages that nobody has written to take no memory; and before it is freed its pages are given back to the system, so
-# that it does not matter what malloc does with the gap. (With heaps that grew by an eighth at a time, gaps took 40 %
-# of the memory, and half of the keys gone freed none of it.) Where the system makes huge pages of all memory this
-# must be switched off for the process, as for Redis. `Totals` keeps the account.
+# Memory comes from the system (`_pages.pxd`) and from malloc, not from the interpreter's allocator: only the thread
+# that owns the table ever allocates or frees it, and nothing of it is an object. A heap is made as big as it will be
+# when the segment is full, since pages that nobody has written to take no memory. (With heaps that grew by an eighth
+# at a time, gaps took 40 % of the memory, and half of the keys gone freed none of it.) Where the system makes huge
+# pages of all memory this must be switched off for the process, as for Redis. `Totals` keeps the account.
 #
 # The functions are inline, so that each becomes part of the modules that use it; none of them runs Python code except
 # for the dict of spilled keys, and for references. Invariants: `_dash_check.verify`.
@@ -40,6 +39,7 @@ from libc.string cimport memchr, memcmp, memcpy, memmove, memset
 from nogil_df.base._words cimport (
     format_integer, load16, load64, load_integer, parse_integer, store_integer, width_of,
 )
+from nogil_df.shard._pages cimport PAGE, Pages, give_heap, take_heap
 
 cdef extern from "Python.h":
     void Py_INCREF(PyObject *) noexcept
@@ -107,10 +107,10 @@ cdef enum:
     GHOST_BYTES = 2464
 
     OUTSIDE = 16384  # bytes of a key or a string that is kept as an object, outside the heap
+    HEAP_MOST = 1 << 20  # bytes of a heap from which on its segment splits: what copying them costs is a stall
     SPARSE = 1 << 30  # bytes of a heap from which on strings stay outside: only floods of colliding keys get there
     OBJECT_OVERHEAD = 48  # of a bytes object: header and what the allocator rounds up
     BLOCK_OVERHEAD = 16  # of what malloc gives: its own header, and rounding
-    PAGE = 4096
     SLOT_BYTES = 6
     TELLING = 64  # records from which on their average size tells how much a full segment will hold
     SMALL_HEAP = 512  # bytes below which garbage is left alone
@@ -133,6 +133,7 @@ cdef struct Totals:
     int64_t live  # bytes of heaps that are records
     int64_t garbage  # bytes of heaps that were records
     int64_t outside  # bytes of keys and strings kept as objects
+    Pages pages  # where heaps come from
 
 cdef struct Segment:
     # What every access needs lies in the first 64 bytes.
@@ -407,29 +408,33 @@ cdef inline int set_slots(Segment *segment, uint32_t slots, Totals *totals) exce
     return 0
 
 
-# Bytes that a heap takes beside those in use: parts of pages at both ends, and what malloc adds.
+# Bytes of a heap that are records.
+cdef inline uint32_t live_bytes(const Segment *segment) noexcept:
+    return segment.used - segment.garbage
+
+
+# Bytes that a heap takes beside those in use: half of the page at its end, and what malloc adds.
 cdef inline int64_t heap_overhead(uint64_t capacity) noexcept:
-    return min(<int64_t> (capacity >> 1), PAGE) + BLOCK_OVERHEAD
+    return min(<int64_t> (capacity >> 1), PAGE >> 1) + BLOCK_OVERHEAD
 
 
 cdef inline void drop_heap(Segment *segment, Totals *totals, bint give_back) noexcept:
     if segment.heap is not NULL:
         totals.allocated -= heap_overhead(segment.capacity)
         totals.garbage -= segment.garbage
-        if give_back:
-            release(segment.heap, segment.capacity)
-        else:
-            free(segment.heap)
+        give_heap(&totals.pages, segment.heap, segment.capacity, not give_back)
     segment.heap = NULL
     segment.capacity = segment.used = segment.garbage = 0
 
 
 # How big to make a heap that must hold so much in so many records: for all that the segment will hold when it is
-# full, as pages not yet used cost nothing; twice as big as long as there are too few records to tell.
+# full, as pages not yet used cost nothing; twice as big as long as there are too few records to tell. Beyond HEAP_MOST
+# there is room for as much garbage as may be.
 cdef inline uint64_t roomy(uint64_t size, uint32_t count) noexcept:
     cdef uint64_t wanted = size * 2
     if count >= TELLING:
         wanted = size * SEGMENT_SLOTS // count
+    wanted = min(wanted, <uint64_t> HEAP_MOST + (HEAP_MOST >> 1))
     return max(wanted, size + (size >> 3)) + 48
 
 
@@ -443,11 +448,11 @@ cdef inline int compact(Segment *segment, uint32_t extra, Totals *totals, bint g
     if not wanted:
         drop_heap(segment, totals, give_back)
         return 0
-    if capacity > 0xFFFFFF00:
-        capacity = 0xFFFFFF00
+    if capacity > 0xFFFFF000:
+        capacity = 0xFFFFF000
         if wanted > capacity:
             raise MemoryError
-    heap = <char *> malloc(capacity)
+    heap = take_heap(&totals.pages, &capacity)
     if heap is NULL:
         raise MemoryError
     for slot in range(segment.slots):
@@ -749,7 +754,7 @@ cdef inline void empty_segment(Segment *segment, Totals *totals, bint give_back)
     segment.soonest = INT64_MAX
 
 
-cdef inline void free_segment(Segment *segment, Totals *totals) noexcept:
-    empty_segment(segment, totals, True)
+cdef inline void free_segment(Segment *segment, Totals *totals, bint give_back) noexcept:
+    empty_segment(segment, totals, give_back)
     totals.allocated -= sizeof(Segment) + BLOCK_OVERHEAD
     free(segment)
