@@ -506,3 +506,50 @@ BOOK.add(
         needs={"list"},
     )
 )
+BOOK.add(
+    table(
+        "pubsub asks",
+        {
+            "who listens to what": [
+                "PUBSUB NUMSUB",
+                "PUBSUB NUMSUB a b",
+                "PUBSUB SHARDNUMSUB",
+                "PUBSUB SHARDNUMSUB a b",
+                "PUBSUB SHARDCHANNELS",
+                "PUBSUB NUMPAT",
+                on(1, "SUBSCRIBE a"),
+                on(2, "SUBSCRIBE a"),
+                on(2, "PSUBSCRIBE a*"),
+                on(1, "PSUBSCRIBE a*"),
+                on(2, "PSUBSCRIBE b*"),
+                on(1, "SSUBSCRIBE a"),
+                "PUBSUB NUMSUB a b a",
+                "PUBSUB NUMPAT",
+                "PUBSUB SHARDCHANNELS",
+                "PUBSUB SHARDCHANNELS b*",
+                "PUBSUB SHARDNUMSUB a b",
+                on(1, "SUNSUBSCRIBE a"),
+                on(1, "SUNSUBSCRIBE"),
+                on(1, "SUNSUBSCRIBE b"),
+                "PUBSUB SHARDNUMSUB a",
+                "PUBSUB SHARDCHANNELS",
+                "PUBSUB NUMPAT x",
+                "PUBSUB NOPE",
+            ],
+        },
+        needs={"pubsub"},
+    )
+)
+BOOK.add(
+    singles(
+        "not a cluster",
+        ["READONLY", "READWRITE", "READONLY x", "CLUSTER INFO", "CLUSTER COUNTKEYSINSLOT 1", "CLUSTER NOPE"],
+    )
+)
+BOOK.add(
+    singles(
+        "without replicas",
+        ["WAIT 0 0", "WAIT 0 100", "WAIT x 0", "WAIT 0 x", "WAIT -1 0", "WAIT 0 -1", "WAIT 0", "WAIT 1 10"],
+        needs={"replication"},
+    )
+)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.differential.case import Book, singles, table, unordered
+from tests.differential.case import Book, doubles, singles, table, unordered
 
 BOOK = Book()
 
@@ -157,6 +157,39 @@ BOOK.add(
                 "GEORADIUSBYMEMBER g Palermo 200 km STOREDIST d",
                 "ZRANGE d 0 -1",
                 "GEORADIUSBYMEMBER_RO g Palermo 200 km STORE d",
+            ],
+            "every unit of the old names": [
+                *SICILY,
+                *(
+                    f"{command} 200000 {unit} ASC WITHCOORD WITHDIST WITHHASH COUNT 2 ANY"
+                    for command in (
+                        "GEORADIUS g 15 37",
+                        "GEORADIUS_RO g 15 37",
+                        "GEORADIUSBYMEMBER g Palermo",
+                        "GEORADIUSBYMEMBER_RO g Palermo",
+                    )
+                    for unit in ("m", "km", "ft", "mi")
+                ),
+                "GEORADIUS g 15 37 200 KM DESC COUNT 1",
+                "GEORADIUS_RO g 15 37 200 KM DESC COUNT 1",
+                "GEORADIUSBYMEMBER g Palermo 200 KM DESC COUNT 1",
+                "GEORADIUSBYMEMBER_RO g Palermo 200 KM DESC COUNT 1",
+                "GEORADIUS g 15 37 200 km ANY",
+                "GEORADIUS g 15 37 200 km STOREDIST d",
+                doubles("ZRANGE d 0 -1 WITHSCORES"),
+                "GEORADIUSBYMEMBER g Palermo 200 km STORE d",
+                doubles("ZRANGE d 0 -1 WITHSCORES"),
+            ],
+            "every option of geosearchstore": [
+                *SICILY,
+                *(
+                    f"GEOSEARCHSTORE d g FROMMEMBER Palermo BYRADIUS 600000 {unit} DESC COUNT 2 ANY"
+                    for unit in ("m", "ft")
+                ),
+                doubles("ZRANGE d 0 -1 WITHSCORES"),
+                "GEOSEARCHSTORE d g FROMMEMBER Palermo BYBOX 300 200 mi DESC COUNT 3 STOREDIST",
+                doubles("ZRANGE d 0 -1 WITHSCORES"),
+                "GEOSEARCHSTORE d g FROMMEMBER nobody BYBOX 300 200 mi DESC",
             ],
             "keys": [
                 "COMMAND GETKEYS GEORADIUS g 1 1 1 m STORE d",

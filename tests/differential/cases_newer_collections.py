@@ -52,6 +52,24 @@ def _parsing(command: str, argument: str = "", bad_count: str = BAD_NUMFIELDS) -
 
 
 NEWER_COLLECTIONS: dict[str, Expected] = {
+    **{
+        f"{command.lower()} with conditions": [
+            ("HSET h a 1 b 2 c 3", ":3"),
+            (f"{command} h {first} XX FIELDS 2 a none", "* :0 :-2"),
+            (f"{command} h {first} GT FIELDS 1 a", "* :0"),
+            (f"{command} h {first} NX FIELDS 1 a", "* :1"),
+            (f"{command} h {second} NX FIELDS 2 a b", "* :0 :1"),
+            (f"{command} h {first} LT FIELDS 3 a b c", "* :0 :1 :1"),
+            (f"{command} h {second} GT FIELDS 2 a b", "* :1 :1"),
+            (f"{command} h {first} XX FIELDS 1 c", "* :1"),
+        ]
+        for command, first, second in (
+            ("HEXPIRE", "1000", "2000"),
+            ("HPEXPIRE", "1000000", "2000000"),
+            ("HEXPIREAT", "4102444800", "4102444900"),
+            ("HPEXPIREAT", "4102444800000", "4102444900000"),
+        )
+    },
     "zrank withscore": [
         ("ZADD z 1 a 2.5 b inf c", ":3"),
         ("ZRANK z b WITHSCORE", "* :1 $2.5"),

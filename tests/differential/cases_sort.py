@@ -22,6 +22,12 @@ BOOK.add(
         "sort",
         {
             "numbers": [*NUMBERS, "SORT l", "SORT l ASC", "SORT l DESC", "SORT l desc asc", "SORT_RO l DESC"],
+            "a part without storing": [
+                *NUMBERS,
+                "SORT_RO l ASC LIMIT 1 2",
+                "SORT_RO l LIMIT 0 2 DESC",
+                "SORT_RO l LIMIT 1",
+            ],
             "words": [*WORDS, "SORT l", "SORT l ALPHA", "SORT l ALPHA DESC", "SORT_RO l alpha"],
             "limits": [
                 *NUMBERS,
