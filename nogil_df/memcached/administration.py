@@ -35,6 +35,12 @@ Args = list[bytes]
 KEEPER: Final = 0
 """The thread that keeps the date of a flush to come."""
 
+DUMP_AHEAD: Final = 1 << 20
+"""Bytes of a dump that the client has not taken, beyond which the walk waits."""
+
+DUMP_PAUSE: Final = 0.01
+"""Seconds between two looks whether it has."""
+
 LEVELS: Final = (b"notice", b"verbose")
 """The log level that a verbosity stands for; "debug" for all above."""
 
@@ -151,17 +157,28 @@ def cmd_lru_crawler(context: Context, args: Args) -> Steps:
 
 
 def _metadump(context: Context) -> Steps:
-    """One line for every string, written as the walk goes on; each hop is a moment of its own."""
+    """One line for every string, written as the walk goes on; each hop is a moment of its own.
+
+    The walk waits for a client that reads more slowly, so a dump of millions of keys takes no memory.
+    """
     session = context.session
     for shard in range(context.proactor.count):
         cursor = 0
         while not session.closed:
+            while session.transport.describe()["omem"] > DUMP_AHEAD and not session.closed:
+                yield from context.outside(_wait)
             cursor, records = yield from context.alone(shard, walk, (cursor, SCAN_STEPS))
             now = context.dispatcher.clock.unix_ms() // 1000
             session.out.append(b"".join([_dumped(now, *record) for record in records]))
             session.transport.send_soon()
+            yield from context.pause()
             if not cursor:
                 break
+
+
+def _wait(context: Context) -> None:
+    timers, clock = context.dispatcher.state.timers, context.dispatcher.clock
+    timers.at(clock.monotonic() + DUMP_PAUSE, lambda: context.on_outside(None))
 
 
 def _dumped(now: int, key: bytes, value: Any, when: int, idle: int) -> bytes:

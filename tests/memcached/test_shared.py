@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
+import socket
 import time
 from collections.abc import Iterator
 
 import pytest
 
+from nogil_df.memcached.administration import DUMP_AHEAD
 from tests.memcached.servers import NogilMemcached, exchange
 from tests.resp import Connection, Reply
 from tests.servers import free_port
@@ -204,6 +206,32 @@ def test_metadump_names_every_string(server: NogilMemcached, redis: Connection) 
     names = {line.split()[0] for line in received[:-2]}
     assert names == {f"key=key%20{number}" for number in range(3000)}
     assert re.fullmatch(r"key=\S+ exp=-1 la=\d+ cas=0 fetch=no cls=1 size=\d+", received[0])
+
+
+def test_metadump_waits_for_a_client_that_reads_slowly(server: NogilMemcached, redis: Connection) -> None:
+    count, name = 60_000, b"long-name-" * 10
+    assert redis.execute("DEBUG", "POPULATE", count, name, 1) == OK
+    with socket.socket() as sock:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 16)
+        sock.settimeout(60)
+        sock.connect(("127.0.0.1", server.memcached_port))
+        sock.sendall(b"lru_crawler metadump all\r\n")
+        while unread_by(redis, b"scan") <= DUMP_AHEAD:
+            pass
+        # Each question turns the loop, so the dump would go on if it did not wait.
+        assert max(unread_by(redis, b"scan") for _ in range(100)) < 2 * DUMP_AHEAD
+        received = bytearray()
+        while not received.endswith(b"END\r\n"):
+            piece = sock.recv(1 << 16)
+            assert piece
+            received += piece
+    assert received.count(b"\n") == count + 1
+
+
+def unread_by(redis: Connection, command: bytes) -> int:
+    """Bytes of replies that the client which runs a command, by Redis's name, has not taken yet."""
+    found = re.search(rb" omem=(\d+) .* cmd=" + command, redis.execute("CLIENT", "LIST").value)
+    return int(found[1]) if found else 0
 
 
 def test_redis_sees_clients_and_commands_of_memcached(server: NogilMemcached, redis: Connection) -> None:
