@@ -82,7 +82,7 @@ def _for_interpreter(options: Options) -> Options:
     """The options, but with one shard thread on an interpreter that always has a GIL."""
     if is_free_threaded():
         return options
-    return options.replace(proactor_threads=1, num_shards=1)
+    return options.replace(proactor_threads=1)
 
 
 def _run(options: Options) -> int:
@@ -100,16 +100,16 @@ def _run(options: Options) -> int:
 
 def _serve(options: Options) -> int:
     """Run the server until it stops; its exit code."""
-    from nogil_df.base import log
-    from nogil_df.base.redis_conf import WHY_NOT
+    from nogil_df.base import flag_names, log, redis_conf
     from nogil_df.server import run
 
     if is_free_threaded() and is_gil_enabled():
         return _fail("the GIL is on, by an imported C extension or by force; start with `python -X gil=0`")
     if not is_free_threaded():
         log.warning("this interpreter has a GIL: running with one shard thread")
+    reasons = flag_names.WHY_NOT | redis_conf.WHY_NOT
     for name in options.ignored:
-        why = WHY_NOT.get(name, "")
+        why = reasons.get(name, "")
         log.notice(f"{_spelled(name, options)} has no effect here and is ignored" + (why and f": {why}"))
     return run(options)
 

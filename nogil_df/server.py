@@ -180,7 +180,10 @@ class RunningServer:
                 begin_loading(thread.proactor)
             state.extra[DIALER] = Dialer(loop)
             state.extra["express"] = express.make_short_cut(thread.dispatcher, state.memcached, loop)
-            state.extra["engine"] = make_engine(parser_kind(), state.config.proto_max_bulk_len)
+            config = state.config
+            state.extra["engine"] = make_engine(
+                parser_kind(), config.proto_max_bulk_len, config.max_multi_bulk_len
+            )
             state.extra["memcached_engine"] = MemcachedEngine(state.config.memcached_max_item_size)
             built[index] = (thread, loop)
             everyone.wait()

@@ -151,8 +151,11 @@ def test_a_reader_that_leaves_early_is_no_failure() -> None:
 
 @pytest.mark.parametrize("options", [(), ("-X", "gil=0"), ("-X", "gil=1")])
 def test_a_server_starts_without_the_gil_and_stops_with_exit_code_0(options: tuple[str, ...]) -> None:
-    with running("--force_epoll", options=options if is_free_threaded() else ()) as (process, port, logged):
-        assert "flag --force_epoll has no effect here and is ignored" in logged
+    flags = ("--force_epoll", "--num_shards=3")
+    with running(*flags, options=options if is_free_threaded() else ()) as (process, port, logged):
+        assert "flag --force_epoll has no effect here and is ignored\n" in logged
+        why = "each thread is a shard; see --proactor_threads"
+        assert f"flag --num_shards has no effect here and is ignored: {why}\n" in logged
         assert ("GIL off" in logged) == is_free_threaded()
         assert ("running with one shard thread" in logged) != is_free_threaded()
         socket.create_connection(("127.0.0.1", port)).close()
@@ -221,10 +224,10 @@ def test_a_free_threaded_interpreter_with_its_gil_on_is_refused() -> None:
 
 
 def test_an_ordinary_interpreter_gets_one_shard_thread(monkeypatch: pytest.MonkeyPatch) -> None:
-    options = Options(proactor_threads=4, num_shards=8, timeout=3)
+    options = Options(proactor_threads=4, timeout=3)
     monkeypatch.setattr(cli, "is_free_threaded", lambda: False)
     limited = cli._for_interpreter(options)
-    assert (limited.proactor_threads, limited.num_shards, limited.timeout) == (1, 1, 3)
+    assert (limited.proactor_threads, limited.timeout) == (1, 3)
     monkeypatch.setattr(cli, "is_free_threaded", lambda: True)
     assert cli._for_interpreter(options) is options
 

@@ -39,7 +39,7 @@ list_tiering_threshold log_squash_info_threshold_usec
 lua_mem_gc_threshold master_connect_timeout_ms master_reconnect_timeout_ms max_busy_read_usec
 max_busy_squash_usec max_segment_to_consider
 mem_defrag_check_sec_interval migration_buckets_serialization_threshold
-migration_buckets_sleep_usec migration_finalization_timeout_ms multi_eval_squash_buffer
+migration_buckets_sleep_usec migration_finalization_timeout_ms multi_eval_squash_buffer num_shards
 pause_wait_timeout pipeline_queue_limit pipeline_squash_limit pipeline_wait_batch_usec
 pubsub_slow_subscriber_timeout_ms registered_buffer_size replica_priority replication_acks_interval
 replication_dispatch_threshold replication_stream_output_limit replication_timeout
@@ -77,6 +77,22 @@ KINDS: dict[str, str] = {
     for name in names.split()
 }
 """Name -> kind of its value (a key of `flags.PARSERS`). Constant."""
+
+WHY_NOT: dict[str, str] = {
+    "default_lua_flags": "scripts may name keys that they did not declare, and are atomic all the same",
+    "interpreter_per_thread": "each thread has one interpreter, in which any number of scripts may wait",
+    "num_shards": "each thread is a shard; see --proactor_threads",
+    "pipeline_buffer_limit": "of each connection at most 16 KB of commands are read ahead",
+    "pipeline_queue_limit": "of each connection at most 16 KB of commands are read ahead",
+    "pipeline_squash_limit": "see --max_squashed_cmd_num",
+    "publish_buffer_limit": "subscribers that do not read are cut off by client-output-buffer-limit",
+    "table_growth_margin": "tables grow by one segment at a time, some 20 KB",
+    "masterauth": "this server follows no other and is a master",
+    "replicaof": "this server follows no other and is a master",
+    "save_schedule": "see --snapshot_cron",
+    "tiered_prefix": "all data is in memory",
+}
+"""Why one of them has no effect, where users may have counted on it. Constant."""
 
 PREFIXES = ("uring_",)
 """Flags of a whole family: helio's io_uring settings, of which there are more in every release."""

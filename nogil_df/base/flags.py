@@ -404,9 +404,6 @@ class Options:
 
     # Threads
     proactor_threads: int = flag(0, "int", _THREADS, "threads; 0: one per usable CPU", low=0, high=1024)
-    num_shards: int = flag(
-        0, "int", _THREADS, "shards of the keyspace; 0: as many as threads", low=0, high=1024
-    )
     hz: int = flag(
         100,
         "int",
@@ -468,7 +465,13 @@ class Options:
         mutable=True,
     )
     max_multi_bulk_len: int = flag(
-        INT32_MAX, "int", _LIMITS, "most arguments of a command", low=1, high=INT32_MAX, mutable=True
+        INT32_MAX,
+        "int",
+        _LIMITS,
+        "most arguments of a command; 16384 always may be",
+        low=1,
+        high=INT32_MAX,
+        mutable=True,
     )
     memcached_max_item_size: int = flag(
         1 << 20,

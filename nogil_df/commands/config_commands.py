@@ -97,7 +97,7 @@ def apply_change(proactor: Proactor, change: ConfigChange) -> None:
         dispatcher.reconfigure()
     engine = state.extra.get("engine")
     if engine is not None:
-        engine.max_bulk = config.proto_max_bulk_len
+        engine.limit(config.proto_max_bulk_len, config.max_multi_bulk_len)
     engine = state.extra.get("memcached_engine")
     if engine is not None:
         engine.max_item = config.memcached_max_item_size

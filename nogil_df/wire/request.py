@@ -28,6 +28,7 @@ from nogil_df.base.quoting import split_line
 
 MAX_LINE: Final = 64 * 1024  # bytes of an inline command, or of the line of a count or a length
 MAX_ARGS: Final = 2**31 - 1
+LEAST_MAX_ARGS: Final = 16384  # below this a limit on arguments is not held: quicker parsers take that many
 MAX_BULK: Final = 512 * 1024 * 1024  # the default of proto-max-bulk-len
 UNAUTHENTICATED_ARGS: Final = 10
 UNAUTHENTICATED_BULK: Final = 16384
@@ -40,31 +41,38 @@ class RequestEngine:
     """What the parsers of one thread share.  Make one a thread.
 
     Args:
-        max_bulk: the longest argument accepted, in bytes (``proto-max-bulk-len``, 1 MB or more); may be
-            changed at any time.
+        max_bulk: the longest argument accepted, in bytes (``proto-max-bulk-len``, 1 MB or more).
+        max_args: the most arguments of a command (``max_multi_bulk_len``), at least LEAST_MAX_ARGS.
+
+    Both may be changed at any time, by `limit`.
     """
 
-    __slots__ = ("counts", "lengths", "max_bulk")
+    __slots__ = ("counts", "lengths", "max_args", "max_bulk")
 
-    def __init__(self, max_bulk: int = MAX_BULK) -> None:
-        self.max_bulk = max_bulk
+    def __init__(self, max_bulk: int = MAX_BULK, max_args: int = MAX_ARGS) -> None:
+        self.limit(max_bulk, max_args)
         # The runtime-made keys are this thread's own.
         self.counts = {b"*%d" % n: n for n in range(1, _KNOWN_NUMBERS)}
         self.lengths = {b"$%d" % n: n for n in range(_KNOWN_NUMBERS)}
+
+    def limit(self, max_bulk: int, max_args: int) -> None:
+        """Change the limits, of the connections that are there too. O(1)."""
+        self.max_bulk = max_bulk
+        self.max_args = max(max_args, LEAST_MAX_ARGS)
 
     def parser(self, authenticated: bool = True) -> RequestParser:
         """A parser for a new connection of this thread."""
         return RequestParser(self, authenticated)
 
 
-def make_engine(kind: str = "python", max_bulk: int = MAX_BULK) -> RequestEngine:
+def make_engine(kind: str = "python", max_bulk: int = MAX_BULK, max_args: int = MAX_ARGS) -> RequestEngine:
     """The engine called ``kind``: ``"python"`` or ``"hiredis"``; the latter imports hiredis."""
     if kind == "python":
-        return RequestEngine(max_bulk)
+        return RequestEngine(max_bulk, max_args)
     if kind == "hiredis":
         from nogil_df.wire.request_hiredis import HiredisEngine
 
-        return HiredisEngine(max_bulk)
+        return HiredisEngine(max_bulk, max_args)
     raise ValueError(f"unknown request engine {kind!r}")
 
 
@@ -259,7 +267,7 @@ class RequestParser:
         count = self.engine.counts.get(line)
         if count is None:
             count = parse_int(line[1:])
-            if count is None or count > MAX_ARGS:
+            if count is None or count > self.engine.max_args:
                 return self._fail("invalid multibulk length")
         if count > UNAUTHENTICATED_ARGS and not self.authenticated:
             return self._fail("unauthenticated multibulk length")

@@ -28,7 +28,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import hiredis
 
-from nogil_df.wire.request import MAX_BULK, RequestEngine, RequestParser
+from nogil_df.wire.request import MAX_ARGS, MAX_BULK, RequestEngine, RequestParser
 from nogil_df.wire.request_lines import LineReader
 
 if TYPE_CHECKING:
@@ -59,8 +59,8 @@ class HiredisEngine(RequestEngine):
     gets: Callable[[], Any]
     pack: Callable[..., Any]
 
-    def __init__(self, max_bulk: int = MAX_BULK) -> None:
-        super().__init__(max_bulk)
+    def __init__(self, max_bulk: int = MAX_BULK, max_args: int = MAX_ARGS) -> None:
+        super().__init__(max_bulk, max_args)
         self.pack = hiredis.pack_command
         self.lines = LineReader()
         self.reset()

@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from nogil_df.wire.request import MAX_LINE, RequestEngine, make_engine
+from nogil_df.wire.request import LEAST_MAX_ARGS, MAX_LINE, RequestEngine, make_engine
 
 ENGINES = ("python", "hiredis")
 Commands = list[list[bytes]]
@@ -329,3 +329,14 @@ assert 'hiredis' not in sys.modules
 def test_unknown_engine() -> None:
     with pytest.raises(ValueError, match="unknown request engine"):
         make_engine("regex")
+
+
+def test_the_limit_on_arguments(engine: RequestEngine) -> None:
+    most = LEAST_MAX_ARGS
+    engine.limit(engine.max_bulk, 1)
+    whole = [b"a"] * most
+    assert outcome(engine, b"*%d\r\n" % most + b"$1\r\na\r\n" * most) == ([whole], None)
+    more = b"*%d\r\n" % (most + 1) + b"$1\r\na\r\n" * (most + 1)
+    assert outcome(engine, ECHO + more) == (ECHOED, "invalid multibulk length")
+    engine.limit(engine.max_bulk, most + 1)
+    assert outcome(engine, more) == ([[*whole, b"a"]], None)
