@@ -18,8 +18,9 @@ from libc.stdlib cimport free, malloc, realloc
 from libc.string cimport memset
 
 from nogil_df.net._express cimport Express, Onward, Reader
-from nogil_df.net._parse cimport parse
-from nogil_df.net._plans cimport NOTHING, Plan, df_nanoseconds
+from nogil_df.net._parse cimport Argument, parse
+from nogil_df.net._plans cimport MULTI, NOTHING, Plan, df_nanoseconds
+from nogil_df.net._replies cimport Replies
 from nogil_df.net._shares cimport Share
 from nogil_df.net._slots cimport put_slot, slot
 
@@ -121,8 +122,18 @@ cdef class InFlight:
         return express.replies.emit(self.reader.session, plan, value, proto)
 
 
+cdef struct Step:
+    # A command of the client's, or one of its transactions.
+    PyObject *plan     # of a transaction: that of its MULTI
+    int calls
+
+
 cdef class Flight(InFlight):
     """Commands that run straight on the tables of their shards: a `Share` for each shard.
+
+    A step of it is a command on one key, which is one call; an MGET or MSET, which is a call for each of its keys; or
+    a whole transaction of simple commands. A shard runs nothing between the calls of a step, and all of a flight is
+    one implicit transaction, so each of its steps is atomic, too.
 
     A flight is used again and again: by one connection at a time, as none has more than one batch under way.
     """
@@ -130,17 +141,23 @@ cdef class Flight(InFlight):
     cdef Squasher home
     cdef Express express
     cdef list shares, flown
+    # The shards of the calls, in program order, and the steps that they make up.
     cdef short *owners
     cdef int size, room
+    cdef Step *steps
+    cdef int count, places
+    cdef Py_ssize_t commands
 
     def __cinit__(self):
-        self.room = PLACES
+        self.room = self.places = PLACES
         self.owners = <short *>malloc(PLACES * sizeof(short))
-        if self.owners == NULL:
+        self.steps = <Step *>malloc(PLACES * sizeof(Step))
+        if self.owners == NULL or self.steps == NULL:
             raise MemoryError
 
     def __dealloc__(self):
         free(self.owners)
+        free(self.steps)
 
     def __init__(self, Squasher home, Express express):
         self.home = home
@@ -148,21 +165,24 @@ cdef class Flight(InFlight):
         self.shares = [Share() for _ in range(express.count)]
         self.flown = []
         self.tx = None
-        self.size = 0
+        self.size = self.count = 0
 
     cdef Py_ssize_t gather(self, Reader reader, Py_ssize_t pos, Py_ssize_t end, Py_ssize_t limit) except -1:
-        """Take up to `limit` such commands; where the rest begins, 0 if a `Batch` does better."""
+        """Take commands of up to `limit` calls; where the rest begins, 0 if a `Batch` does better."""
         cdef Express express = self.express
         cdef object session = reader.session
-        cdef Py_ssize_t following
-        cdef int argc = 0, owner
+        cdef Py_ssize_t following, last
+        cdef int argc = 0, owner, calls = 0, i
         cdef int database = slot(session, express.database), proto = slot(session, express.proto)
+        cdef const Argument *value
+        cdef int64_t deadline
         cdef PyObject *found
         cdef Plan plan
         cdef Share share
-        cdef uint64_t h
+        cdef bint several = False
         self.reader = reader
-        self.size = 0
+        self.size = self.count = 0
+        self.commands = 0
         for owner in range(express.count):
             share = self.shares[owner]
             share.begin(express.me, database, proto)
@@ -174,19 +194,49 @@ cdef class Flight(InFlight):
             if found == NULL:
                 break
             plan = <Plan>found
-            if plan.here == NOTHING or plan.is_local or argc != plan.here_with:
-                if self.size < FEW and plan.least <= argc <= plan.most:
+            if express.measuring is not None and (plan.step or plan.here == MULTI):
+                break
+            if plan.step:
+                calls = (argc - 1) // plan.step
+                if calls == 0 or (argc - 1) % plan.step or (self.size and self.size + calls > limit):
+                    break
+                for i in range(1, argc, plan.step):
+                    self.add_call(plan, &express.args[i], &express.args[i + 1], 0)
+                several = True
+                self.commands += 1
+            elif plan.here == MULTI:
+                if argc != 1:
+                    break
+                last = express.end_of_transaction(session, following, end, &calls)
+                if last == 0 or (self.size and self.size + calls > limit):
+                    break
+                for i in range(calls):
+                    following = parse(express.data, following, end, express.args, &argc)
+                    found = express.plans.find(express.data + express.args[0].at, express.args[0].size)
+                    express.quick.is_plain(<Plan>found, express.data, express.args, argc, &value, &deadline)
+                    self.add_call(<Plan>found, &express.args[1], value, deadline)
+                following = last
+                several = True
+                self.commands += calls + 2
+            elif plan.here == NOTHING or plan.is_local or not (
+                plan.least <= argc <= plan.most
+            ) or not express.quick.is_plain(plan, express.data, express.args, argc, &value, &deadline):
+                if not several and self.size < FEW and plan.least <= argc <= plan.most:
                     return 0
                 break
+            else:
+                calls = 1
+                self.add_call(plan, &express.args[1], value, deadline)
+                self.commands += 1
+            self.end_step(plan, calls)
             pos = following
-            h = express.hashed(express.data + express.args[1].at, express.args[1].size)
-            owner = <int>((h >> 32) % <uint64_t>express.count) if express.count > 1 else express.me
-            self.note_owner(owner)
-            share = self.shares[owner]
-            share.add(plan, express.data, express.args, argc, h)
         return pos if self.size else 0
 
-    cdef int note_owner(self, int owner) except -1:
+    cdef int add_call(self, Plan plan, const Argument *key, const Argument *value, int64_t deadline) except -1:
+        """Add a call of the step that comes next."""
+        cdef Express express = self.express
+        cdef uint64_t h = express.hashed(express.data + key.at, key.size)
+        cdef int owner = <int>((h >> 32) % <uint64_t>express.count) if express.count > 1 else express.me
         cdef short *grown
         if self.size == self.room:
             grown = <short *>realloc(self.owners, 2 * self.room * sizeof(short))
@@ -196,6 +246,20 @@ cdef class Flight(InFlight):
             self.room *= 2
         self.owners[self.size] = owner
         self.size += 1
+        return (<Share>self.shares[owner]).add(plan, self.count, express.data, key, value, h, deadline)
+
+    cdef int end_step(self, Plan plan, int calls) except -1:
+        cdef Step *grown
+        if self.count == self.places:
+            grown = <Step *>realloc(self.steps, 2 * self.places * sizeof(Step))
+            if grown == NULL:
+                raise MemoryError
+            self.steps = grown
+            self.places *= 2
+        # Plans live as long as the thread.
+        self.steps[self.count].plan = <PyObject *>plan
+        self.steps[self.count].calls = calls
+        self.count += 1
         return 0
 
     cdef int start(self) except -1:
@@ -203,14 +267,15 @@ cdef class Flight(InFlight):
         cdef Reader reader = self.reader
         cdef Express express = self.express
         cdef Share share
+        cdef Plan last
         cdef int shard
         cdef list flown = self.flown
         for shard in range(express.count):
             share = self.shares[shard]
             if share.size:
                 flown.append(shard)
-        share = self.shares[<int>flown[0]]
-        reader.note_run(share.plans[share.size - 1], self.size)
+        last = <Plan>self.steps[self.count - 1].plan
+        reader.note_run(express.plans.exec_plan if last.here == MULTI else last, self.commands)
         put_slot(reader.session, express.busy, True)
         if self.size > 1:
             self.began = df_nanoseconds()
@@ -218,7 +283,7 @@ cdef class Flight(InFlight):
             express.squashed_commands += self.size
         if PyList_GET_SIZE(flown) == 1:
             shard = flown[0]
-            message = (run_share_alone, self, share)
+            message = (run_share_alone, self, self.shares[shard])
             if shard == express.me:
                 run_share_alone(express.proactor, message)
             else:
@@ -242,7 +307,7 @@ cdef class Flight(InFlight):
             share.clear()
         self.flown.clear()
         self.reader = None
-        self.size = 0
+        self.size = self.count = 0
         if PyList_GET_SIZE(self.home.spare) < SPARE:
             self.home.spare.append(self)
         return 0
@@ -251,51 +316,138 @@ cdef class Flight(InFlight):
         """See `InFlight`."""
         cdef Reader reader = self.reader
         cdef Express express = self.express
+        cdef Replies replies = express.replies
         cdef Share share
-        cdef Plan plan = None
-        cdef int64_t taken = 0, each
-        cdef Py_ssize_t before
-        cdef int i, at, proto, run = 0
-        cdef object broken, slow_ns
+        cdef Plan plan, counted = None
+        cdef int64_t taken = 0, each, slow_ns
+        cdef int i, call = 0, calls, proto, run = 0
+        cdef bint slow
         if not self.land():
             return self.leave()
         for index in self.flown:
             share = self.shares[<int>index]
             taken += share.taken
         if self.size > 1:
-            express.note_pipeline(self.size, self.began)
+            express.note_pipeline(self.commands, self.began)
             express.squashed_ns += taken
         each = taken // self.size
         slow_ns = slot(express.state, express.slow_ns)
+        slow = each >= slow_ns
         proto = slot(reader.session, express.proto)
-        for i in range(self.size):
-            share = self.shares[self.owners[i]]
-            at = share.read
-            share.read += 1
-            before = express.replies.total()
-            if <Plan>share.plans[at] is not plan:
+        for i in range(self.count):
+            plan = <Plan>self.steps[i].plan
+            calls = self.steps[i].calls
+            if plan is not counted or calls > 1:
                 if run:
-                    express.plans.count_calls(plan, run, run * each)
+                    express.plans.count_calls(counted, run, run * each)
                 run = 0
-                plan = share.plans[at]
-            run += 1
-            if each >= slow_ns:
-                express.state.note_slow(reader.session, plan.command, share.args(at, plan.name.encode()), each)
-            broken = results[self.owners[i]]
-            if broken is not share:
-                # The work broke as a whole: one error for all.
-                self.write(plan, broken, proto)
-            elif share.calls[at].end < 0:
-                self.write(plan, share.values[at], proto)
+                counted = plan
+            if plan.step:
+                express.plans.count_calls(plan, 1, calls * each)
+                if calls * each >= slow_ns:
+                    express.state.note_slow(reader.session, plan.command, self.arguments(plan, call, calls), calls * each)
+                self.write_keys(results, plan, call, calls, proto)
+            elif plan.here == MULTI:
+                express.plans.count_calls(plan, 1, 0)
+                express.plans.count_calls(express.plans.exec_plan, 1, calls * each)
+                replies.write_opening(calls)
+                for at in range(call, call + calls):
+                    share = self.shares[self.owners[at]]
+                    plan = <Plan>share.plans[share.read]
+                    express.plans.count_calls(plan, 1, each)
+                    self.write_call(results, plan, at, proto, slow, each)
             else:
-                express.replies.reserve(share.calls[at].end - share.sent)
-                express.replies.write(share.replies.out + share.sent, share.calls[at].end - share.sent)
-                share.sent = share.calls[at].end
-            if express.measuring is not None and express.measuring.wants():
-                self.measure(share.args(at, plan.name.encode()), each, express.replies.total() - before)
-        express.plans.count_calls(plan, run, run * each)
+                run += 1
+                self.write_call(results, plan, call, proto, slow, each)
+            call += calls
+        if run:
+            express.plans.count_calls(counted, run, run * each)
         self.leave()
         return reader.finish()
+
+    cdef int write_call(self, dict results, Plan plan, int call, int proto, bint slow, int64_t each) except -1:
+        """Write the reply of the call that comes next of its share."""
+        cdef Express express = self.express
+        cdef Share share = self.shares[self.owners[call]]
+        cdef int at = share.read
+        cdef Py_ssize_t before = express.replies.total()
+        cdef list measured = None
+        if express.measuring is not None and express.measuring.wants():
+            measured = self.arguments(plan, call, 1)
+        if slow:
+            express.state.note_slow(self.reader.session, plan.command, self.arguments(plan, call, 1), each)
+        share.read += 1
+        broken = results[self.owners[call]]
+        if broken is not share:
+            # The work broke as a whole: one error for all.
+            self.write(plan, broken, proto)
+        elif share.calls[at].end < 0:
+            self.write(plan, share.values[at], proto)
+        else:
+            express.replies.reserve(share.calls[at].end - share.sent)
+            express.replies.write(share.replies.out + share.sent, share.calls[at].end - share.sent)
+            share.sent = share.calls[at].end
+        if measured is not None:
+            self.measure(measured, each, express.replies.total() - before)
+        return 0
+
+    cdef int write_keys(self, dict results, Plan plan, int call, int calls, int proto) except -1:
+        """Write the reply of a command of many keys: the values of its calls, or one for all."""
+        cdef Express express = self.express
+        cdef Share share
+        cdef int i
+        cdef object error = self.error_of(results, call, calls)
+        if error is not None:
+            self.write(plan, error, proto)
+        elif plan.is_write:
+            express.replies.write_ok()
+        else:
+            express.replies.reserve(32)
+            express.replies.write_number(b"*", calls)
+            for i in range(call, call + calls):
+                self.write_call(results, plan, i, proto, False, 0)
+            return 0
+        for i in range(call, call + calls):
+            share = self.shares[self.owners[i]]
+            if share.calls[share.read].end >= 0:
+                share.sent = share.calls[share.read].end
+            share.read += 1
+        return 0
+
+    cdef object error_of(self, dict results, int call, int calls):
+        """The first error of a command of many keys; None if there is none."""
+        cdef Share share
+        cdef int i, at
+        cdef bint usual = True
+        for shard in self.flown:
+            share = self.shares[<int>shard]
+            usual = usual and results[shard] is share and share.values is None
+        if usual:
+            return None
+        read = {shard: (<Share>self.shares[<int>shard]).read for shard in self.flown}
+        for i in range(call, call + calls):
+            shard = self.owners[i]
+            share = self.shares[<int>shard]
+            at = read[shard]
+            read[shard] = at + 1
+            if results[shard] is not share:
+                return results[shard]
+            if share.calls[at].end < 0 and type(share.values[at]) is ReplyError:
+                return share.values[at]
+        return None
+
+    cdef list arguments(self, Plan plan, int call, int calls):
+        """The arguments of a command whose calls come next of their shares, as far as they travelled."""
+        cdef list found = [plan.name.encode()]
+        cdef Share share
+        cdef int i
+        read = {shard: (<Share>self.shares[<int>shard]).read for shard in self.flown}
+        for i in range(call, call + calls):
+            shard = self.owners[i]
+            share = self.shares[<int>shard]
+            found += share.arguments(read[shard])
+            read[shard] += 1
+        return found
 
 
 cdef class Batch(InFlight):

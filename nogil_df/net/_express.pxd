@@ -9,6 +9,7 @@ from nogil_df.net._poller cimport EpollPoller
 from nogil_df.net._quick cimport Quick
 from nogil_df.net._replies cimport Replies
 from nogil_df.net._slots cimport is_true
+from nogil_df.shard.keyspace cimport Keyspace
 from nogil_df.shard.shard_state cimport ShardState
 
 
@@ -38,7 +39,6 @@ cdef class Express:
     # What was read.
     cdef char *data
     cdef Argument args[MOST_ARGUMENTS]
-    cdef int argc
     # Counted, and not yet settled.
     cdef long long bytes_in, bytes_out, reads, writes, pipelined, pipelines, send_ns
     cdef long long squashed_ns, squashed_hops, squashed_commands
@@ -49,7 +49,7 @@ cdef class Express:
     cdef Py_ssize_t hot_keys, only_measured
     cdef Py_ssize_t gated, has_notices, now, slow_ns
     cdef Py_ssize_t queued, paused, unsent
-    cdef Py_ssize_t busy, special, closing, sink, database, proto, last_command, last_active
+    cdef Py_ssize_t busy, special, closing, sink, database, proto, last_command, last_active, watching
     cdef Py_ssize_t idle
 
     cdef int find_slots(self, connection, parser) except -1
@@ -66,6 +66,8 @@ cdef class Express:
                      Py_ssize_t end) except -1
     cdef list listed(self, Argument *args, int argc)
     cdef uint64_t hashed(self, const char *key, Py_ssize_t size) except? 0
+    cdef bint is_here(self, const Argument *key, uint64_t *h) except -1
+    cdef Py_ssize_t end_of_transaction(self, session, Py_ssize_t pos, Py_ssize_t end, int *calls) except -1
     cdef Py_ssize_t publish(self, Plan plan) except -1
     cdef int failed(self, session, list args, error) except -1
 
@@ -87,6 +89,12 @@ cdef class Reader:
     cdef int count_received(self, Py_ssize_t size) except -1
     cdef Py_ssize_t take_back(self) except -2
     cdef int serve(self, Py_ssize_t end) except -1
+    cdef int serve_several(
+        self, Plan plan, int argc, Py_ssize_t pos, Py_ssize_t end, Py_ssize_t *following, long long *ran
+    ) except -1
+    cdef int serve_keys(self, Plan plan, Keyspace db, int argc, Py_ssize_t begin, Py_ssize_t end) except -1
+    cdef int serve_transaction(self, Plan multi, Keyspace db, Py_ssize_t pos, Py_ssize_t end, int calls) except -1
+    cdef int run_inside(self, Plan plan, Keyspace db, int argc, uint64_t h, int proto, int64_t started) except -1
     cdef int note_run(self, Plan plan, long long ran) except -1
     cdef int reply(self) except -1
     cdef int hand_over(self, Py_ssize_t pos, Py_ssize_t end) except -1

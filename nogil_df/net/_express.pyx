@@ -22,7 +22,9 @@ A key that belongs to another thread, or that a transaction holds an intent on, 
 there on the single-key commands of the read become one implicit transaction (`_batches`), as the dispatcher would
 make it (see `nogil_df.vll.squash`); so program order holds.
 
-GET, SET (also with EX or PX) and INCR are not even calls of Python: they go straight to the compiled table (`_quick`).
+GET, SET (also with EX or PX), SETEX and INCR are not even calls of Python: they go straight to the compiled table
+(`_quick`). MGET and MSET are many of those, and so are transactions: if a read brings one from MULTI to EXEC, with
+nothing else in it, the session is never inside of it, as far as anybody can tell.
 
 What must hold, for every command that runs here: it is counted, timed and if need be put into the slow log; waiters
 it made ready are served before the next one; keyspace events and invalidations leave before its reply; notices are
@@ -47,7 +49,7 @@ from nogil_df.base._xxh3 cimport LONGEST, xxh3
 from nogil_df.commands.subscriptions cimport Subscriptions
 from nogil_df.net._fanout cimport Fanout
 from nogil_df.net._parse cimport parse
-from nogil_df.net._plans cimport PUBLISH, SET_PLAIN, SPUBLISH, df_nanoseconds
+from nogil_df.net._plans cimport EXEC, GET, MULTI, NOTHING, PUBLISH, SPUBLISH, df_nanoseconds
 from nogil_df.net._poller cimport EpollPoller
 from nogil_df.net._quick cimport Quick
 from nogil_df.net._slots cimport DF_LENGTH, DF_SLOT, is_true, offset_of, put_slot, slot
@@ -73,6 +75,7 @@ cdef enum:
     KEPT = 32768            # bytes of a command that is not complete that are taken back from the parser
     READ = 1                # EPOLLIN
     RUN = 256               # commands that go to the dispatcher in one turn, as in `nogil_df.net.connection`
+    DONE, AWAY, UNUSUAL     # what came of a command of many keys, or a transaction
     SAMPLED = 15            # one send, and one pipeline, of so many and one is timed, as in `nogil_df.net.connection`
 
 
@@ -142,6 +145,7 @@ cdef class Express:
         self.proto = offset_of(Session, "proto")
         self.last_command = offset_of(Session, "last_command")
         self.last_active = offset_of(Session, "last_active")
+        self.watching = offset_of(Session, "watching")
         self.idle = offset_of(parser, "idle")
         return 0
 
@@ -243,6 +247,41 @@ cdef class Express:
         if self.hash_here and size <= LONGEST:
             return xxh3(key, size)
         return self.hash_key(PyBytes_FromStringAndSize(key, size))
+
+    cdef bint is_here(self, const Argument *key, uint64_t *h) except -1:
+        """Whether a key in the buffer is this thread's, and nobody has an intent on it; its hash."""
+        h[0] = self.hashed(self.data + key.at, key.size)
+        return (self.count == 1 or <int>((h[0] >> 32) % <uint64_t>self.count) == self.me) and not self.quick.is_held(h[0])
+
+    cdef Py_ssize_t end_of_transaction(self, session, Py_ssize_t pos, Py_ssize_t end, int *calls) except -1:
+        """Where the EXEC ends that belongs to a MULTI which ends at `pos`, and how many calls are in between.
+
+        0 if they are not all in the buffer, are more than simple calls, or anything else about it is unusual.
+        """
+        cdef Py_ssize_t following
+        cdef const Argument *value
+        cdef int64_t deadline
+        cdef int argc = 0
+        cdef PyObject *found
+        calls[0] = 0
+        if PyDict_Size(slot(session, self.watching)) or not self.dispatcher.config.multi_exec_squash:
+            return 0
+        while pos < end:
+            following = parse(self.data, pos, end, self.args, &argc)
+            if following <= 0:
+                return 0
+            found = self.plans.find(self.data + self.args[0].at, self.args[0].size)
+            if found == NULL:
+                return 0
+            if (<Plan>found).here == EXEC and argc == 1:
+                return following if calls[0] else 0
+            if (<Plan>found).here == NOTHING or (<Plan>found).step or not (
+                (<Plan>found).least <= argc <= (<Plan>found).most
+            ) or not self.quick.is_plain(<Plan>found, self.data, self.args, argc, &value, &deadline):
+                return 0
+            calls[0] += 1
+            pos = following
+        return 0
 
     cdef Py_ssize_t publish(self, Plan plan) except -1:
         """Run the parsed PUBLISH or SPUBLISH; how many clients get the message."""
@@ -377,10 +416,11 @@ cdef class Reader:
         cdef long long calls = 0, ran = 0
         cdef int64_t started = df_nanoseconds(), now
         cdef int64_t began = started, deadline
+        cdef int state
         cdef PyObject *found
         cdef Plan plan = None
         cdef Argument *key = &express.args[1]
-        cdef Argument *stored = &express.args[2]
+        cdef const Argument *stored
         cdef uint64_t h
         cdef bint usual = True
         cdef Quick quick = express.quick
@@ -394,8 +434,26 @@ cdef class Reader:
                 (<Plan>found).least <= argc <= (<Plan>found).most
                 or (<Plan>found).local_least <= argc <= (<Plan>found).local_most
             ):
-                usual = False
-                break
+                if found == NULL or ((<Plan>found).step == 0 and (<Plan>found).here != MULTI):
+                    usual = False
+                    break
+                if calls:
+                    express.account(session, plan, calls, df_nanoseconds() - started, begin, pos)
+                    calls = 0
+                plan = <Plan>found
+                state = self.serve_several(plan, argc, pos, end, &following, &ran)
+                if state == AWAY:
+                    self.note_run(plan, ran)
+                    quick.count()
+                    return express.onward.send_off(self, pos, end)
+                if state == UNUSUAL:
+                    usual = False
+                    break
+                if plan.here == MULTI:
+                    plan = express.plans.exec_plan
+                pos = begin = following
+                started = df_nanoseconds()
+                continue
             if found != <PyObject *>plan or express.measuring is not None:
                 if calls:
                     now = df_nanoseconds()
@@ -419,8 +477,7 @@ cdef class Reader:
                     self.note_run(plan, ran)
                     quick.count()
                     return express.onward.send_off(self, pos, end)
-                deadline = quick.deadline_of(express.data, express.args) if plan.here == SET_PLAIN and argc == 5 else 0
-                if (argc == plan.here_with or deadline) and not db.observed and quick.run(
+                if quick.is_plain(plan, express.data, express.args, argc, &stored, &deadline) and not db.observed and quick.run(
                     plan.here, db.table, express.data + key.at, key.size, express.data + stored.at, stored.size, h,
                     deadline, proto, express.replies
                 ):
@@ -480,6 +537,145 @@ cdef class Reader:
             return self.hand_over(pos, end)
         # Not complete, or not for us to judge.
         return self.leave_to_parser(pos, end, following < 0)
+
+    cdef int serve_several(
+        self, Plan plan, int argc, Py_ssize_t pos, Py_ssize_t end, Py_ssize_t *following, long long *ran
+    ) except -1:
+        """Run a command of many keys, or the transaction that begins at `pos`, if all its keys are here.
+
+        Args:
+            following: the end of the command; of a transaction, that of its EXEC afterwards.
+            ran: the commands that ran are added.
+
+        Returns:
+            DONE, AWAY if keys are elsewhere or held, UNUSUAL if that is for the dispatcher.
+        """
+        cdef Express express = self.express
+        cdef object session = self.session
+        cdef Keyspace db = express.dbs[slot(session, express.database)]
+        cdef Py_ssize_t last
+        cdef int calls = 0, state
+        if express.measuring is not None:
+            # Of these the dispatcher knows how to tell.
+            return UNUSUAL
+        if plan.step:
+            if argc == 1 or (argc - 1) % plan.step:
+                return UNUSUAL
+            state = self.serve_keys(plan, db, argc, pos, following[0])
+            if state == DONE:
+                ran[0] += 1
+        elif argc != 1:
+            return UNUSUAL
+        else:
+            last = express.end_of_transaction(session, following[0], end, &calls)
+            if last == 0:
+                return UNUSUAL
+            state = self.serve_transaction(plan, db, following[0], last, calls)
+            if state == DONE:
+                following[0] = last
+                ran[0] += calls + 2
+        if state == DONE and PyDict_Size(express.ready):
+            express.shard.blocking.serve(express.ready)
+        return state
+
+    cdef int serve_keys(self, Plan plan, Keyspace db, int argc, Py_ssize_t begin, Py_ssize_t end) except -1:
+        """Run the parsed command of many keys. See `serve_several`."""
+        cdef Express express = self.express
+        cdef Quick quick = express.quick
+        cdef Replies replies = express.replies
+        cdef Py_ssize_t before = replies.used, written
+        cdef long long hit = quick.hit, missed = quick.missed, changed = quick.changed
+        cdef uint64_t h[MOST_ARGUMENTS]
+        cdef int64_t started = df_nanoseconds()
+        cdef int i = 1, proto = slot(self.session, express.proto)
+        cdef Argument *key
+        while i < argc:
+            if not express.is_here(&express.args[i], &h[i]):
+                return AWAY
+            i += plan.step
+        if db.observed:
+            return UNUSUAL
+        if plan.here == GET:
+            replies.reserve(32)
+            replies.write_number(b"*", argc - 1)
+        i = 1
+        while i < argc:
+            key = &express.args[i]
+            written = replies.used
+            if not quick.run(
+                plan.here, db.table, express.data + key.at, key.size, express.data + key[1].at, key[1].size, h[i], 0,
+                proto, replies
+            ):
+                # Other types, and values too big to copy: from the beginning, and nobody has seen anything yet.
+                replies.used = before
+                quick.hit, quick.missed, quick.changed = hit, missed, changed
+                return UNUSUAL
+            if plan.is_write:
+                # One reply is for all.
+                replies.used = written
+            i += plan.step
+        if plan.is_write:
+            replies.write_ok()
+        express.account(self.session, plan, 1, df_nanoseconds() - started, begin, end)
+        return DONE
+
+    cdef int serve_transaction(self, Plan multi, Keyspace db, Py_ssize_t pos, Py_ssize_t end, int calls) except -1:
+        """Run the transaction of so many calls that lies in the buffer, from behind its MULTI to its EXEC."""
+        cdef Express express = self.express
+        cdef Quick quick = express.quick
+        cdef Replies replies = express.replies
+        cdef object session = self.session
+        cdef Py_ssize_t at = pos, following
+        cdef int64_t started = df_nanoseconds(), began = started, now, deadline
+        cdef int argc = 0, i, proto = slot(session, express.proto)
+        cdef const Argument *value
+        cdef Plan plan
+        cdef uint64_t h
+        for i in range(calls):
+            at = parse(express.data, at, end, express.args, &argc)
+            if not express.is_here(&express.args[1], &h):
+                return AWAY
+        if db.observed:
+            return UNUSUAL
+        replies.write_opening(calls)
+        for i in range(calls):
+            following = parse(express.data, pos, end, express.args, &argc)
+            plan = <Plan>express.plans.find(express.data + express.args[0].at, express.args[0].size)
+            quick.is_plain(plan, express.data, express.args, argc, &value, &deadline)
+            express.is_here(&express.args[1], &h)
+            if quick.run(
+                plan.here, db.table, express.data + express.args[1].at, express.args[1].size,
+                express.data + value.at, value.size, h, deadline, proto, replies
+            ):
+                now = df_nanoseconds()
+                express.account(session, plan, 1, now - started, pos, following)
+            else:
+                self.run_inside(plan, db, argc, h, proto, started)
+                now = df_nanoseconds()
+            started = now
+            pos = following
+        express.plans.count_calls(multi, 1, 0)
+        express.plans.count_calls(express.plans.exec_plan, 1, now - began)
+        return DONE
+
+    cdef int run_inside(self, Plan plan, Keyspace db, int argc, uint64_t h, int proto, int64_t started) except -1:
+        """Run the parsed command of a transaction by its `op`, and account for it."""
+        cdef Express express = self.express
+        cdef list args = express.listed(express.args, argc)
+        try:
+            value = plan.run(self.session, db, args, argc, h)
+        except ReplyError as error:
+            failure = error.bare()
+        except Exception:
+            failure = log_crash(plan.name, sys.exc_info())
+        else:
+            express.plans.count_calls(plan, 1, df_nanoseconds() - started)
+            express.replies.emit(self.session, plan, value, proto)
+            return 0
+        express.failed(self.session, args, failure)
+        # It was counted twice.
+        self.commands -= 1
+        return 0
 
     cdef int note_run(self, Plan plan, long long ran) except -1:
         if ran > 0:

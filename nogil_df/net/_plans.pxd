@@ -20,7 +20,7 @@ cdef enum:
 
 # What runs without a call of Python.
 cdef enum:
-    NOTHING, GET, SET_PLAIN, INCR, PUBLISH, SPUBLISH
+    NOTHING, GET, SET_PLAIN, INCR, SETEX, PUBLISH, SPUBLISH, MULTI, EXEC
 
 # How a list becomes a reply.
 cdef enum:
@@ -32,6 +32,9 @@ cdef class Plan:
     cdef str name
     cdef int least, most, plain_with, form, here, here_with
     cdef bint plain_ok, is_write
+    # Of a SETEX: milliseconds of its unit of time. Of a command that does the same with each of many keys: arguments
+    # from one key to the next; 0 of all others.
+    cdef int unit, step
     # Whether it is about no key, `op(session, args)`, and how many arguments it then has.
     cdef bint is_local
     cdef int local_least, local_most
@@ -54,6 +57,7 @@ cdef class Plans:
     cdef int last_size
     cdef PyObject *last_plan
     cdef list kept, counted
+    cdef Plan exec_plan
 
     cdef int add(self, bytes name, Plan plan) except -1
     cdef PyObject *find(self, const char *name, Py_ssize_t size) noexcept

@@ -25,6 +25,9 @@ assert BUCKETS == HISTOGRAM
 LOCALS = frozenset({"ECHO", "PING", "PUBLISH", "SPUBLISH"})
 """Commands about no key that run here: what they do ends with their reply, and leaves the session as it was."""
 
+SEVERAL = frozenset({"MGET", "MSET", "MULTI", "EXEC"})
+"""Commands that run here as so many GETs and SETs, and what makes one step of some of those."""
+
 
 cdef class Plan:
     """What there is to know of a command to run it here, and what there is to count."""
@@ -32,13 +35,15 @@ cdef class Plan:
     def __init__(self, command):
         self.command = command
         self.name = command.full_name
-        self.is_local = command.kind == LOCAL
+        self.is_local = command.name in LOCALS
         self.local_least = self.local_most = 0
         if self.is_local:
             # Nothing that asks for commands on one key finds it has so many arguments.
             self.least = self.most = MOST_ARGUMENTS + 1
             self.local_least = command.least
             self.local_most = min(command.most, MOST_ARGUMENTS)
+        elif command.name in SEVERAL:
+            self.least = self.most = MOST_ARGUMENTS + 1
         elif command.kind == SINGLE:
             self.least = command.least
             self.most = min(command.most, MOST_ARGUMENTS)
@@ -53,8 +58,11 @@ cdef class Plan:
         forms = {"bulks": ARRAY, "map_of_bulks": MAP, "set_of_bulks": SET}
         self.form = forms.get(command.row.encode, OTHER)
         here = {"GET": (GET, 2), "SET": (SET_PLAIN, 3), "INCR": (INCR, 2)}
-        here |= {"PUBLISH": (PUBLISH, 3), "SPUBLISH": (SPUBLISH, 3)}
+        here |= {"SETEX": (SETEX, 4), "PSETEX": (SETEX, 4), "MGET": (GET, 2), "MSET": (SET_PLAIN, 3)}
+        here |= {"PUBLISH": (PUBLISH, 3), "SPUBLISH": (SPUBLISH, 3), "MULTI": (MULTI, 1), "EXEC": (EXEC, 1)}
         self.here, self.here_with = here.get(command.name, (NOTHING, 0))
+        self.unit = 1 if command.name == "PSETEX" else 1000
+        self.step = command.key_step if command.name in ("MGET", "MSET") else 0
         self.calls = self.nanoseconds = 0
         self.counted = False
         memset(self.histogram, 0, sizeof(self.histogram))
@@ -89,7 +97,7 @@ cdef class Plan:
 
 
 cdef class Plans:
-    """The commands of one thread's table that are about one key, and `LOCALS`, by their names.
+    """The commands of one thread's table that are about one key, `LOCALS` and `SEVERAL`, by their names.
 
     Args:
         table: the dispatcher's.
@@ -100,12 +108,16 @@ cdef class Plans:
         self.counted = []
         self.last_size = -1
         self.last_plan = NULL
+        self.exec_plan = None
         memset(self.low, 0, sizeof(self.low))
         memset(self.high, 0, sizeof(self.high))
         memset(self.plans, 0, sizeof(self.plans))
         for name, command in table.items():
-            if name in LOCALS:
-                self.add(name.encode(), Plan(command))
+            if name in LOCALS or name in SEVERAL:
+                plan = Plan(command)
+                self.add(name.encode(), plan)
+                if name == "EXEC":
+                    self.exec_plan = plan
             elif len(name) <= NAME and command.op is not None and (command.kind == SINGLE or command.single_with):
                 self.add(name.encode(), Plan(command))
 

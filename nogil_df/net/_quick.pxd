@@ -1,6 +1,7 @@
 from libc.stdint cimport int64_t, uint64_t
 
 from nogil_df.net._parse cimport Argument
+from nogil_df.net._plans cimport Plan
 from nogil_df.net._replies cimport Replies
 from nogil_df.shard._dash cimport DashTable
 from nogil_df.shard.keyspace cimport Keyspace
@@ -20,6 +21,9 @@ cdef class Quick:
         self, int what, DashTable table, const char *key, Py_ssize_t size, const char *value, Py_ssize_t length,
         uint64_t h, int64_t deadline, int proto, Replies replies
     ) except -1
-    cdef int64_t deadline_of(self, const char *data, const Argument *args) noexcept
+    cdef bint is_plain(
+        self, Plan plan, const char *data, const Argument *args, int argc, const Argument **value, int64_t *deadline
+    ) noexcept
+    cdef int64_t deadline_of(self, const char *data, const Argument *time, int64_t unit) noexcept
     cdef int count(self) except -1
     cdef bint is_held(self, uint64_t h) except -1

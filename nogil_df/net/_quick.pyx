@@ -1,11 +1,11 @@
 """The commands that run straight on the compiled table: from the bytes of a request to those of its reply.
 
-GET, SET and INCR without options, and SET with EX or PX, while nobody observes the database, are no calls of Python.
-They are the same to the letter as `op_get`, `op_set` and `op_incr`, which run as soon as there is anything to tell or to refuse: a miss
-that is to be notified, another type.
+GET, SET, SETEX and INCR without options, and SET with EX or PX, while nobody observes the database, are no calls of
+Python. They are the same to the letter as `op_get`, `op_set` and `op_incr`, which run as soon as there is anything to
+tell or to refuse: a miss that is to be notified, another type.
 """
 
-from nogil_df.net._plans cimport GET, SET_PLAIN
+from nogil_df.net._plans cimport GET, INCR, SET_PLAIN, SETEX
 from nogil_df.net._replies cimport COPIED
 
 from nogil_df.vll.locks import EVERY_KEY
@@ -64,35 +64,48 @@ cdef class Quick:
                 replies.write_null(proto)
                 return True
             return False
-        if what == SET_PLAIN:
-            if table.put_string(key, size, h, value, length, deadline) == 2:
+        if what == INCR:
+            if table.add_integer(key, size, h, 1, &total) != 1:
                 return False
             self.changed += 1
-            replies.write_ok()
+            replies.write_integer(total)
             return True
-        if table.add_integer(key, size, h, 1, &total) != 1:
+        if table.put_string(key, size, h, value, length, deadline) == 2:
             return False
         self.changed += 1
-        replies.write_integer(total)
+        replies.write_ok()
         return True
 
-    cdef int64_t deadline_of(self, const char *data, const Argument *args) noexcept:
-        """When ``SET key value EX n`` or ``PX n`` lets the key expire, unix ms; 0 if it is not as simple as that."""
-        cdef const char *word = data + args[3].at
-        cdef const char *digit = data + args[4].at
-        cdef Py_ssize_t size = args[4].size, i
+    cdef bint is_plain(
+        self, Plan plan, const char *data, const Argument *args, int argc, const Argument **value, int64_t *deadline
+    ) noexcept:
+        """Whether a command with these arguments is one that `run` can do; its value and deadline."""
+        value[0] = &args[2]
+        deadline[0] = 0
+        if argc == plan.here_with:
+            if plan.here != SETEX:
+                return True
+            value[0] = &args[3]
+            deadline[0] = self.deadline_of(data, &args[2], plan.unit)
+        elif plan.here == SET_PLAIN and argc == 5 and args[3].size == 2 and data[args[3].at + 1] | 32 == b"x":
+            if data[args[3].at] | 32 == b"e":
+                deadline[0] = self.deadline_of(data, &args[4], 1000)
+            elif data[args[3].at] | 32 == b"p":
+                deadline[0] = self.deadline_of(data, &args[4], 1)
+        return deadline[0] != 0
+
+    cdef int64_t deadline_of(self, const char *data, const Argument *time, int64_t unit) noexcept:
+        """When a key expires that is to live for so many `unit` milliseconds, unix ms; 0 if that is not so simple."""
+        cdef const char *digit = data + time.at
+        cdef Py_ssize_t i
         cdef int64_t number = 0
-        if args[3].size != 2 or word[1] | 32 != b"x" or size == 0 or size > DIGITS or digit[0] == b"0":
+        if time.size == 0 or time.size > DIGITS or digit[0] == b"0":
             return 0
-        for i in range(size):
+        for i in range(time.size):
             if not b"0" <= digit[i] <= b"9":
                 return 0
             number = number * 10 + (digit[i] - 48)
-        if word[0] | 32 == b"e":
-            number *= 1000
-        elif word[0] | 32 != b"p":
-            return 0
-        return self.shard.tick.ms + number
+        return self.shard.tick.ms + number * unit
 
     cdef int count(self) except -1:
         """Add what was counted to the shard's figures."""

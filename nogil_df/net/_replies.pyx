@@ -113,6 +113,16 @@ cdef class Replies:
         self.write(b"+OK\r\n", 5)
         return 0
 
+    cdef int write_opening(self, int calls) except -1:
+        """The replies of a transaction's MULTI and queued commands, and the beginning of its EXEC's. O(calls)."""
+        cdef int i
+        self.reserve(9 * calls + 40)
+        self.write(b"+OK\r\n", 5)
+        for i in range(calls):
+            self.write(b"+QUEUED\r\n", 9)
+        self.write_number(b"*", calls)
+        return 0
+
     cdef int write_integer(self, long long number) except -1:
         self.reserve(32)
         self.write_number(b":", number)

@@ -10,7 +10,9 @@ cdef struct Call:
     Py_ssize_t key     # bytes of the key
     Py_ssize_t value   # bytes of the value
     Py_ssize_t end     # of its reply; -1 if that is among `values`
+    int64_t deadline   # of a SET: unix ms, 0 for none
     int what
+    int step           # the one of the client's that it belongs to: a command, or a transaction
     bint is_write
 
 
@@ -29,7 +31,11 @@ cdef class Share:
     cdef Py_ssize_t sent
 
     cdef int begin(self, int origin, int database, int proto) except -1
-    cdef int add(self, Plan plan, const char *data, Argument *args, int argc, uint64_t h) except -1
+    cdef int add(
+        self, Plan plan, int step, const char *data, const Argument *key, const Argument *value, uint64_t h,
+        int64_t deadline
+    ) except -1
     cdef tuple locks(self)
-    cdef list args(self, int at, bytes name)
+    cdef object payload(self, int at)
+    cdef list arguments(self, int at)
     cdef int clear(self) except -1

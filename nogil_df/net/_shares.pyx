@@ -14,12 +14,13 @@ from cpython.bytes cimport PyBytes_FromStringAndSize
 from libc.stdlib cimport free, malloc, realloc
 from libc.string cimport memcpy
 
-from nogil_df.net._plans cimport df_nanoseconds
+from nogil_df.net._plans cimport GET, INCR, df_nanoseconds
 from nogil_df.net._quick cimport Quick
 from nogil_df.shard._dash cimport DashTable
 
 from nogil_df.base.crash import log_crash
 from nogil_df.base.errors import ReplyError
+from nogil_df.commands.string_options import ALWAYS
 from nogil_df.vll.engine import deliver
 from nogil_df.vll.handlers import begins_work
 from nogil_df.vll.part import Part
@@ -66,11 +67,14 @@ cdef class Share:
         self.values = None
         return 0
 
-    cdef int add(self, Plan plan, const char *data, Argument *args, int argc, uint64_t h) except -1:
-        """Add a command with a key and at most one value, which are copied. O(size)."""
+    cdef int add(
+        self, Plan plan, int step, const char *data, const Argument *key, const Argument *value, uint64_t h,
+        int64_t deadline
+    ) except -1:
+        """Add a call with a key and, of a SET, a value, which are copied. O(size)."""
         cdef Call *call
-        cdef Py_ssize_t value = args[2].size if argc > 2 else 0
-        cdef Py_ssize_t wanted = self.used + args[1].size + value, space = self.space
+        cdef Py_ssize_t length = value.size if plan.is_write and plan.here != INCR else 0
+        cdef Py_ssize_t wanted = self.used + key.size + length, space = self.space
         if self.size == self.room:
             call = <Call *>realloc(self.calls, 2 * self.room * sizeof(Call))
             if call == NULL:
@@ -88,13 +92,15 @@ cdef class Share:
         call = &self.calls[self.size]
         call.h = h
         call.at = self.used
-        call.key = args[1].size
-        call.value = value
+        call.key = key.size
+        call.value = length
+        call.deadline = deadline
         call.what = plan.here
+        call.step = step
         call.is_write = plan.is_write
-        memcpy(self.data + self.used, data + args[1].at, call.key)
-        if value:
-            memcpy(self.data + self.used + call.key, data + args[2].at, value)
+        memcpy(self.data + self.used, data + key.at, call.key)
+        if length:
+            memcpy(self.data + self.used + call.key, data + value.at, length)
         self.used = wanted
         self.plans.append(plan)
         self.size += 1
@@ -113,13 +119,20 @@ cdef class Share:
             return reads, NO_KEYS
         return (reads - writes if reads else NO_KEYS), writes
 
-    cdef list args(self, int at, bytes name):
-        """A command as the list of its arguments."""
+    cdef object payload(self, int at):
+        """What the `op` of a call takes, as its `cmd` would make it."""
         cdef Call *call = &self.calls[at]
-        cdef list found = [name, PyBytes_FromStringAndSize(self.data + call.at, call.key)]
-        if (<Plan>self.plans[at]).here_with == 3:
-            found.append(PyBytes_FromStringAndSize(self.data + call.at + call.key, call.value))
-        return found
+        key = PyBytes_FromStringAndSize(self.data + call.at, call.key)
+        if call.what == GET or call.what == INCR:
+            return [b"", key]
+        value = PyBytes_FromStringAndSize(self.data + call.at + call.key, call.value)
+        if call.deadline:
+            return key, value, ALWAYS, b"", False, call.deadline
+        return [b"", key, value]
+
+    cdef list arguments(self, int at):
+        """The key of a call, and its value if it has one, for the slow log."""
+        return [word for word in self.payload(at)[0 if self.calls[at].deadline else 1:3] if type(word) is bytes]
 
     cdef int clear(self) except -1:
         """Give back what is large, once the replies are read."""
@@ -150,7 +163,7 @@ cdef int run(Quick quick, Share share) except -1:
         call = &share.calls[i]
         key = share.data + call.at
         if table is not None and quick.run(
-            call.what, table, key, call.key, key + call.key, call.value, call.h, 0, share.proto, replies
+            call.what, table, key, call.key, key + call.key, call.value, call.h, call.deadline, share.proto, replies
         ):
             call.end = replies.used
             continue
@@ -159,12 +172,12 @@ cdef int run(Quick quick, Share share) except -1:
             share.values = {}
         plan = <Plan>share.plans[i]
         try:
-            share.values[i] = (<Plan>plan).op(db, share.args(i, b""), call.h)
+            share.values[i] = (<Plan>plan).op(db, share.payload(i), call.h)
         except ReplyError as error:
             share.values[i] = error.bare()
         except Exception:
             share.values[i] = log_crash((<Plan>plan).name, sys.exc_info())
-        if PyDict_Size(quick.ready):
+        if PyDict_Size(quick.ready) and (i + 1 == share.size or share.calls[i + 1].step != call.step):
             quick.blocking.serve_between()
         # Who was served may observe no more, or somebody begins to.
         table = quick.table_of(db)
@@ -174,7 +187,7 @@ cdef int run(Quick quick, Share share) except -1:
 
 
 def run_share(shard, Share share):
-    """A hop's work: the commands of a share, in order; each of them may serve waiters.
+    """A hop's work: the commands of a share, in order; each of them, as a whole, may serve waiters.
 
     Returns:
         The share, which has the replies now.
