@@ -94,10 +94,10 @@ def cmd_bitfield_ro(session: Session, args: Args) -> Payload:
 
 
 def _overflow(word: bytes) -> int:
-    overflow = OVERFLOWS.get(word.upper())
-    if overflow is None:
+    name = word.upper()
+    if name not in OVERFLOWS:
         raise ReplyError("BITFIELD_OVERFLOW")
-    return overflow
+    return OVERFLOWS[name]
 
 
 def _step(action: int, words: Args, limit: int, overflow: int) -> Step:

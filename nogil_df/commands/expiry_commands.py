@@ -63,10 +63,10 @@ def _options(args: Args) -> int:
     """
     found = 0
     for word in args[3:]:
-        option = _OPTIONS.get(word.upper())
-        if option is None:
+        option = word.upper()
+        if option not in _OPTIONS:
             raise ReplyError("UNSUPPORTED_OPTION", word)
-        found |= option
+        found |= _OPTIONS[option]
     if found & NX and found & (XX | GT | LT):
         raise ReplyError("EXPIRE_NX_CONFLICT")
     if found & GT and found & LT:

@@ -78,10 +78,10 @@ class Search:
 
 
 def _unit(arg: bytes) -> float:
-    unit = UNITS.get(arg.lower())
-    if unit is None:
+    name = arg.lower()
+    if name not in UNITS:
         raise ReplyError("GEO_UNIT")
-    return unit
+    return UNITS[name]
 
 
 def _number(arg: bytes, name: str) -> float:

@@ -118,7 +118,8 @@ def _fields(args: Args, at: int, bad_count: str) -> Args:
 def _expire_parser(command: str, unit: int, relative: bool) -> Callable[[Session, Args], Any]:
     def parse(args: Args) -> tuple[Time, int, Args]:
         time = _time(args[2], unit, relative, command)
-        condition = CONDITIONS.get(args[3].upper(), 0)
+        word = args[3].upper()
+        condition = CONDITIONS[word] if word in CONDITIONS else 0
         return time, condition, _fields(args, 4 if condition else 3, "NUMFIELDS_NOT_POSITIVE")
 
     def cmd_hexpire(session: Session, args: Args) -> Any:

@@ -84,9 +84,10 @@ def cmd_set(session: Session, args: Args) -> Any:
         return args
     if len(args) == 5:
         # What caches send, spelled out: only a time.
-        expiry = EXPIRIES.get(args[3].upper())
-        if expiry is not None:
-            return args[1], args[2], ALWAYS, b"", False, deadline(session, args[4], *expiry, "set")
+        option = args[3].upper()
+        if option in EXPIRIES:
+            unit, relative = EXPIRIES[option]
+            return args[1], args[2], ALWAYS, b"", False, deadline(session, args[4], unit, relative, "set")
     options = parse_set(args[3:])
     operand = check_digest(options.condition, options.operand)
     when = deadline_of(session, options, "set")
@@ -365,9 +366,10 @@ def cmd_delex(session: Session, args: Args) -> tuple[bytes, int, bytes]:
         return args[1], ALWAYS, b""
     if len(args) != 4:
         raise ReplyError("WRONG_ARITY", "delex")
-    condition = COMPARISONS.get(args[2].upper())
-    if condition is None:
+    option = args[2].upper()
+    if option not in COMPARISONS:
         raise ReplyError("SYNTAX")
+    condition = COMPARISONS[option]
     return args[1], condition, check_digest(condition, args[3])
 
 

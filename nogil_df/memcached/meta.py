@@ -288,7 +288,7 @@ def _shown(flags: Flags, word: bytes, key: bytes, value: Any, times: tuple[int, 
 def cmd_ms(session: Session, args: Args) -> tuple[bytes, bytes, Flags, int, int]:
     """``ms key data flag...``."""
     flags = parse_flags(session, args[3:])
-    mode = _MODES.get(flags.mode)
+    mode = _MODES[flags.mode] if flags.mode in _MODES else None
     if mode is None:
         raise complaint(b"CLIENT_ERROR invalid mode for ms M token")
     if flags.cas is not None and mode in (SET, REPLACE):
@@ -401,10 +401,9 @@ def _emptied(db: Keyspace, key: bytes, h: int) -> Flagged:
 def cmd_ma(session: Session, args: Args) -> tuple[bytes, Flags, int]:
     """``ma key flag...``."""
     flags = _flags_or_complaint(session, args[2:])
-    sign = _DIRECTIONS.get(flags.mode)
-    if sign is None:
+    if flags.mode not in _DIRECTIONS:
         raise complaint(b"CLIENT_ERROR invalid mode for ma M token")
-    return args[1], flags, sign
+    return args[1], flags, _DIRECTIONS[flags.mode]
 
 
 def op_ma(db: Keyspace, payload: tuple[bytes, Flags, int], h: int) -> Reply:

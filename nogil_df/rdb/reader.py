@@ -60,10 +60,10 @@ def read_object(reader: Reader, form: int, limits: EncodingLimits) -> Any:
 
     Complexity: O(bytes), O(n log n) for a sorted set.
     """
-    read = READERS.get(form)
-    if read is None:
+    # Not by `get`, which locks a dict that all threads use.
+    if form not in READERS:
         raise RdbError(f"unknown form {form} of a value")
-    return read(reader, form, limits)
+    return READERS[form](reader, form, limits)
 
 
 def _filled(elements: list[bytes]) -> list[bytes]:

@@ -252,7 +252,7 @@ class RecordScanner:
                 raise RdbError(f"opcode {form} among records")
             form = data[at]
         at_form = at
-        step = STEPS.get(form)
+        step = STEPS[form] if form in STEPS else None
         if self.of_valkey and form >= forms.HASH_VALKEY_THERE:
             step = _hash_of_valkey if form == forms.HASH_VALKEY_THERE else None
             form = forms.HASH_VALKEY
