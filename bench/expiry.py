@@ -6,7 +6,8 @@ live: what a server holds beyond that has expired and was not collected. A probe
 other, of keys that live, that have expired, and that come later. When the last key is written the servers
 are watched until all must be gone.
 
-Prints a table in Markdown, and writes all that was seen to build/bench/expiry.json.
+Prints a table in Markdown, writes all that was seen to build/bench/expiry.json and, with --image, draws
+memory and keys over time.
 """
 
 from __future__ import annotations
@@ -168,6 +169,37 @@ def table(runs: list[Run]) -> str:
     return "\n".join(lines)
 
 
+def draw(runs: list[Run], path: Path) -> None:
+    """Memory over time, and the keys that it is for."""
+    import matplotlib
+
+    matplotlib.use("svg" if path.suffix == ".svg" else "agg")
+    from matplotlib import pyplot
+
+    figure, (memory, keys) = pyplot.subplots(2, 1, figsize=(8, 6), sharex=True)
+    for run in runs:
+        times = [look.at for look in run.looks]
+        memory.plot(
+            times, [(look.resident - run.resident_at_start) / 1e6 for look in run.looks], label=run.name
+        )
+        keys.plot(times, [look.held / 1e3 for look in run.looks], label=f"{run.name} holds")
+    keys.plot(
+        [look.at for look in runs[0].looks],
+        [look.live / 1e3 for look in runs[0].looks],
+        "k:",
+        label="have not expired",
+    )
+    memory.set_ylabel("resident memory, MB more than at the start")
+    keys.set_ylabel("thousand keys")
+    keys.set_xlabel("seconds")
+    for axes in (memory, keys):
+        axes.legend()
+        axes.grid(alpha=0.3)
+        axes.set_ylim(bottom=0)
+    figure.tight_layout()
+    figure.savefig(path, dpi=110)
+
+
 def main() -> int:
     """Measure, print, write."""
     parser = argparse.ArgumentParser(prog="python -X gil=0 -m bench.expiry", description=__doc__)
@@ -181,6 +213,7 @@ def main() -> int:
     parser.add_argument("--threads", type=int, default=min(2, os.cpu_count() or 1), help="of ours")
     parser.add_argument("--servers", default=",".join(KIND), help="default: both")
     parser.add_argument("--out", type=Path, default=ROOT / "build" / "bench" / "expiry.json")
+    parser.add_argument("--image", type=Path, help="write the plot there")
     options = parser.parse_args()
     load = Load(options.keys, options.seconds, options.longest, options.value)
     runs = [measure(name, options.threads, load) for name in options.servers.split(",")]
@@ -188,6 +221,8 @@ def main() -> int:
     print(table(runs))
     options.out.parent.mkdir(parents=True, exist_ok=True)
     options.out.write_text(json.dumps([asdict(run) for run in runs]))
+    if options.image is not None:
+        draw(runs, options.image)
     return 0
 
 
