@@ -118,3 +118,24 @@ def test_both_forms_answer_the_same() -> None:
         assert used == str(not pure and (ROOT / "compiled.txt").exists())
         heard[pure] = digest
     assert heard[""] == heard["1"]
+
+
+def test_without_a_compiler_nothing_is_built_and_a_line_says_why(tmp_path: Path) -> None:
+    built = tmp_path / "built"
+    done = subprocess.run(
+        [sys.executable, "setup.py", "build_ext", "--build-lib", str(built)],
+        cwd=ROOT.parent,
+        env={
+            **{name: value for name, value in os.environ.items() if not name.startswith("NOGIL_DF")},
+            "CC": "/bin/false",
+        },
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert not done.returncode, done.stderr
+    said = [line for line in done.stderr.splitlines() if line.startswith("nogil-df: ")]
+    assert len(said) == 1
+    assert "no C compiler" in said[0]
+    assert not list(built.rglob("*"))
