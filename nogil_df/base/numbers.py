@@ -23,7 +23,10 @@ _DECIMAL: Final = re.compile(rb"([+-]?)(?=\.?[0-9])([0-9]*)(?:\.([0-9]*))?(?:[eE
 _HEX: Final = re.compile(
     rb"([+-]?)0[xX](?=\.?[0-9a-fA-F])([0-9a-fA-F]*)(?:\.([0-9a-fA-F]*))?(?:[pP]([+-]?[0-9]+))?"
 )
+_PAIR: Final = re.compile(rb"([0-9]{1,18})-([0-9]{1,18})")
 _INFINITY: Final = re.compile(rb"([+-]?)inf(?:inity)?", re.IGNORECASE)
+
+_INFINITIES: Final = {b"-inf": -math.inf, b"+inf": math.inf, b"inf": math.inf}  # as they are mostly written
 
 _MANTISSA_BITS: Final = 64
 _MIN_EXPONENT: Final = -16445  # of the last bit of a denormal long double
@@ -86,6 +89,10 @@ def parse_bound(data: bytes) -> float | None:
 
     It ends at the first NUL, may begin with white space, be empty (0) or overflow (an infinity).
     """
+    if len(data) <= _SHORT and data.isdigit():
+        return float(data)
+    if data in _INFINITIES:
+        return _INFINITIES[data]
     text = data.partition(b"\0")[0]
     if not text:
         return 0.0
@@ -124,6 +131,15 @@ def dashed(first: int, second: int) -> bytes:
 def dashed_halves(whole: int) -> bytes:
     """`dashed` of a number's upper bits and its lower 64. O(1). Compiled callers have it from `_numbers`."""
     return b"%d-%d" % (whole >> 64, whole & 0xFFFFFFFFFFFFFFFF)
+
+
+def dashed_pair(text: bytes) -> int | None:
+    """The number whose halves stand as ``first-second``, each of up to 18 digits; None if it is no such text.
+
+    O(1). Compiled callers have it from `_numbers`.
+    """
+    match = _PAIR.fullmatch(text)
+    return None if match is None else int(match[1]) << 64 | int(match[2])
 
 
 def _shortest(text: str) -> bytes:

@@ -19,7 +19,7 @@ cpdef SortedSetValue sorted_set_to_change(Keyspace db, bytes key, uint64_t h)
 )
 cpdef op_zadd(Keyspace db, list args, uint64_t h)
 
-@cython.locals(key=bytes, member=bytes, table=DashTable, value=SortedSetValue)
+@cython.locals(before=int64_t, key=bytes, member=bytes, scores=dict, table=DashTable, value=SortedSetValue)
 cpdef op_zincrby(Keyspace db, list args, uint64_t h)
 
 @cython.locals(before=int64_t, key=bytes, member=bytes, removed=Py_ssize_t, value=SortedSetValue)

@@ -125,17 +125,27 @@ def op_zincrby(db: Keyspace, args: Args, h: int) -> float | None:
     table = db.table
     found = table.get(key, h)
     increment = parse_float(args[2])
-    if increment is None or type(found) is not SortedSetValue or args[3] not in found.scores:
+    if increment is None or type(found) is not SortedSetValue:
         return add_given(db, args, h, INCR)  # type: ignore[no-any-return]
     value: SortedSetValue = found
-    old = value.scores[args[3]]
+    member = args[3]
+    scores = value.scores
+    if member not in scores:
+        if table.cut_version:
+            table.before_change(key, h)
+        before = value.memory
+        value.add(member, increment, db.shard.limits)
+        db.used += value.memory - before
+        db.changed(key, events.ZSET, b"zincr")
+        return increment
+    old = scores[member]
     score: float = old + increment
     if score != score:
         raise ReplyError("SCORE_NAN")
     if score != old:
         if table.cut_version:
             table.before_change(key, h)
-        value.move(args[3], old, score)
+        value.move(member, old, score)
         db.changed(key, events.ZSET, b"zincr")
     return score
 

@@ -1,6 +1,7 @@
 cimport cython
 from libc.stdint cimport int64_t, uint64_t
 
+from nogil_df.base.numbers cimport parse_bound, parse_int
 from nogil_df.commands.sorted_sets cimport read_sorted_set
 from nogil_df.shard.keyspace cimport Keyspace
 from nogil_df.shard.sorted_sets cimport SortedSetValue
@@ -15,7 +16,11 @@ cdef class Range:
     cdef public int64_t offset, limit
 
 
-@cython.locals(rest=Py_ssize_t)
+cpdef integer(bytes text)
+cpdef parse_bounds(str by, bytes low, bytes high)
+cpdef tuple score_bounds(bytes low, bytes high)
+
+@cython.locals(rest=Py_ssize_t, word=bytes)
 cpdef Range parse_range(list args, Py_ssize_t at, str by=*, reverse=*, bint stored=*)
 
 cpdef tuple ranks(SortedSetValue value, Range wanted)

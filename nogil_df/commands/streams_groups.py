@@ -215,7 +215,10 @@ def op_xack(db: Keyspace, args: Args, h: int) -> int:
     if value is None or group is None:
         return 0
     before = group.memory
-    settled = sum(map(group.settle, [parse_id(text) for text in args[3:]]))
+    ids = [parse_id(text) for text in args[3:]]
+    settled = 0
+    for entry_id in ids:
+        settled += group.settle(entry_id)
     if settled:
         resize(db, value, group.memory - before)
         db.shard.dirty += settled

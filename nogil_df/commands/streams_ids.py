@@ -11,7 +11,7 @@ import re
 from typing import Final
 
 from nogil_df.base.errors import ReplyError
-from nogil_df.base.numbers import dashed, dashed_halves
+from nogil_df.base.numbers import dashed, dashed_halves, dashed_pair
 from nogil_df.shard.streams import LAST_ID, SEQUENCE
 
 LONGEST: Final = 127
@@ -46,6 +46,9 @@ def parse_id(text: bytes, missing: int = 0) -> int:
     Raises:
         ReplyError STREAM_ID.
     """
+    pair = dashed_pair(text)
+    if pair is not None:
+        return pair
     usual = _USUAL.fullmatch(text)
     if usual is not None:
         ms, sequence = usual.groups()

@@ -39,6 +39,9 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from nogil_df.commands.context import Context, Steps
+    from nogil_df.commands.dispatch import Dispatcher
+    from nogil_df.commands.session import Session
+    from nogil_df.commands.spec import Command
     from nogil_df.shard.keyspace import Keyspace
     from nogil_df.shard.shard import Shard
 
@@ -198,7 +201,7 @@ def cmd_xread(context: Context, args: Args) -> Steps:
     entries = {position: part for position, (part, _) in found.items() if part}
     if entries:
         yield from context.conclude()
-        return _reply(context, reading, entries)
+        return _reply(context.session, reading, entries)
     # What `$` means is known now.
     after: dict[bytes, int] = {}
     for position, key in enumerate(reading.keys):
@@ -222,7 +225,7 @@ def cmd_xreadgroup(context: Context, args: Args) -> Steps:
         entries = {position: part for position, part in found.items() if part.__class__ is list}
         if entries:
             yield from context.conclude()
-            return _reply(context, reading, entries)
+            return _reply(context.session, reading, entries)
         wait = reading.wait
         if reading.claim != NO_CLAIM and wait is not None:
             left = until - clock.monotonic() if wait else 0.0
@@ -238,6 +241,42 @@ def cmd_xreadgroup(context: Context, args: Args) -> Steps:
         if reading.claim == NO_CLAIM or (reading.wait and clock.monotonic() >= until):
             return NULL_ARRAY
         start_over(context, reading.keys)
+
+
+def run_inline(dispatcher: Dispatcher, session: Session, command: Command, args: Args) -> bool:
+    """XREAD and XREADGROUP in one call, if all streams are here, nobody holds an intent and nothing is to be
+    waited for. If not: False, and what has happened is what the other way does as well. O(entries)."""
+    proactor = dispatcher.proactor
+    if proactor.engine.locks.table:
+        return False
+    started = dispatcher.stopwatch()
+    shard = proactor.shard
+    try:
+        reading = _Parser(args).parse()
+    except ReplyError:
+        return False
+    hashes = [shard.hash_key(key) for key in reading.keys]
+    if reading.claim != NO_CLAIM or any((h >> 32) % proactor.count != proactor.index for h in hashes):
+        return False
+    places = list(zip(range(len(hashes)), reading.keys, hashes, strict=True))
+    counted = shard.hits, shard.misses
+    found = (look if reading.group is None else deliver)(shard, (session.db, places, reading))
+    entries: dict[int, Any] = {}
+    if found.__class__ is dict:
+        if reading.group is None:
+            entries = {position: part for position, (part, _) in found.items() if part}
+        else:
+            entries = {position: part for position, part in found.items() if part.__class__ is list}
+    if found.__class__ is tuple or (not entries and reading.wait is not None):
+        shard.hits, shard.misses = counted
+        return False
+    session.position += 1
+    session.last_command = command.full_name
+    reply = _reply(session, reading, entries) if entries else NULL_ARRAY
+    if shard.ready:
+        proactor.engine.blocking.serve(shard.ready)
+    dispatcher.reply(session, command, reply, dispatcher.stopwatch() - started, args)
+    return True
 
 
 def _hop(context: Context, places: dict[int, Places], work: Any, reading: Reading) -> Steps:
@@ -258,10 +297,10 @@ def _position(found: tuple[int, Any]) -> int:
     return found[0]
 
 
-def _reply(context: Context, reading: Reading, entries: dict[int, Any]) -> Any:
+def _reply(session: Session, reading: Reading, entries: dict[int, Any]) -> Any:
     """Streams and their entries: RESP3 has a map of them, RESP2 an array of pairs."""
     streams = [(reading.keys[position], part) for position, part in sorted(entries.items(), key=_position)]
-    return Pairs(streams) if context.session.proto == 3 else [list(pair) for pair in streams]
+    return Pairs(streams) if session.proto == 3 else [list(pair) for pair in streams]
 
 
 def _wait(
@@ -490,6 +529,7 @@ def _row(name: str, arity: int, flags: str, *, run: Any, syntax: str, **rest: An
         arity,
         flags,
         run=run,
+        quick=run_inline,
         find_keys=find_xread_keys,
         syntax=syntax,
         since="5.0.0",

@@ -49,7 +49,7 @@ from nogil_df.base._xxh3 cimport LONGEST, xxh3
 from nogil_df.commands.subscriptions cimport Subscriptions
 from nogil_df.net._fanout cimport Fanout
 from nogil_df.net._parse cimport parse
-from nogil_df.net._plans cimport EXEC, GET, MULTI, NOTHING, PUBLISH, SPUBLISH, df_nanoseconds
+from nogil_df.net._plans cimport EXEC, GET, MULTI, NOTHING, PING, PUBLISH, SPUBLISH, df_nanoseconds
 from nogil_df.net._poller cimport EpollPoller
 from nogil_df.net._quick cimport Quick
 from nogil_df.net._slots cimport DF_LENGTH, DF_SLOT, is_true, offset_of, put_slot, slot
@@ -467,6 +467,13 @@ cdef class Reader:
                 if PyList_GET_SIZE(express.shard.outgoing):
                     # What was changed before is told before.
                     express.state.publish_events()
+                if plan.here == PING and argc == 1:
+                    # Who is subscribed, and gets it as a message, does not come here.
+                    express.replies.write_pong()
+                    calls += 1
+                    ran += 1
+                    pos = following
+                    continue
             else:
                 h = express.hashed(express.data + key.at, key.size)
                 if (express.count > 1 and <int>((h >> 32) % <uint64_t>express.count) != express.me) or (

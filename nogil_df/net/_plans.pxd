@@ -20,7 +20,7 @@ cdef enum:
 
 # What runs without a call of Python.
 cdef enum:
-    NOTHING, GET, SET_PLAIN, INCR, SETEX, PUBLISH, SPUBLISH, MULTI, EXEC
+    NOTHING, GET, SET_PLAIN, INCR, SETEX, PUBLISH, SPUBLISH, PING, MULTI, EXEC
 
 # How a list becomes a reply.
 cdef enum:

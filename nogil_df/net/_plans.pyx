@@ -60,6 +60,7 @@ cdef class Plan:
         here = {"GET": (GET, 2), "SET": (SET_PLAIN, 3), "INCR": (INCR, 2)}
         here |= {"SETEX": (SETEX, 4), "PSETEX": (SETEX, 4), "MGET": (GET, 2), "MSET": (SET_PLAIN, 3)}
         here |= {"PUBLISH": (PUBLISH, 3), "SPUBLISH": (SPUBLISH, 3), "MULTI": (MULTI, 1), "EXEC": (EXEC, 1)}
+        here |= {"PING": (PING, 1)}
         self.here, self.here_with = here.get(command.name, (NOTHING, 0))
         self.unit = 1 if command.name == "PSETEX" else 1000
         self.step = command.key_step if command.name in ("MGET", "MSET") else 0

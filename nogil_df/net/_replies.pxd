@@ -22,6 +22,7 @@ cdef class Replies:
     cdef int write_null(self, int proto) except -1
     cdef int write_ok(self) except -1
     cdef int write_opening(self, int calls) except -1
+    cdef int write_pong(self) except -1
     cdef int write_integer(self, long long number) except -1
     cdef int emit(self, session, Plan plan, value, int proto) except -1
     cdef bint put(self, value, int proto, int depth) except -1

@@ -123,6 +123,11 @@ cdef class Replies:
         self.write_number(b"*", calls)
         return 0
 
+    cdef int write_pong(self) except -1:
+        self.reserve(8)
+        self.write(b"+PONG\r\n", 7)
+        return 0
+
     cdef int write_integer(self, long long number) except -1:
         self.reserve(32)
         self.write_number(b":", number)

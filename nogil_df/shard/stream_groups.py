@@ -201,7 +201,8 @@ class Group:
     def add(self, delivery: Delivery, entry_id: int) -> None:
         """Let an entry be pending that was not. O(1)."""
         self.pending.add(entry_id, delivery)
-        self.consumers[delivery.owner].pending.add(entry_id, delivery)
+        owner = self.consumers[delivery.owner]
+        owner.pending.add(entry_id, delivery)
         self.memory += DELIVERY_SIZE
 
     def hand_over(self, delivery: Delivery, entry_id: int, consumer: Consumer) -> None:
@@ -216,7 +217,9 @@ class Group:
         entries = self.pending.entries
         if entry_id not in entries:
             return False
-        self.consumers[entries[entry_id].owner].pending.remove(entry_id)
+        delivery = entries[entry_id]
+        owner = self.consumers[delivery.owner]
+        owner.pending.remove(entry_id)
         self.pending.remove(entry_id)
         self.memory -= DELIVERY_SIZE
         return True
