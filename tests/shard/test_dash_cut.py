@@ -122,6 +122,31 @@ def test_a_value_about_to_be_changed_in_place_is_handed_out_first() -> None:
     assert taken == [b"before"]
 
 
+def test_a_write_hands_out_its_own_record_alone() -> None:
+    tick, hashed = Tick(), HASHES["constant"]
+    table = DashTable(tick, hash_key=hashed)
+    # With one hash for all of them they share buckets.
+    for i in range(100):
+        table.put(key_of(i), hashed(key_of(i)), i)
+    snapshot = Snapshot(table, 1)
+    table.put(key_of(3), hashed(key_of(3)), "new")
+    table.erase(key_of(7), hashed(key_of(7)))
+    table.put(b"another", hashed(b"another"), "comes later")
+    table.put(key_of(3), hashed(key_of(3)), "newer")
+    assert snapshot.found == {key_of(3): (3, 0), key_of(7): (7, 0)}
+    while snapshot.step():
+        pass
+    # What a cut that was given up has got of a bucket means nothing to the next one.
+    given_up = Snapshot(table, 2)
+    table.put(key_of(5), hashed(key_of(5)), "once more")
+    assert given_up.found == {key_of(5): (5, 0)}
+    table.end_cut(2)
+    again = Snapshot(table, 3)
+    while again.step():
+        pass
+    table.verify()
+
+
 @pytest.mark.parametrize("slices", [False, True])
 def test_emptying_the_table_hands_everything_out_first(slices: bool) -> None:
     hashed = HASHES["xxh3"]
