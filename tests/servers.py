@@ -112,31 +112,40 @@ class Server:
                 env=self.environment(),
                 preexec_fn=_end_with_parent,
             )
-            if self._wait_until_ready():
+            wrong = self._wait_until_ready()
+            if not wrong:
                 return self
             tail = self.log_tail()
             self._discard()
             if "in use" not in tail or attempt == _ATTEMPTS - 1:
-                raise ServerFailure(f"{self.name} did not start: {' '.join(self.command_line())}\n{tail}")
+                command = " ".join(self.command_line())
+                raise ServerFailure(f"{self.name} did not start: {wrong}: {command}\n{tail}")
         raise AssertionError("unreachable")
 
-    def _wait_until_ready(self) -> bool:
+    def _wait_until_ready(self) -> str:
+        """What is wrong; "" once it answers."""
         process = self.process
         assert process is not None
         deadline = time.monotonic() + START_TIMEOUT
+        last = "nothing"
         while time.monotonic() < deadline:
             try:
                 with Connection(self.host, self.port, timeout=START_TIMEOUT) as probe:
-                    if probe.execute("PING") == Reply("+", b"PONG"):
-                        return process.poll() is None
-            except (ConnectionError, TimeoutError):
-                pass
+                    reply = probe.execute("PING")
+                    if reply == Reply("+", b"PONG"):
+                        status = process.poll()
+                        return (
+                            "" if status is None else f"another server answers, this one ended with {status}"
+                        )
+                    last = str(reply)
+            except (ConnectionError, TimeoutError) as error:
+                last = str(error) or type(error).__name__
             try:
                 process.wait(_PROBE_INTERVAL)
             except subprocess.TimeoutExpired:
                 continue
-            return False
-        return False
+            return f"it ended with status {process.returncode}"
+        return f"no PONG after {START_TIMEOUT:.0f} s, the last answer was {last}"
 
     def stop(self) -> None:
         """SIGTERM, wait, and require exit status 0. Does nothing when it is stopped already."""
