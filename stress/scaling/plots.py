@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from stress.scaling.footprint import draw_snapshots
+from stress.scaling.projection import Range
 from stress.scaling.published import FIGURES, REDIS_RANGE
 from stress.scaling.report import Images
 from stress.scaling.result import Result
@@ -92,22 +93,7 @@ def throughput(result: Result, path: Path) -> None:
         far = [one for one in result.projections if one.load == load]
         if far:
             xs = [one.vcpus for one in far]
-            plot.plot(
-                xs,
-                [one.rps.value for one in far],
-                *("--",),
-                marker="o",
-                markerfacecolor="white",
-                color=COLOURS["nogil-df"],
-                label="nogil-df, projected",
-            )
-            plot.fill_between(
-                xs,
-                [one.rps.low for one in far],
-                [one.rps.high for one in far],
-                alpha=0.15,
-                color=COLOURS["nogil-df"],
-            )
+            projected(plot, xs, [one.rps for one in far], "nogil-df, projected")
             plot.plot(xs, [one.plain_rps for one in far], ":", color=OTHER, label="plain law, projected")
         crosses(plot, load, lambda one: one.rps)
         if load.endswith(" P1"):
@@ -135,6 +121,14 @@ def whiskers(plot: Any, mine: list[Series], **look: str) -> None:
     below = [y - 1e6 * one.threads / one.cpu.high for y, one in zip(ys, mine, strict=True)]
     above = [1e6 * one.threads / one.cpu.low - y for y, one in zip(ys, mine, strict=True)]
     plot.errorbar(xs, ys, [below, above], markersize=5, capsize=2, **look)
+
+
+def projected(plot: Any, xs: list[int], ys: list[Range], label: str) -> None:
+    """A dashed line with hollow marks, and its interval as a shade."""
+    colour = COLOURS["nogil-df"]
+    look = {"marker": "o", "markerfacecolor": "white", "color": colour, "label": label}
+    plot.plot(xs, [one.value for one in ys], "--", **look)
+    plot.fill_between(xs, [one.low for one in ys], [one.high for one in ys], alpha=0.15, color=colour)
 
 
 def crosses(plot: Any, load: str, of: Callable[[Any], float | None]) -> None:
@@ -180,23 +174,7 @@ def projected_latency(result: Result, path: Path) -> None:
     figure, axes = grid(len(loads), 11, 3.2)
     for plot, load in zip(axes, loads, strict=True):
         far = [one for one in result.projections if one.load == load]
-        xs = [one.vcpus for one in far]
-        plot.plot(
-            xs,
-            [one.p99_ms.value for one in far],
-            *("--",),
-            marker="o",
-            markerfacecolor="white",
-            color=COLOURS["nogil-df"],
-            label="nogil-df p99, projected",
-        )
-        plot.fill_between(
-            xs,
-            [one.p99_ms.low for one in far],
-            [one.p99_ms.high for one in far],
-            alpha=0.15,
-            color=COLOURS["nogil-df"],
-        )
+        projected(plot, [one.vcpus for one in far], [one.p99_ms for one in far], "nogil-df p99, projected")
         crosses(plot, load, lambda one: one.p99_ms)
         plot.set_xscale("log", base=2)
         plot.set_ylim(bottom=0)
