@@ -104,18 +104,21 @@ _lock_keys = Transaction.lock_keys
 
 
 @pytest.mark.parametrize(
-    ("owner", "name", "bug"),
+    ("owner", "name", "bug", "first"),
     [
-        (Engine, "is_free", _always_free),
-        (Engine, "_too_late", _never_too_late),
-        (Engine, "schedule", _grant_at_once),
-        (Transaction, "lock_keys", _lock_nothing),
-        (squash, "fingerprints", lambda items: (set(), set())),
+        (Engine, "is_free", _always_free, 0),
+        (Engine, "_too_late", _never_too_late, 0),
+        (Engine, "schedule", _grant_at_once, 0),
+        (Transaction, "lock_keys", _lock_nothing, 0),
+        # Seldom seen, which took a minute on a busy machine: the first seed that shows it is 553.
+        (squash, "fingerprints", lambda items: (set(), set()), 500),
     ],
     ids=["free", "too_late", "granted", "locks", "squash"],
 )
-def test_a_bug_is_found(monkeypatch: pytest.MonkeyPatch, owner: object, name: str, bug: object) -> None:
+def test_a_bug_is_found(
+    monkeypatch: pytest.MonkeyPatch, owner: object, name: str, bug: object, first: int
+) -> None:
     """The check can fail: each of these bugs in the core makes a history that nothing explains."""
     monkeypatch.setattr(owner, name, bug)
     with pytest.raises(AssertionError):
-        check_all(range(1000))
+        check_all(range(first, first + 1000))
