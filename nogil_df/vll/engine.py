@@ -50,7 +50,17 @@ from nogil_df.shard.lengthy import Lengthy
 from nogil_df.vll.blocking import Blocking
 from nogil_df.vll.handlers import begins_work
 from nogil_df.vll.locks import IntentLocks
-from nogil_df.vll.part import GLOBAL_EXCLUSIVE, NOT_GLOBAL, Part, Work, conflict
+from nogil_df.vll.part import (
+    GLOBAL_EXCLUSIVE,
+    NOT_GLOBAL,
+    Part,
+    Work,
+    any_granted_later,
+    conflict,
+    find_blockers,
+    next_unblocked,
+    wait_no_more_for,
+)
 from nogil_df.vll.slices import IN_SLICES, begin
 from nogil_df.vll.txqueue import TxQueue
 
@@ -98,7 +108,7 @@ class Engine:
 
         Returns:
             GRANTED, WAITING or REFUSED; nothing is held if it is refused.
-        Complexity: O(keys), and O(parts with greater ids * keys) if there is a conflict.
+        Complexity: O(keys), and O(queue * keys contested) if there is a conflict.
         """
         proactor = self.proactor
         if part.tx_id == 0:
@@ -107,7 +117,8 @@ class Engine:
             proactor.observe_tx_id(part.tx_id)
         granted = self._acquire(part)
         urgent = part.tx_id < 0
-        if not granted and not urgent and self._too_late(part):
+        wanted = part if granted else self._contested(part)
+        if not granted and not urgent and self._too_late(wanted):
             self._release(part)
             self.refused_total += 1
             return REFUSED
@@ -116,7 +127,7 @@ class Engine:
         part.locked = True
         self.scheduled_total += 1
         if not granted:
-            self._find_blockers(part)
+            self._find_blockers(part, wanted)
             granted = self._make_way(part) if urgent else not part.blockers
         if granted:
             part.granted = True
@@ -192,10 +203,13 @@ class Engine:
             return
         parts = self.queue.parts
         at = 0
-        while self.waiting and at < len(parts):
+        while self.waiting:
+            at = next_unblocked(parts, at)
+            if at < 0:
+                break
             part = parts[at]
             at += 1
-            if part.granted or part.blockers or (part.tx_id < 0 and not self._is_clear(part)):
+            if part.tx_id < 0 and not self._is_clear(part):
                 continue
             part.granted = True
             part.blockers = None
@@ -232,17 +246,17 @@ class Engine:
                 return part
         return None
 
-    def _find_blockers(self, part: Part) -> None:
-        """Note whom a part that was just queued waits for, and who waits for it. O(queue * keys)."""
-        tx_id = part.tx_id
-        blockers = set()
-        for other in self.queue.parts:
-            if other.tx_id < tx_id:
-                if conflict(part, other):
-                    blockers.add(other)
-            elif other is not part and other.blockers is not None and conflict(part, other):
-                other.blockers.add(part)
-        part.blockers = blockers
+    def _contested(self, part: Part) -> Part:
+        """A part like this one, which has its intents, that wants no more than what others want. O(keys)."""
+        if part.scope != NOT_GLOBAL:
+            return part
+        wanted = Part(part.origin, None, *self.locks.contested(part.shared, part.exclusive))
+        wanted.tx_id = part.tx_id
+        return wanted
+
+    def _find_blockers(self, part: Part, wanted: Part) -> None:
+        """Note whom a part just queued waits for, and who waits for it. O(queue * keys contested)."""
+        part.blockers = find_blockers(part, wanted, self.queue.parts)
 
     def _is_clear(self, part: Part) -> bool:
         """Whether an urgent part conflicts with nothing ahead of it and nothing granted. O(queue * keys)."""
@@ -291,12 +305,7 @@ class Engine:
 
     def _too_late(self, part: Part) -> bool:
         """Whether a granted part with a greater id stands in the way."""
-        for other in reversed(self.queue.parts):
-            if other.tx_id < part.tx_id:
-                return False
-            if other.granted and conflict(part, other):
-                return True
-        return False
+        return any_granted_later(part, self.queue.parts)
 
     def _answer(self, part: Part, result: Any) -> None:
         self.proactor.outboxes[part.origin].append((deliver, part.token, self.proactor.index, result))
@@ -310,9 +319,7 @@ class Engine:
         if queue.parts:
             self._release(part)
             if self.waiting:
-                for other in queue.parts:
-                    if other.blockers:
-                        other.blockers.discard(part)
+                wait_no_more_for(part, queue.parts)
         else:
             # All intents are those of parts in the queue.
             self.locks.table.clear()

@@ -15,5 +15,7 @@ cdef class IntentLocks:
     @cython.locals(table=dict, everything=int64_t)
     cpdef bint is_free(self, shared, exclusive) except -1
     cpdef bint is_wanted(self, fingerprint) except -1
+    @cython.locals(table=dict, held=int64_t, reads=set, writes=set)
+    cpdef tuple contested(self, shared, exclusive)
     @cython.locals(table=dict, left=int64_t)
     cpdef release(self, shared, exclusive)

@@ -16,3 +16,11 @@ cdef class Part:
 
 cpdef bint conflict(Part one, Part two) except -1
 cdef bint _writes(Part part) except -1
+@cython.locals(other=Part, tx_id=int64_t)
+cpdef set find_blockers(Part part, Part wanted, list queue)
+@cython.locals(other=Part)
+cpdef wait_no_more_for(Part part, list queue)
+@cython.locals(other=Part, index=Py_ssize_t)
+cpdef Py_ssize_t next_unblocked(list queue, Py_ssize_t at) except -2
+@cython.locals(other=Part)
+cpdef bint any_granted_later(Part wanted, list queue) except -1

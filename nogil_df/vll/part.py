@@ -91,3 +91,50 @@ def conflict(one: Part, two: Part) -> bool:
 
 def _writes(part: Part) -> bool:
     return part.scope == GLOBAL_EXCLUSIVE or bool(part.exclusive)
+
+
+# Walks over the queue of a shard, which is 50 parts long where 50 clients pipeline over the same keys: here,
+# where parts are C structs.
+
+
+def find_blockers(part: Part, wanted: Part, queue: list[Part]) -> set[Part]:
+    """Whom a queued part waits for; those who wait for it are told. O(queue * keys wanted).
+
+    Args:
+        wanted: has those keys of ``part`` that anybody else wants, and its id.
+    """
+    tx_id = wanted.tx_id
+    blockers: set[Part] = set()
+    for other in queue:
+        if other.tx_id < tx_id:
+            if conflict(wanted, other):
+                blockers.add(other)
+        elif other is not part and other.blockers is not None and conflict(wanted, other):
+            other.blockers.add(part)
+    return blockers
+
+
+def wait_no_more_for(part: Part, queue: list[Part]) -> None:
+    """A part has left: nobody is blocked by it any more. O(queue)."""
+    for other in queue:
+        if other.blockers is not None:
+            other.blockers.discard(part)
+
+
+def next_unblocked(queue: list[Part], at: int) -> int:
+    """The next part, from index ``at`` on, that waits and has no blockers; -1 if there is none. O(queue)."""
+    for index in range(at, len(queue)):
+        other = queue[index]
+        if not other.granted and not other.blockers:
+            return index
+    return -1
+
+
+def any_granted_later(wanted: Part, queue: list[Part]) -> bool:
+    """Whether a granted part with a greater id conflicts. O(parts with greater ids * keys wanted)."""
+    for other in reversed(queue):
+        if other.tx_id < wanted.tx_id:
+            return False
+        if other.granted and conflict(wanted, other):
+            return True
+    return False
