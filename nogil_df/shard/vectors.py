@@ -36,7 +36,7 @@ USUAL_LINKS: Final = 16
 
 Q8_STEPS: Final = 127
 
-VALUE_OVERHEAD: Final = 1000
+VALUE_OVERHEAD: Final = 760
 """Bytes of an empty set: the object, its lists, dicts and arrays."""
 
 NAME_OVERHEAD: Final = BYTES_OVERHEAD + 8 + 90 + 8

@@ -139,6 +139,34 @@ def test_not_from_a_script(redis: Console) -> None:
     redis.simulation.verify()
 
 
+def test_a_script_that_gives_its_thread_away_can_wait_for_a_move() -> None:
+    """One over several shards, suspended at each call elsewhere: the key is held till the target has it."""
+    redis = Console(shards=3, thread=0)
+    target = Target(redis)
+    hash_key = redis.simulation.threads[0].proactor.shard.hash_key
+    keys: dict[int, bytes] = {}
+    for number in range(100):
+        key = b"k%d" % number
+        keys.setdefault((hash_key(key) >> 32) % 3, key)
+    text = (
+        b"redis.call('SET', KEYS[1], 'x') redis.call('SET', KEYS[2], 'y') "
+        b"redis.call('MIGRATE', 'host', 1, KEYS[2], 0, 1000) "
+        b"return {redis.call('GET', KEYS[1]), redis.call('GET', KEYS[2])}"
+    )
+    moving = redis.another()
+    moving.client.send([b"EVAL", text, b"2", keys[1], keys[2]])
+    waiting = redis.another()
+    redis.simulation.run()
+    waiting.client.send([b"GET", keys[2]])
+    redis.simulation.run()
+    assert len(target.asked) == 1
+    assert moving.replies() == waiting.replies() == []
+    target.answer(redis, b"+OK", b"+OK")
+    assert moving.replies() == [Reply("*", (Reply("$", b"x"), Reply("$", None)))]
+    assert waiting.replies() == [Reply("$", None)]
+    redis.simulation.verify()
+
+
 def test_which_words_are_keys() -> None:
     def keys(line: str) -> list[bytes]:
         words = [b"" if word == "''" else word.encode() for word in line.split()]

@@ -2,16 +2,18 @@
 
     python -m tests.shard.memory_growth KEY VALUE DEADLINES KIND
 
-KEY and VALUE are sizes in bytes, DEADLINES 0 or 1, KIND bytes, bytearray, listN, setN, hashN, expiringN (a
-hash whose fields have deadlines), indexedN (a set with an index), streamN, wideN, pendingN (streams): N
-elements of that size, added one by one. Prints three numbers: accounted growth, growth by the sum of MEMORY
-USAGE, resident growth. A first fill warms the process up, so that memory it has in stock does not count; the
-figures are of the second one.
+KEY and VALUE are sizes in bytes, DEADLINES 0 or 1, KIND bytes, number (a string that is an integer),
+bytearray, listN, setN, intsN (a set of integers), hashN, countsN (a hash of integers), expiringN (a hash
+whose fields have deadlines), indexedN (a set with an index), streamN, wideN, pendingN (streams), vectorN
+(VALUE / 4 components): N elements of that size, added one by one; none of one byte, of which CPython has one
+for all. Prints three numbers: accounted growth, growth by the sum of MEMORY USAGE, resident growth. A first
+fill warms the process up, so that memory it has in stock does not count; the figures are of the second one.
 """
 
 from __future__ import annotations
 
 import os
+import random
 import sys
 from collections.abc import Callable
 
@@ -24,6 +26,7 @@ from nogil_df.shard.shard import Shard
 from nogil_df.shard.sorted_sets import SortedSetValue
 from nogil_df.shard.stream_groups import Group
 from nogil_df.shard.streams import StreamValue
+from nogil_df.shard.vectors import BYTES, VectorSetValue
 
 NOW = 1_700_000_000_000
 WARM_UP = 12 << 20
@@ -52,6 +55,17 @@ def collection(shard: Shard, kind: str, elements: int, size: int) -> object:
         for place in range(elements):
             pushed.push([b"%0*d" % (size, place)], left=place % 2 == 0)
         return pushed
+    if kind == "ints":
+        numbers = SetValue.begin(b"1000", 1, shard.limits)
+        for place in range(elements):
+            numbers.add(b"%d" % (1001 + place * 1_000_003), shard.limits)
+        return numbers
+    if kind == "vector":
+        rng = random.Random(elements)
+        vectors = VectorSetValue(size // 4, BYTES, 16, None, 1)
+        for place in range(elements):
+            vectors.put(b"element:%06d" % place, [rng.random() for _ in range(size // 4)])
+        return vectors
     if kind in ("set", "indexed"):
         members = SetValue.begin(b"x" * size, 1, shard.limits)
         for place in range(elements):
@@ -71,7 +85,9 @@ def collection(shard: Shard, kind: str, elements: int, size: int) -> object:
     fields = HashValue(shard.limits)
     for place in range(elements):
         field = b"f%0*d" % (9, place)
-        fields.set(field, b"%0*d" % (size, place), shard.limits)
+        fields.set(
+            field, b"%d" % (1000 + place) if kind == "counts" else b"%0*d" % (size, place), shard.limits
+        )
         if kind == "expiring":
             fields.expire(field, NOW + 100_000 + place)
     return fields
@@ -107,7 +123,9 @@ def main() -> None:
     def make(number: int) -> object:
         if elements:
             return collection(shard, kind, elements, value_size)
-        value = b"%0*d" % (value_size, number)
+        value = b"%d" % (10**15 + number) if kind == "number" else b"%0*d" % (value_size, number)
+        if kind == "number":
+            return value
         return value if kind == "bytes" else bytearray(value)
 
     each = key_size + value_size + 150
