@@ -46,6 +46,7 @@ MOST = 1.3
 
 
 @packed
+@pytest.mark.timeout(300)
 @pytest.mark.parametrize(("keys", "size"), [(300_000, 16), (100_000, 256), (30_000, 1024)])
 def test_half_of_the_keys_gone_frees_half_of_the_memory(keys: int, size: int) -> None:
     def bytes_a_key(keys: int, kind: str) -> float:
@@ -54,7 +55,7 @@ def test_half_of_the_keys_gone_frees_half_of_the_memory(keys: int, size: int) ->
             env={**os.environ, "PYTHONPATH": str(ROOT)},
             capture_output=True,
             text=True,
-            timeout=60,
+            timeout=140,
             check=False,
         )
         assert not done.returncode, done.stderr
