@@ -27,15 +27,16 @@ class MemcachedServer(Server):
         """Where Memcached's protocol is spoken."""
         return self.port
 
-    def _wait_until_ready(self) -> bool:
+    def _wait_until_ready(self) -> str:
         process = self.process
         assert process is not None
         while process.poll() is None:
             try:
-                return exchange(self.port, b"version\r\n").startswith(b"VERSION")
+                answer = exchange(self.port, b"version\r\n")
             except ConnectionError:
                 continue
-        return False
+            return "" if answer.startswith(b"VERSION") else f"it answered {answer!r}"
+        return f"it ended with status {process.returncode}"
 
     def stop(self) -> None:
         """It has nothing to say when it ends."""
