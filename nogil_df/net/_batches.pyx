@@ -21,8 +21,8 @@ from nogil_df.net._express cimport Express, Onward, Reader
 from nogil_df.net._parse cimport Argument, parse
 from nogil_df.net._plans cimport MULTI, NOTHING, Plan, df_nanoseconds
 from nogil_df.net._replies cimport Replies
-from nogil_df.net._shares cimport Share
-from nogil_df.net._slots cimport put_slot, slot
+from nogil_df.net._shares cimport Share, serve_alone
+from nogil_df.net._slots cimport is_true, put_slot, slot
 
 from nogil_df.base.crash import log_crash
 from nogil_df.base.errors import ReplyError
@@ -40,11 +40,12 @@ cdef enum:
     SPARE = 64              # flights kept for later
 
 
+# Found without a look into the module's dict.
+cdef object RUN_SHARE_ALONE = run_share_alone
+
+
 cdef class Squasher(Onward):
     """Makes batches of what readers can't run."""
-
-    # Flights that are not under way.
-    cdef list spare
 
     def __init__(self):
         self.spare = []
@@ -55,9 +56,10 @@ cdef class Squasher(Onward):
         cdef Batch batch = None
         cdef Flight flight
         cdef Py_ssize_t following
-        cdef object dispatcher = express.dispatcher
-        cdef Py_ssize_t limit = dispatcher.squash_limit
-        if dispatcher.movers or dispatcher.squash_from > 1:
+        cdef Py_ssize_t limit = slot(express.dispatcher, express.squash_limit)
+        cdef Py_ssize_t least = slot(express.dispatcher, express.squash_from)
+        cdef Py_ssize_t movers = slot(express.dispatcher, express.movers)
+        if movers or least > 1:
             return reader.hand_over(pos, end)
         flight = self.spare.pop() if PyList_GET_SIZE(self.spare) else Flight(self, express)
         following = flight.gather(reader, pos, end, MOST if limit > 1 else limit)
@@ -78,10 +80,6 @@ cdef class Squasher(Onward):
 
 cdef class InFlight:
     """Commands of one connection that wait for the answers of shards."""
-
-    cdef Reader reader
-    cdef object tx
-    cdef int64_t began
 
     cdef int finish(self, dict results) except -1:
         """Write the replies, in program order, and send them."""
@@ -105,7 +103,7 @@ cdef class InFlight:
             tx.release()
         put_slot(session, self.reader.express.busy, False)
         self.reader.express.find_measured()
-        return not session.closed
+        return not is_true(session, self.reader.express.closed)
 
     cdef int measure(self, list args, int64_t nanoseconds, Py_ssize_t written) except -1:
         """Let HOTKEYS count a command on one key."""
@@ -122,12 +120,6 @@ cdef class InFlight:
         return express.replies.emit(self.reader.session, plan, value, proto)
 
 
-cdef struct Step:
-    # A command of the client's, or one of its transactions.
-    PyObject *plan     # of a transaction: that of its MULTI
-    int calls
-
-
 cdef class Flight(InFlight):
     """Commands that run straight on the tables of their shards: a `Share` for each shard.
 
@@ -137,16 +129,6 @@ cdef class Flight(InFlight):
 
     A flight is used again and again: by one connection at a time, as none has more than one batch under way.
     """
-
-    cdef Squasher home
-    cdef Express express
-    cdef list shares, flown
-    # The shards of the calls, in program order, and the steps that they make up.
-    cdef short *owners
-    cdef int size, room
-    cdef Step *steps
-    cdef int count, places
-    cdef Py_ssize_t commands
 
     def __cinit__(self):
         self.room = self.places = PLACES
@@ -163,6 +145,7 @@ cdef class Flight(InFlight):
         self.home = home
         self.express = express
         self.shares = [Share() for _ in range(express.count)]
+        self.answers = [None] * express.count
         self.flown = []
         self.tx = None
         self.size = self.count = 0
@@ -283,9 +266,9 @@ cdef class Flight(InFlight):
             express.squashed_commands += self.size
         if PyList_GET_SIZE(flown) == 1:
             shard = flown[0]
-            message = (run_share_alone, self, self.shares[shard])
+            message = (RUN_SHARE_ALONE, self, self.shares[shard])
             if shard == express.me:
-                run_share_alone(express.proactor, message)
+                serve_alone(express.quick, message)
             else:
                 (<list>(<list>express.outboxes)[shard]).append(message)
             return 0
@@ -303,8 +286,11 @@ cdef class Flight(InFlight):
     cdef int leave(self) except -1:
         """Be ready for other commands."""
         cdef Share share
-        for share in self.shares:
+        cdef int owner
+        for owner in range(self.express.count):
+            share = self.shares[owner]
             share.clear()
+            self.answers[owner] = None
         self.flown.clear()
         self.reader = None
         self.size = self.count = 0
@@ -312,8 +298,23 @@ cdef class Flight(InFlight):
             self.home.spare.append(self)
         return 0
 
+    def on_answer(self, shard, result):
+        """See `InFlight`."""
+        self.answered(shard, result)
+
+    cdef int answered(self, int shard, result) except -1:
+        """The only shard there is has run everything."""
+        self.answers[shard] = result
+        return self.complete()
+
     cdef int finish(self, dict results) except -1:
         """See `InFlight`."""
+        for shard, result in results.items():
+            self.answers[<int>shard] = result
+        return self.complete()
+
+    cdef int complete(self) except -1:
+        """Every shard has answered: write the replies, in program order, and send them."""
         cdef Reader reader = self.reader
         cdef Express express = self.express
         cdef Replies replies = express.replies
@@ -346,26 +347,26 @@ cdef class Flight(InFlight):
                 express.plans.count_calls(plan, 1, calls * each)
                 if calls * each >= slow_ns:
                     express.state.note_slow(reader.session, plan.command, self.arguments(plan, call, calls), calls * each)
-                self.write_keys(results, plan, call, calls, proto)
+                self.write_keys(plan, call, calls, proto)
             elif plan.here == MULTI:
                 express.plans.count_calls(plan, 1, 0)
                 express.plans.count_calls(express.plans.exec_plan, 1, calls * each)
                 replies.write_opening(calls)
                 for at in range(call, call + calls):
                     share = self.shares[self.owners[at]]
-                    plan = <Plan>share.plans[share.read]
+                    plan = <Plan>share.calls[share.read].plan
                     express.plans.count_calls(plan, 1, each)
-                    self.write_call(results, plan, at, proto, slow, each)
+                    self.write_call(plan, at, proto, slow, each)
             else:
                 run += 1
-                self.write_call(results, plan, call, proto, slow, each)
+                self.write_call(plan, call, proto, slow, each)
             call += calls
         if run:
             express.plans.count_calls(counted, run, run * each)
         self.leave()
         return reader.finish()
 
-    cdef int write_call(self, dict results, Plan plan, int call, int proto, bint slow, int64_t each) except -1:
+    cdef int write_call(self, Plan plan, int call, int proto, bint slow, int64_t each) except -1:
         """Write the reply of the call that comes next of its share."""
         cdef Express express = self.express
         cdef Share share = self.shares[self.owners[call]]
@@ -377,7 +378,7 @@ cdef class Flight(InFlight):
         if slow:
             express.state.note_slow(self.reader.session, plan.command, self.arguments(plan, call, 1), each)
         share.read += 1
-        broken = results[self.owners[call]]
+        broken = self.answers[self.owners[call]]
         if broken is not share:
             # The work broke as a whole: one error for all.
             self.write(plan, broken, proto)
@@ -391,12 +392,12 @@ cdef class Flight(InFlight):
             self.measure(measured, each, express.replies.total() - before)
         return 0
 
-    cdef int write_keys(self, dict results, Plan plan, int call, int calls, int proto) except -1:
+    cdef int write_keys(self, Plan plan, int call, int calls, int proto) except -1:
         """Write the reply of a command of many keys: the values of its calls, or one for all."""
         cdef Express express = self.express
         cdef Share share
         cdef int i
-        cdef object error = self.error_of(results, call, calls)
+        cdef object error = self.error_of(call, calls)
         if error is not None:
             self.write(plan, error, proto)
         elif plan.is_write:
@@ -405,7 +406,7 @@ cdef class Flight(InFlight):
             express.replies.reserve(32)
             express.replies.write_number(b"*", calls)
             for i in range(call, call + calls):
-                self.write_call(results, plan, i, proto, False, 0)
+                self.write_call(plan, i, proto, False, 0)
             return 0
         for i in range(call, call + calls):
             share = self.shares[self.owners[i]]
@@ -414,14 +415,14 @@ cdef class Flight(InFlight):
             share.read += 1
         return 0
 
-    cdef object error_of(self, dict results, int call, int calls):
+    cdef object error_of(self, int call, int calls):
         """The first error of a command of many keys; None if there is none."""
         cdef Share share
         cdef int i, at
         cdef bint usual = True
         for shard in self.flown:
             share = self.shares[<int>shard]
-            usual = usual and results[shard] is share and share.values is None
+            usual = usual and self.answers[<int>shard] is share and share.values is None
         if usual:
             return None
         read = {shard: (<Share>self.shares[<int>shard]).read for shard in self.flown}
@@ -430,8 +431,8 @@ cdef class Flight(InFlight):
             share = self.shares[<int>shard]
             at = read[shard]
             read[shard] = at + 1
-            if results[shard] is not share:
-                return results[shard]
+            if self.answers[<int>shard] is not share:
+                return self.answers[<int>shard]
             if share.calls[at].end < 0 and type(share.values[at]) is ReplyError:
                 return share.values[at]
         return None

@@ -49,7 +49,8 @@ cdef class Express:
     cdef Py_ssize_t hot_keys, only_measured
     cdef Py_ssize_t gated, has_notices, now, slow_ns
     cdef Py_ssize_t queued, paused, unsent
-    cdef Py_ssize_t busy, special, closing, sink, database, proto, last_command, last_active, watching
+    cdef Py_ssize_t busy, special, closing, closed, shown, out, sink, database, proto, last_command, last_active, watching
+    cdef Py_ssize_t squash_limit, squash_from, movers
     cdef Py_ssize_t idle
 
     cdef int find_slots(self, connection, parser) except -1

@@ -130,6 +130,9 @@ cdef class Express:
     cdef int find_slots(self, connection, parser) except -1:
         self.gated = offset_of(type(self.dispatcher), "gated")
         self.only_measured = offset_of(type(self.dispatcher), "only_measured")
+        self.squash_limit = offset_of(type(self.dispatcher), "squash_limit")
+        self.squash_from = offset_of(type(self.dispatcher), "squash_from")
+        self.movers = offset_of(type(self.dispatcher), "movers")
         self.hot_keys = offset_of(type(self.state), "hot_keys")
         self.has_notices = offset_of(type(self.proactor), "has_notices")
         self.now = offset_of(type(self.loop), "now")
@@ -140,6 +143,9 @@ cdef class Express:
         self.busy = offset_of(Session, "busy")
         self.special = offset_of(Session, "special")
         self.closing = offset_of(Session, "closing")
+        self.closed = offset_of(Session, "closed")
+        self.shown = offset_of(Session, "shown")
+        self.out = offset_of(Session, "out")
         self.sink = offset_of(Session, "sink")
         self.database = offset_of(Session, "db")
         self.proto = offset_of(Session, "proto")
@@ -770,8 +776,10 @@ cdef class Reader:
     cdef int finish(self) except -1:
         """Replies of commands that were in flight are written: send them, and go on."""
         cdef Express express = self.express
-        cdef object session = self.session, out = session.out
-        if session.special or session.shown is not None or out is not slot(session, express.sink):
+        cdef object session = self.session, out = slot(session, express.out)
+        if is_true(session, express.special) or slot(session, express.shown) is not None or (
+            out is not slot(session, express.sink)
+        ):
             # Replies may be muted by now, or monitors want to see the commands.
             out.append(PyBytes_FromStringAndSize(express.replies.out, express.replies.used))
             express.replies.clear()

@@ -1,10 +1,13 @@
+from cpython.object cimport PyObject
 from libc.stdint cimport int64_t, uint64_t
 
 from nogil_df.net._parse cimport Argument
 from nogil_df.net._plans cimport Plan
+from nogil_df.net._quick cimport Quick
 from nogil_df.net._replies cimport Replies
 
 cdef struct Call:
+    PyObject *plan     # lives as long as the coordinator's thread
     uint64_t h
     Py_ssize_t at      # where its key lies in `data`; the value follows
     Py_ssize_t key     # bytes of the key
@@ -20,7 +23,6 @@ cdef class Share:
     cdef int origin, database, proto
     cdef Call *calls
     cdef int size, room
-    cdef list plans
     cdef char *data
     cdef Py_ssize_t used, space
     cdef Replies replies
@@ -39,3 +41,6 @@ cdef class Share:
     cdef object payload(self, int at)
     cdef list arguments(self, int at)
     cdef int clear(self) except -1
+
+
+cdef int serve_alone(Quick quick, tuple message) except -1

@@ -11,6 +11,7 @@ instead of the bytes of a reply.
 import sys
 
 from cpython.bytes cimport PyBytes_FromStringAndSize
+from cpython.object cimport PyObject
 from libc.stdlib cimport free, malloc, realloc
 from libc.string cimport memcpy
 
@@ -35,6 +36,9 @@ cdef enum:
 
 NO_KEYS = frozenset()
 
+# Found without a look into the module's dict.
+cdef object DELIVER = deliver
+
 
 cdef class Share:
     """The commands of a batch whose keys one shard owns, in program order, and later their replies."""
@@ -52,7 +56,6 @@ cdef class Share:
         free(self.data)
 
     def __init__(self):
-        self.plans = []
         self.replies = Replies(LITTLE)
         self.size = 0
 
@@ -90,6 +93,7 @@ cdef class Share:
             self.data = grown
             self.space = space
         call = &self.calls[self.size]
+        call.plan = <PyObject *>plan
         call.h = h
         call.at = self.used
         call.key = key.size
@@ -102,7 +106,6 @@ cdef class Share:
         if length:
             memcpy(self.data + self.used + call.key, data + value.at, length)
         self.used = wanted
-        self.plans.append(plan)
         self.size += 1
         return 0
 
@@ -136,7 +139,6 @@ cdef class Share:
 
     cdef int clear(self) except -1:
         """Give back what is large, once the replies are read."""
-        self.plans.clear()
         self.values = None
         self.replies.used = 0
         if self.replies.capacity > LARGE:
@@ -157,6 +159,7 @@ cdef int run(Quick quick, Share share) except -1:
     cdef Replies replies = share.replies
     cdef Call *call
     cdef const char *key
+    cdef Plan plan
     cdef int i
     replies.used = 0
     for i in range(share.size):
@@ -170,13 +173,13 @@ cdef int run(Quick quick, Share share) except -1:
         call.end = -1
         if share.values is None:
             share.values = {}
-        plan = <Plan>share.plans[i]
+        plan = <Plan>call.plan
         try:
-            share.values[i] = (<Plan>plan).op(db, share.payload(i), call.h)
+            share.values[i] = plan.op(db, share.payload(i), call.h)
         except ReplyError as error:
             share.values[i] = error.bare()
         except Exception:
-            share.values[i] = log_crash((<Plan>plan).name, sys.exc_info())
+            share.values[i] = log_crash(plan.name, sys.exc_info())
         if PyDict_Size(quick.ready) and (i + 1 == share.size or share.calls[i + 1].step != call.step):
             quick.blocking.serve_between()
         # Who was served may observe no more, or somebody begins to.
@@ -200,13 +203,8 @@ def _asked_by(message):
     return (<Share>message[2]).origin, message[1]
 
 
-def run_share_alone(proactor, message):
-    """Message handler on the owner's thread: commands that all live here; no transaction needed.
-
-    ``(run_share_alone, token, share)``. Without a conflict they run at once, hold nothing and the answer goes
-    back; else they take their place in the queue.
-    """
-    cdef Quick quick = proactor.shard.quick
+cdef int serve_alone(Quick quick, tuple message) except -1:
+    """Run commands that all live here; no transaction needed. See `run_share_alone`."""
     cdef Share share = message[2]
     cdef int i
     if PyDict_Size(quick.locks):
@@ -214,15 +212,25 @@ def run_share_alone(proactor, message):
             if quick.is_held(share.calls[i].h):
                 reads, writes = share.locks()
                 quick.engine.schedule_run(Part(share.origin, message[1], reads, writes), (run_share, share))
-                return
+                return 0
     cdef object result = share
     try:
         run(quick, share)
     except Exception:
         result = log_crash("run_share_alone", sys.exc_info())
-    (<list>(<list>quick.outboxes)[share.origin]).append((deliver, message[1], quick.index, result))
+    (<list>(<list>quick.outboxes)[share.origin]).append((DELIVER, message[1], quick.index, result))
     if PyDict_Size(quick.ready):
         quick.blocking.serve(quick.ready)
+    return 0
+
+
+def run_share_alone(proactor, message):
+    """Message handler on the owner's thread: commands that all live here; no transaction needed.
+
+    ``(run_share_alone, token, share)``. Without a conflict they run at once, hold nothing and the answer goes
+    back; else they take their place in the queue. (`nogil_df.net._turn` calls `serve_alone` instead.)
+    """
+    serve_alone(proactor.shard.quick, message)
 
 
 begins_work(_asked_by)(run_share_alone)

@@ -2,23 +2,28 @@
 
 Clients that do not pipeline come one to six in a turn, so what a turn costs itself counts: as a method of Python on
 objects of Python it took 13,000 instructions, three times what GET needs. Here it looks at everything that `Loop.turn`
-looks at, by offset (`_slots`), and calls Python only for what there is to do.
+looks at, by offset (`_slots`), and calls Python only for what there is to do. What flights (`_batches`) send to other
+threads and get back from them is handled without a call of Python, too.
 """
 
-from cpython.list cimport PyList_GET_SIZE
+from cpython.list cimport PyList_AsTuple, PyList_GET_SIZE
 from cpython.object cimport PyObject
 from libc.stdint cimport int64_t
 
+from nogil_df.net._batches cimport Flight
 from nogil_df.net._express cimport Express
 from nogil_df.net._plans cimport df_nanoseconds
 from nogil_df.net._poller cimport EpollPoller
+from nogil_df.net._shares cimport serve_alone
 from nogil_df.net._slots cimport DF_LENGTH, is_true, offset_of, put_slot, slot
 from nogil_df.shard.keyspace cimport Keyspace
 from nogil_df.shard.shard_state cimport ShardState
 
 from nogil_df.base.clock import Clock
+from nogil_df.net._shares import run_share_alone
 from nogil_df.net.loop import Loop
 from nogil_df.shard.shard import Shard
+from nogil_df.vll.engine import deliver
 
 cdef extern from *:
     """
@@ -32,13 +37,24 @@ cdef extern from *:
     static inline void df_put_fenced(PyObject *owner, Py_ssize_t offset, PyObject *immortal) {
         __atomic_store_n((PyObject **)((char *)owner + offset), immortal, __ATOMIC_SEQ_CST);
     }
+
+    /* Comes after what this thread has written before it. */
+    static inline int df_is_true_fenced(PyObject *owner, Py_ssize_t offset) {
+        __atomic_thread_fence(__ATOMIC_SEQ_CST);
+        return __atomic_load_n((PyObject **)((char *)owner + offset), __ATOMIC_SEQ_CST) == Py_True;
+    }
     """
     int64_t df_unix_ms() noexcept
     void df_put_fenced(PyObject *owner, Py_ssize_t offset, PyObject *immortal) noexcept
+    bint df_is_true_fenced(PyObject *owner, Py_ssize_t offset) noexcept
 
 cdef extern from "Python.h":
     PyObject *Py_True
     PyObject *Py_False
+
+# Found without a look into the module's dict.
+cdef object RUN_SHARE_ALONE = run_share_alone
+cdef object DELIVER = deliver
 
 
 cdef class Turns:
@@ -54,9 +70,11 @@ cdef class Turns:
     cdef Express express
     cdef EpollPoller poller
     cdef dict handlers
-    cdef list outboxes, dbs
+    cdef list outboxes, dbs, peers
+    cdef int me
     # Offsets of slots.
     cdef Py_ssize_t stopping, dirty, now, sleeping, has_notices, has_more_work, next_beat, first, frequencies
+    cdef Py_ssize_t batch, messages_handled, hops_sent, wakeups_sent, wake, its_inbox
 
     def __init__(self, loop, Express express):
         self.loop = loop
@@ -78,12 +96,20 @@ cdef class Turns:
         self.sleeping = offset_of(type(self.proactor), "sleeping")
         self.has_notices = offset_of(type(self.proactor), "has_notices")
         self.has_more_work = offset_of(type(self.state), "has_more_work")
+        self.batch = offset_of(type(self.proactor), "batch")
+        self.messages_handled = offset_of(type(self.proactor), "messages_handled")
+        self.hops_sent = offset_of(type(self.proactor), "hops_sent")
+        self.wakeups_sent = offset_of(type(self.proactor), "wakeups_sent")
+        self.wake = offset_of(type(self.proactor), "wake")
+        self.its_inbox = offset_of(type(self.proactor), "inbox")
+        self.me = loop.proactor.index
         self.next_beat = offset_of(type(self.state), "next_beat")
         self.first = offset_of(type(self.timers), "first")
         self.frequencies = offset_of(Shard, "frequencies")
 
     def run(self):
         """Turn until the loop is `stopping`."""
+        self.peers = self.proactor.peers
         while not is_true(self.loop, self.stopping):
             self.turn()
 
@@ -91,10 +117,14 @@ cdef class Turns:
         """One turn; see the text of `nogil_df.net.loop`."""
         cdef object proactor = self.proactor, state = self.state
         cdef ShardState shard = self.shard
-        cdef list outbox
         cdef double now
+        cdef double patience
         df_put_fenced(<PyObject *>proactor, self.sleeping, Py_True)
-        self.poller.wait(self.patience())
+        patience = self.patience()
+        if patience == 0.0:
+            # Nobody needs to wake a thread that only looks.
+            df_put_fenced(<PyObject *>proactor, self.sleeping, Py_False)
+        self.poller.wait(patience)
         df_put_fenced(<PyObject *>proactor, self.sleeping, Py_False)
         if DF_LENGTH(<PyObject *>self.mail):
             proactor.read_mail()
@@ -104,7 +134,7 @@ cdef class Turns:
             self.tick()
             self.express.serve_ready(self.poller, self.handlers)
         if DF_LENGTH(<PyObject *>self.inbox):
-            proactor.drain()
+            self.drain()
         if DF_LENGTH(<PyObject *>self.runnable):
             self.loop.serve_runnable()
         if now >= <double>slot(state, self.next_beat):
@@ -116,15 +146,58 @@ cdef class Turns:
             state.memory.look()
         if PyList_GET_SIZE(shard.outgoing):
             state.publish_events()
-        if is_true(proactor, self.has_notices):
-            proactor.finish_turn()
-        else:
-            for outbox in self.outboxes:
-                if outbox:
-                    proactor.finish_turn()
-                    break
+        self.finish_turn()
         if PyList_GET_SIZE(slot(self.loop, self.dirty)):
             self.loop.send_pushes()
+        return 0
+
+    cdef int drain(self) except -1:
+        """`Proactor.drain`."""
+        cdef object proactor = self.proactor, rest, handler
+        cdef tuple message
+        cdef Py_ssize_t waiting = DF_LENGTH(<PyObject *>self.inbox), handled = 0
+        self.tick()
+        for _ in range(waiting):
+            if not DF_LENGTH(<PyObject *>self.inbox):
+                # A handler that waited on the spot went on with them.
+                break
+            batch = self.inbox.popleft()
+            if DF_LENGTH(<PyObject *>self.mail):
+                proactor.read_mail()
+            handled += len(batch)
+            rest = iter(batch)
+            put_slot(proactor, self.batch, rest)
+            for message in rest:
+                handler = message[0]
+                if handler is RUN_SHARE_ALONE:
+                    serve_alone(self.express.quick, message)
+                elif handler is DELIVER and type(message[1]) is Flight:
+                    (<Flight>message[1]).answered(message[2], message[3])
+                else:
+                    handler(proactor, message)
+        put_slot(proactor, self.messages_handled, slot(proactor, self.messages_handled) + handled)
+        return 0
+
+    cdef int finish_turn(self) except -1:
+        """`Proactor.finish_turn`. O(threads)."""
+        cdef object proactor = self.proactor, peer
+        cdef list outbox
+        cdef int dest
+        if is_true(proactor, self.has_notices):
+            proactor.hand_over_notices()
+        for dest in range(<int>PyList_GET_SIZE(self.outboxes)):
+            outbox = self.outboxes[dest]
+            if not PyList_GET_SIZE(outbox):
+                continue
+            self.outboxes[dest] = []
+            peer = self.peers[dest]
+            slot(peer, self.its_inbox).append(PyList_AsTuple(outbox))
+            if dest != self.me:
+                put_slot(proactor, self.hops_sent, slot(proactor, self.hops_sent) + PyList_GET_SIZE(outbox))
+                if df_is_true_fenced(<PyObject *>peer, self.sleeping):
+                    df_put_fenced(<PyObject *>peer, self.sleeping, Py_False)
+                    put_slot(proactor, self.wakeups_sent, slot(proactor, self.wakeups_sent) + 1)
+                    slot(peer, self.wake)()
         return 0
 
     cdef double patience(self) except -1:

@@ -1,0 +1,53 @@
+from cpython.object cimport PyObject
+from libc.stdint cimport int64_t
+
+from nogil_df.net._express cimport Express, Onward, Reader
+from nogil_df.net._parse cimport Argument
+from nogil_df.net._plans cimport Plan
+
+
+cdef class Squasher(Onward):
+    # Flights that are not under way.
+    cdef list spare
+
+
+cdef class InFlight:
+    cdef Reader reader
+    cdef object tx
+    cdef int64_t began
+
+    cdef int finish(self, dict results) except -1
+    cdef bint land(self) except -1
+    cdef int measure(self, list args, int64_t nanoseconds, Py_ssize_t written) except -1
+    cdef int write(self, Plan plan, value, int proto) except -1
+
+
+cdef struct Step:
+    # A command of the client's, or one of its transactions.
+    PyObject *plan     # of a transaction: that of its MULTI
+    int calls
+
+
+cdef class Flight(InFlight):
+    cdef Squasher home
+    cdef Express express
+    # What each shard has to do, which of them have anything, and what they answered.
+    cdef list shares, flown, answers
+    # The shards of the calls, in program order, and the steps that they make up.
+    cdef short *owners
+    cdef int size, room
+    cdef Step *steps
+    cdef int count, places
+    cdef Py_ssize_t commands
+
+    cdef Py_ssize_t gather(self, Reader reader, Py_ssize_t pos, Py_ssize_t end, Py_ssize_t limit) except -1
+    cdef int add_call(self, Plan plan, const Argument *key, const Argument *value, int64_t deadline) except -1
+    cdef int end_step(self, Plan plan, int calls) except -1
+    cdef int start(self) except -1
+    cdef int leave(self) except -1
+    cdef int answered(self, int shard, result) except -1
+    cdef int complete(self) except -1
+    cdef int write_call(self, Plan plan, int call, int proto, bint slow, int64_t each) except -1
+    cdef int write_keys(self, Plan plan, int call, int calls, int proto) except -1
+    cdef object error_of(self, int call, int calls)
+    cdef list arguments(self, Plan plan, int call, int calls)
