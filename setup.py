@@ -53,8 +53,7 @@ wire.memcached wire.reply wire.request
 """.split()
 
 # Packages whose sources, compiled as they are, gcc need not work at so hard: a third less of its time. What
-# they do is mostly calls into the interpreter (a LPUSH takes 4,000 instructions and a HSET 4,400; with -O2 it
-# was 4,900 and 4,700). Those of sorted sets walk their orders in C, and got slower.
+# they do is mostly calls into the interpreter. Those of sorted sets walk their orders in C, and got slower.
 LIGHTLY = ("commands", "memcached", "rdb")
 WITH_CARE = ("sorted_sets", "sorted_sets_ranges")
 
