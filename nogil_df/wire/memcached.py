@@ -147,7 +147,7 @@ class MemcachedParser:
         out: list[list[bytes]] = []
         most = max_commands if self.authenticated else 1
         buf = self._buf
-        while len(out) < most and self._pos < len(buf):
+        while len(out) < most and self.error is None and self._pos < len(buf):
             if self._skip:
                 self._throw_away()
                 continue
