@@ -2,6 +2,8 @@
 
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
 
+from nogil_df.base._words cimport write_digits
+
 cdef extern from "Python.h":
     # Of CPython 3.13. The flags say little-endian, and that the number is not negative.
     Py_ssize_t PyLong_AsNativeBytes(object number, void *buffer, Py_ssize_t size, int flags) except -1
@@ -10,22 +12,12 @@ cdef extern from "Python.h":
     enum: Py_ASNATIVEBYTES_UNSIGNED_BUFFER
 
 
-cdef inline char *backwards(uint64_t number, char *end) noexcept:
-    """Write digits that end before a place; where they begin."""
-    while True:
-        end -= 1
-        end[0] = 48 + <char>(number % 10)
-        number //= 10
-        if number == 0:
-            return end
-
-
 cpdef bytes dashed(uint64_t first, uint64_t second):
     """``first-second``. O(1)."""
     cdef char text[44]
-    cdef char *begin = backwards(second, text + 44) - 1
+    cdef char *begin = write_digits(second, text + 44) - 1
     begin[0] = b"-"
-    begin = backwards(first, begin)
+    begin = write_digits(first, begin)
     return PyBytes_FromStringAndSize(begin, text + 44 - begin)
 
 

@@ -86,18 +86,20 @@ cdef inline bint parse_integer(const char *data, Py_ssize_t size, int64_t *numbe
     return True
 
 
+# Write digits that end before a place, 20 at most; returns where they begin.
+cdef inline char *write_digits(uint64_t number, char *end) noexcept nogil:
+    while True:
+        end -= 1
+        end[0] = <char> (48 + number % 10)
+        number //= 10
+        if number == 0:
+            return end
+
+
 # Write a number into the end of 24 bytes; returns where it begins.
 cdef inline char *format_integer(int64_t number, char *scratch, Py_ssize_t *size) noexcept nogil:
-    cdef char *at = scratch + 24
     cdef uint64_t rest = <uint64_t> number
-    if number < 0:
-        rest = 0 - rest
-    while True:
-        at -= 1
-        at[0] = <char> (48 + rest % 10)
-        rest //= 10
-        if rest == 0:
-            break
+    cdef char *at = write_digits(0 - rest if number < 0 else rest, scratch + 24)
     if number < 0:
         at -= 1
         at[0] = c'-'

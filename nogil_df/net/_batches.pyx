@@ -219,7 +219,7 @@ cdef class Flight(InFlight):
         """Add a call of the step that comes next."""
         cdef Express express = self.express
         cdef uint64_t h = express.hashed(express.data + key.at, key.size)
-        cdef int owner = <int>((h >> 32) % <uint64_t>express.count) if express.count > 1 else express.me
+        cdef int owner = express.owner_of(h)
         cdef short *grown
         if self.size == self.room:
             grown = <short *>realloc(self.owners, 2 * self.room * sizeof(short))
@@ -493,7 +493,7 @@ cdef class Batch(InFlight):
             self.plans.append(plan)
             self.calls.append(args)
             h = express.hashed(express.data + express.args[1].at, express.args[1].size)
-            owner = <int>((h >> 32) % <uint64_t>express.count)
+            owner = express.owner_of(h)
             payload = args
             if plan.cmd is not None and argc != plan.plain_with:
                 try:

@@ -60,6 +60,10 @@ cdef class Express:
         """Whether commands have to be looked at one by one, for any reason but that HOTKEYS counts."""
         return is_true(self.dispatcher, self.gated) and not is_true(self.dispatcher, self.only_measured)
 
+    cdef inline int owner_of(self, uint64_t h) noexcept:
+        """The shard of a key's hash, as `nogil_df.base.hashing.shard_of` has it."""
+        return <int>((h >> 32) % <uint64_t>self.count) if self.count > 1 else self.me
+
     cdef int find_measured(self) except -1
     cdef int measure(self, Plan plan, int64_t nanoseconds, Py_ssize_t begin, Py_ssize_t end) except -1
     cdef int note_pipeline(self, Py_ssize_t size, int64_t began) except -1

@@ -257,7 +257,7 @@ cdef class Express:
     cdef bint is_here(self, const Argument *key, uint64_t *h) except -1:
         """Whether a key in the buffer is this thread's, and nobody has an intent on it; its hash."""
         h[0] = self.hashed(self.data + key.at, key.size)
-        return (self.count == 1 or <int>((h[0] >> 32) % <uint64_t>self.count) == self.me) and not self.quick.is_held(h[0])
+        return self.owner_of(h[0]) == self.me and not self.quick.is_held(h[0])
 
     cdef Py_ssize_t end_of_transaction(self, session, Py_ssize_t pos, Py_ssize_t end, int *calls) except -1:
         """Where the EXEC ends that belongs to a MULTI which ends at `pos`, and how many calls are in between.
@@ -482,9 +482,7 @@ cdef class Reader:
                     continue
             else:
                 h = express.hashed(express.data + key.at, key.size)
-                if (express.count > 1 and <int>((h >> 32) % <uint64_t>express.count) != express.me) or (
-                    quick.is_held(h)
-                ):
+                if express.owner_of(h) != express.me or quick.is_held(h):
                     if calls:
                         express.account(session, plan, calls, df_nanoseconds() - started, begin, pos)
                     self.note_run(plan, ran)

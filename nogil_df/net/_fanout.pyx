@@ -10,6 +10,7 @@ from cpython.dict cimport PyDict_GetItem, PyDict_Size
 from cpython.object cimport PyObject
 from libc.string cimport memcmp, memcpy
 
+from nogil_df.base._words cimport format_integer
 from nogil_df.commands.subscriptions cimport Listeners
 from nogil_df.net._slots cimport is_true, offset_of, slot
 
@@ -25,27 +26,19 @@ cdef int OF_CHANNEL = CHANNEL
 
 cdef inline bytes packed(char mark, bytes head, const char *message, Py_ssize_t length):
     """A message of three items."""
-    cdef char digits[24]
-    cdef Py_ssize_t left = length
-    cdef int at = 24
-    cdef bytes whole
-    cdef char *out
-    while True:
-        at -= 1
-        digits[at] = 48 + <char>(left % 10)
-        left //= 10
-        if left == 0:
-            break
-    whole = PyBytes_FromStringAndSize(NULL, PyBytes_GET_SIZE(head) + 9 + 24 - at + length)
-    out = PyBytes_AS_STRING(whole)
+    cdef char text[24]
+    cdef Py_ssize_t size = 0
+    cdef char *digits = format_integer(length, text, &size)
+    cdef bytes whole = PyBytes_FromStringAndSize(NULL, PyBytes_GET_SIZE(head) + 9 + size + length)
+    cdef char *out = PyBytes_AS_STRING(whole)
     out[0] = mark
     memcpy(out + 1, b"3\r\n", 3)
     out += 4
     memcpy(out, PyBytes_AS_STRING(head), PyBytes_GET_SIZE(head))
     out += PyBytes_GET_SIZE(head)
     out[0] = b"$"
-    memcpy(out + 1, digits + at, 24 - at)
-    out += 25 - at
+    memcpy(out + 1, digits, size)
+    out += 1 + size
     memcpy(out, b"\r\n", 2)
     memcpy(out + 2, message, length)
     memcpy(out + 2 + length, b"\r\n", 2)

@@ -154,7 +154,7 @@ cdef class MemcachedReader(Reader):
     cdef bint is_here(self, uint64_t h) except -1:
         """Whether a key is this thread's, and nobody holds it."""
         cdef Express express = self.express
-        if express.count > 1 and <int>((h >> 32) % <uint64_t>express.count) != express.me:
+        if express.owner_of(h) != express.me:
             return False
         return not express.quick.is_held(h)
 

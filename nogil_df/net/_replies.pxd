@@ -26,8 +26,7 @@ cdef class Replies:
     cdef int write_integer(self, long long number) except -1
     cdef int emit(self, session, Plan plan, value, int proto) except -1
     cdef bint put(self, value, int proto, int depth) except -1
-    cdef bint put_list(self, list values, int proto, int depth) except -1
-    cdef bint put_tuple(self, tuple values, int proto, int depth) except -1
+    cdef bint put_items(self, values, int proto, int depth) except -1
     cdef bint put_rows(self, rows, int proto) except -1
     cdef bint put_status(self, value, int proto) except -1
     cdef int write_double(self, value, int proto) except -1

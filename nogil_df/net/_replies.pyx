@@ -3,9 +3,11 @@
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_CheckExact, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
 from cpython.float cimport PyFloat_AS_DOUBLE, PyFloat_CheckExact
 from cpython.long cimport PyLong_CheckExact
+from cpython.object cimport PyObject
 from libc.stdlib cimport free, malloc, realloc
 from libc.string cimport memcpy
 
+from nogil_df.base._words cimport format_integer
 from nogil_df.base.numbers cimport format_double
 from nogil_df.net._plans cimport ARRAY, MAP, OTHER
 from nogil_df.net._slots cimport offset_of, slot
@@ -14,6 +16,9 @@ from nogil_df.commands.session import Session
 from nogil_df.wire.values import CONSTANTS, Rows
 
 cdef extern from "Python.h":
+    # Of lists and of tuples.
+    Py_ssize_t PySequence_Fast_GET_SIZE(object values)
+    PyObject *PySequence_Fast_GET_ITEM(object values, Py_ssize_t at)
     long long PyLong_AsLongLongAndOverflow(object number, int *overflow) except? -1
 
 cdef enum:
@@ -22,24 +27,6 @@ cdef enum:
     DEEPEST = 8             # lists within lists that are written here
 
 cdef double WHOLE = 1e15     # doubles below it are whole numbers to the digit
-
-
-cdef inline int decimal(long long number, char *end) noexcept:
-    """Write a number's digits, and its sign, so that they end before a place; how many bytes that is."""
-    cdef char *at = end
-    cdef unsigned long long left = <unsigned long long>number
-    if number < 0:
-        left = 0 - left
-    while True:
-        at -= 1
-        at[0] = 48 + <char>(left % 10)
-        left //= 10
-        if left == 0:
-            break
-    if number < 0:
-        at -= 1
-        at[0] = 45
-    return <int>(end - at)
 
 
 cdef class Replies:
@@ -86,12 +73,13 @@ cdef class Replies:
 
     cdef void write_number(self, char mark, long long number) noexcept:
         """A mark, a number and an end of line; there is room for 24 bytes."""
-        cdef char text[24]
-        cdef int size = decimal(number, text + 22)
-        text[21 - size] = mark
-        text[22] = 13
-        text[23] = 10
-        self.write(text + 21 - size, size + 3)
+        cdef char text[26]
+        cdef Py_ssize_t size = 0
+        cdef char *digits = format_integer(number, text, &size)
+        digits[-1] = mark
+        text[24] = 13
+        text[25] = 10
+        self.write(digits - 1, size + 3)
 
     cdef int write_bulk(self, const char *text, Py_ssize_t size) except -1:
         self.reserve(size + 32)
@@ -179,27 +167,19 @@ cdef class Replies:
             return True
         if depth == DEEPEST:
             return False
-        if type(value) is list:
-            return self.put_list(<list>value, proto, depth + 1)
-        if type(value) is tuple:
-            return self.put_tuple(<tuple>value, proto, depth + 1)
+        if type(value) is list or type(value) is tuple:
+            return self.put_items(value, proto, depth + 1)
         if type(value) is Rows:
             return self.put_rows(value.items, proto)
         return self.put_status(value, proto)
 
-    cdef bint put_list(self, list values, int proto, int depth) except -1:
+    cdef bint put_items(self, values, int proto, int depth) except -1:
+        """Write an array: the items of a list or a tuple."""
+        cdef Py_ssize_t i, size = PySequence_Fast_GET_SIZE(values)
         self.reserve(32)
-        self.write_number(b"*", len(values))
-        for value in values:
-            if not self.put(value, proto, depth):
-                return False
-        return True
-
-    cdef bint put_tuple(self, tuple values, int proto, int depth) except -1:
-        self.reserve(32)
-        self.write_number(b"*", len(values))
-        for value in values:
-            if not self.put(value, proto, depth):
+        self.write_number(b"*", size)
+        for i in range(size):
+            if not self.put(<object>PySequence_Fast_GET_ITEM(values, i), proto, depth):
                 return False
         return True
 
@@ -239,20 +219,17 @@ cdef class Replies:
         cdef double number = PyFloat_AS_DOUBLE(value)
         cdef long long whole
         cdef bytes text
-        cdef char digits[24]
-        cdef int size
+        cdef char scratch[24]
+        cdef char *digits
+        cdef Py_ssize_t size = 0
         if -WHOLE < number < WHOLE:
             whole = <long long>number
             if <double>whole == number and whole:
-                self.reserve(64)
-                if proto != 2:
-                    self.write_number(b",", whole)
-                else:
-                    size = decimal(whole, digits + 22)
-                    digits[22] = 13
-                    digits[23] = 10
-                    self.write_number(b"$", size)
-                    self.write(digits + 22 - size, size + 2)
+                if proto == 2:
+                    digits = format_integer(whole, scratch, &size)
+                    return self.write_bulk(digits, size)
+                self.reserve(32)
+                self.write_number(b",", whole)
                 return 0
         text = format_double(value)
         if proto == 2:
