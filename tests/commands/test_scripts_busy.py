@@ -80,20 +80,19 @@ def test_a_script_that_wrote_is_not_killed(server: NogilServer, clients: list[Co
 
 @pytest.mark.parametrize("threads", [2, 3])
 def test_a_command_on_its_way_to_the_shard_of_a_slow_script_is_told_so(threads: int) -> None:
-    """Sent before anybody knew that the script is slow, by clients of every thread."""
+    """Sent before anybody knew that the script is slow, by clients of every thread.
+
+    The script itself says in the log that it runs: from then on its shard answers nobody.
+    """
     limit = "2000"
+    script = "redis.log(redis.LOG_WARNING, 'the loop begins') while true do redis.call('get', KEYS[1]) end"
     with NogilServer("--lua-time-limit", limit, threads=threads) as server, server.connect() as runner:
         clients = [server.connect() for _ in range(6)]
-        runner.send("EVAL", "while true do redis.call('get', KEYS[1]) end", 1, "k")
-        waiting = 0
+        runner.send("EVAL", script, 1, "k")
+        while "the loop begins" not in server.log_tail():
+            pass
         for client in clients:
-            try:
-                while True:
-                    client.send("GET", "k")
-                    client.receive(timeout=0.1)
-            except TimeoutError:
-                waiting += 1
-        assert waiting == len(clients), "the script runs, and nobody is refused yet"
+            client.send("GET", "k")
         for client in clients:
             assert client.receive().value.startswith(b"BUSY")
         assert clients[0].execute("SCRIPT", "KILL").value == b"OK"
