@@ -107,7 +107,7 @@ def test_ten_thousand_idle_connections_cost_little() -> None:
             assert client.execute("CLIENT", "LIST").value.count(b"\n") == count + 1
             assert (resident(server) - before) / count < 5_000, "bytes a connection"
             _idles(server)
-            _answers(client)
+            _answers(server, client)
             for sock in held:
                 sock.close()
             deadline = time.monotonic() + 20
@@ -126,14 +126,12 @@ def _idles(server: NogilServer) -> None:
     assert cpu_seconds(server) - started < 0.15
 
 
-def _answers(client: Connection) -> None:
-    """Most requests are answered at once."""
-    waits = []
+def _answers(server: NogilServer, client: Connection) -> None:
+    """A request costs what it costs without the others: far below a millisecond of CPU time."""
+    started = cpu_seconds(server)
     for _ in range(300):
-        asked = time.monotonic()
         assert client.execute("PING") == Reply("+", b"PONG")
-        waits.append(time.monotonic() - asked)
-    assert sorted(waits)[150] < 0.01
+    assert cpu_seconds(server) - started < 0.3
 
 
 def test_the_server_raises_its_limit_on_open_files() -> None:

@@ -157,7 +157,7 @@ def test_others_go_on_and_the_key_waits(subject: Server) -> None:
         mute.listen()
         for number in range(20):
             ours.execute("SET", f"k{number}", "v")
-        ours.send("MIGRATE", "127.0.0.1", str(mute.getsockname()[1]), "k1", "0", "400")
+        ours.send("MIGRATE", "127.0.0.1", str(mute.getsockname()[1]), "k1", "0", "1500")
         began = time.monotonic()
         while b"cmd=migrate" not in third.execute("CLIENT", "LIST").value:
             assert time.monotonic() - began < 5

@@ -204,12 +204,12 @@ def test_what_is_compressed() -> None:
 
 def survives(form: int, body: bytes) -> None:
     """A body is read or refused, and a value that is read keeps its invariants."""
-    began = time.monotonic()
+    began = time.process_time()
     try:
         value = read_object(Reader(body), form, LIMITS)
     except RdbError:
         value = None
-    assert time.monotonic() - began < 2.0
+    assert time.process_time() - began < 2.0
     if value is not None and hasattr(value, "verify"):
         value.verify()
 
