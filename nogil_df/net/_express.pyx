@@ -157,9 +157,12 @@ cdef class Express:
 
     cdef int serve_ready(self, EpollPoller found, dict known) except -1:
         """Call the handler of each ready descriptor, as `nogil_df.net.loop.dispatch` does. O(ready)."""
-        cdef int i
+        cdef int i, fd
         for i in range(found.count):
-            handler = known.get(found.events[i].data.fd)
+            fd = found.events[i].data.fd
+            if fd == found.bell:
+                continue
+            handler = known.get(fd)
             if isinstance(handler, Reader):
                 (<Reader>handler).on_ready(found.events[i].events)
             elif handler is not None:

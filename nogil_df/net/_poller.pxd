@@ -13,7 +13,8 @@ cdef enum:
 
 cdef class EpollPoller:
     cdef epoll_event events[EVENTS]
-    cdef int count, fd
+    cdef int count, fd, bell
 
     cdef int control(self, int operation, int fd, int mask) except -1
     cdef int wait(self, double timeout) except -1
+    cdef int wake_by(self, int bell) except -1

@@ -3,7 +3,7 @@
 from libc.errno cimport EINTR, errno
 
 cdef extern from "<sys/epoll.h>" nogil:
-    enum: EPOLL_CLOEXEC, EPOLL_CTL_ADD, EPOLL_CTL_MOD, EPOLL_CTL_DEL
+    enum: EPOLL_CLOEXEC, EPOLL_CTL_ADD, EPOLL_CTL_MOD, EPOLL_CTL_DEL, EPOLLET, EPOLLIN
     int epoll_create1(int flags)
     int epoll_ctl(int epoll, int operation, int fd, epoll_event *event)
     int epoll_wait(int epoll, epoll_event *events, int most, int milliseconds)
@@ -24,6 +24,7 @@ cdef class EpollPoller:
 
     def __init__(self):
         self.count = 0
+        self.bell = -1
         self.fd = epoll_create1(EPOLL_CLOEXEC)
         if self.fd < 0:
             raise_from_errno(OSError)
@@ -47,6 +48,17 @@ cdef class EpollPoller:
     def unregister(self, int fd):
         """See `Poller`."""
         self.control(EPOLL_CTL_DEL, fd, 0)
+
+    cdef int wake_by(self, int bell) except -1:
+        """An eventfd that is watched already ends a `wait` from now on, and is neither read nor told of.
+
+        Edge-triggered: whoever writes to it makes it ready anew, also if nobody has read what was written before, and
+        the kernel keeps that until a `wait` has returned with it. So a write is never lost: it ends the `wait` under
+        way, or the next one. (The count has 64 bits: it is never full.)
+        """
+        self.control(EPOLL_CTL_MOD, bell, EPOLLIN | EPOLLET)
+        self.bell = bell
+        return 0
 
     cdef int wait(self, double timeout) except -1:
         """Wait up to `timeout` seconds; `count` and `events` tell for what."""

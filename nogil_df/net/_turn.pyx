@@ -48,6 +48,9 @@ cdef extern from *:
     void df_put_fenced(PyObject *owner, Py_ssize_t offset, PyObject *immortal) noexcept
     bint df_is_true_fenced(PyObject *owner, Py_ssize_t offset) noexcept
 
+cdef extern from "<unistd.h>":
+    ssize_t write(int fd, const void *data, size_t size)
+
 cdef extern from "Python.h":
     PyObject *Py_True
     PyObject *Py_False
@@ -55,6 +58,12 @@ cdef extern from "Python.h":
 # Found without a look into the module's dict.
 cdef object RUN_SHARE_ALONE = run_share_alone
 cdef object DELIVER = deliver
+
+
+cdef inline int ring(int bell) noexcept:
+    """Add 1 to an eventfd; negative if that failed, as there is none."""
+    cdef int64_t once = 1
+    return -1 if bell < 0 else <int>write(bell, &once, sizeof(once))
 
 
 cdef class Turns:
@@ -74,7 +83,7 @@ cdef class Turns:
     cdef int me
     # Offsets of slots.
     cdef Py_ssize_t stopping, dirty, now, sleeping, has_notices, has_more_work, next_beat, first, frequencies
-    cdef Py_ssize_t batch, messages_handled, hops_sent, wakeups_sent, wake, its_inbox
+    cdef Py_ssize_t batch, messages_handled, hops_sent, wakeups_sent, wake, bell, its_inbox
 
     def __init__(self, loop, Express express):
         self.loop = loop
@@ -101,11 +110,14 @@ cdef class Turns:
         self.hops_sent = offset_of(type(self.proactor), "hops_sent")
         self.wakeups_sent = offset_of(type(self.proactor), "wakeups_sent")
         self.wake = offset_of(type(self.proactor), "wake")
+        self.bell = offset_of(type(self.proactor), "bell")
         self.its_inbox = offset_of(type(self.proactor), "inbox")
         self.me = loop.proactor.index
         self.next_beat = offset_of(type(self.state), "next_beat")
         self.first = offset_of(type(self.timers), "first")
         self.frequencies = offset_of(Shard, "frequencies")
+        if self.proactor.bell >= 0:
+            self.poller.wake_by(self.proactor.bell)
 
     def run(self):
         """Turn until the loop is `stopping`."""
@@ -197,7 +209,8 @@ cdef class Turns:
                 if df_is_true_fenced(<PyObject *>peer, self.sleeping):
                     df_put_fenced(<PyObject *>peer, self.sleeping, Py_False)
                     put_slot(proactor, self.wakeups_sent, slot(proactor, self.wakeups_sent) + 1)
-                    slot(peer, self.wake)()
+                    if ring(slot(peer, self.bell)) < 0:
+                        slot(peer, self.wake)()
         return 0
 
     cdef double patience(self) except -1:

@@ -80,6 +80,7 @@ class Loop:
         self.now = proactor.clock.monotonic()
         poller.register(waker.fd, READ)
         proactor.wake = waker.wake
+        proactor.bell = waker.bell
         proactor.doze = self.doze
 
     def watch(self, fd: int, mask: int, handler: Callable[[int], None]) -> None:

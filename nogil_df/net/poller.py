@@ -102,17 +102,22 @@ class Waker:
     """What a peer pokes to end another thread's ``poll``: an eventfd, or a socket pair where there is none.
 
     ``wake`` may be called from any thread; ``clear`` by the owner.
+
+    Attributes:
+        fd: readable once somebody has poked it.
+        bell: the eventfd, which compiled peers write to themselves; -1 if there is none.
     """
 
-    __slots__ = ("_alone", "_pair", "fd")
+    __slots__ = ("_alone", "_pair", "bell", "fd")
 
     def __init__(self, *, fallback: bool | None = None) -> None:
         portable = is_portable() if fallback is None else fallback
         self._pair: tuple[socket.socket, socket.socket] | None = None
         self._alone: Poller | None = None
         if not portable and hasattr(os, "eventfd"):
-            self.fd = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
+            self.fd = self.bell = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
         else:
+            self.bell = -1
             self._pair = socket.socketpair()
             for end in self._pair:
                 end.setblocking(False)

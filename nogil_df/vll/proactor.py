@@ -68,6 +68,7 @@ class Proactor:
         "peers",
         "sleeping",
         "wake",
+        "bell",
         "doze",
         "may_handle",
         "put_off",
@@ -94,6 +95,8 @@ class Proactor:
         self.peers: list[Proactor] = [self]
         self.sleeping = False
         self.wake: Callable[[], None] = _no_wake
+        # An eventfd that does the same when it is written to; -1 if there is none.
+        self.bell = -1
         # Returns when the inbox may hold something; the loop's, or the simulation's.
         self.doze: Callable[[], None] = _no_wake
         # While this thread waits on the spot: which messages it handles, and those that wait for the end.
