@@ -11,7 +11,7 @@ Angles are degrees, distances metres.
 
 from __future__ import annotations
 
-from math import asin, cos, fabs, radians, sin, sqrt
+from math import asin, cos, fabs, isfinite, nan, radians, sin, sqrt
 from typing import NamedTuple
 
 STEPS = 26
@@ -144,7 +144,8 @@ def distance(longitude1: float, latitude1: float, longitude2: float, latitude2: 
         return latitude_distance(latitude1, latitude2)
     lat1, lat2 = radians(latitude1), radians(latitude2)
     u = sin((lat2 - lat1) / 2)
-    return 2.0 * EARTH_RADIUS * asin(sqrt(u * u + cos(lat1) * cos(lat2) * v * v))
+    # Of places opposite to each other it may come to more than 1, by rounding.
+    return 2.0 * EARTH_RADIUS * asin(min(1.0, sqrt(u * u + cos(lat1) * cos(lat2) * v * v)))
 
 
 def ranges_of(shape: Shape) -> list[tuple[int, int]]:
@@ -185,7 +186,9 @@ def _move(bits: int, x: int, y: int, steps: int) -> int:
 def _reach(shape: Shape) -> float:
     if shape.is_circle:
         return shape.radius
-    return sqrt((shape.width / 2) ** 2 + (shape.height / 2) ** 2)
+    width, height = shape.width / 2, shape.height / 2
+    # Of numbers that are too great a power would be an error, and a product is infinite.
+    return sqrt(width * width + height * height)
 
 
 def _steps_for(shape: Shape) -> int:
@@ -207,13 +210,13 @@ def _steps_for(shape: Shape) -> int:
 
 
 def _bounds(shape: Shape) -> tuple[float, float, float, float]:
-    """(west, south, east, north) of what encloses the shape."""
+    """(west, south, east, north) of what encloses the shape; of one without end, west and east are NaN."""
     height = shape.radius if shape.is_circle else shape.height / 2
     width = shape.radius if shape.is_circle else shape.width / 2
     up = _degrees(height / EARTH_RADIUS)
     # A degree of longitude is shortest at the edge that is nearer to a pole.
     edge = shape.latitude - up if shape.latitude < 0 else shape.latitude + up
-    aside = _degrees(width / EARTH_RADIUS / cos(radians(edge)))
+    aside = _degrees(width / EARTH_RADIUS / cos(radians(edge))) if isfinite(edge) else nan
     return shape.longitude - aside, shape.latitude - up, shape.longitude + aside, shape.latitude + up
 
 

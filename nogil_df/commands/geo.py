@@ -58,6 +58,10 @@ class Search:
         first_found: any so many will do, not the nearest.
         with_distance, with_hash, with_place: what is answered beside the name.
         target, store_distance: where to store, and whether distances instead of places.
+        error: what is wrong with the arguments. Redis looks at the key first, and at the member in the
+            middle as soon as it reads of it; so the shard tells of it, if it finds nothing wrong before.
+        distance_error: what is wrong with the radius around a member; told of only if there is a key.
+        proto: the protocol of the client, as coordinates are written in another way in each.
     """
 
     key: bytes
@@ -72,6 +76,9 @@ class Search:
     with_place: bool = False
     target: bytes | None = None
     store_distance: bool = False
+    error: ReplyError | None = None
+    distance_error: ReplyError | None = None
+    proto: int = 2
 
 
 # Arguments.
@@ -110,17 +117,24 @@ def _radius(radius: bytes, unit: bytes) -> tuple[float, float]:
 
 
 def parse_search(args: Args, *, stores: bool) -> Search:
-    """GEOSEARCH key ..., GEOSEARCHSTORE target source ... O(arguments).
-
-    Raises:
-        ReplyError: they make no sense.
-    """
-    name = args[0].decode("latin-1")
+    """GEOSEARCH key ..., GEOSEARCHSTORE target source ... O(arguments). What is wrong is in ``error``."""
     search = Search(args[2] if stores else args[1])
     search.target = args[1] if stores else None
+    try:
+        _parse_shape(search, args, 3 if stores else 2)
+    except ReplyError as error:
+        search.error = error.bare()
+    return search
+
+
+def _parse_shape(search: Search, args: Args, at: int) -> None:
+    """What GEOSEARCH looks for, from the argument ``at`` on.
+
+    Raises:
+        ReplyError: it makes no sense.
+    """
     middles = shapes = 0
     place = (0.0, 0.0)
-    at = 3 if stores else 2
     while at < len(args):
         word = args[at].upper()
         left = len(args) - at - 1
@@ -141,18 +155,18 @@ def parse_search(args: Args, *, stores: bool) -> Search:
             search.shape, search.unit = _box(*args[at + 1 : at + 4])
             shapes += 1
             at += 3
-        elif word == b"STOREDIST" and stores:
+        elif word == b"STOREDIST" and search.target is not None:
             search.store_distance = True
         else:
             at = _option(search, args, at)
         at += 1
+    name = args[0].decode("latin-1")
     if not middles:
         raise ReplyError("GEO_ONE_MIDDLE", name)
     if not shapes:
         raise ReplyError("GEO_ONE_SHAPE", name)
     search.shape = search.shape._replace(longitude=place[0], latitude=place[1])
     _check(search, "GEOSEARCHSTORE")
-    return search
 
 
 def _box(width: bytes, height: bytes, unit: bytes) -> tuple[Shape, float]:
@@ -205,20 +219,37 @@ def _check(search: Search, name: str) -> None:
 def parse_radius(args: Args, *, by_member: bool, stores: bool) -> Search:
     """GEORADIUS key longitude latitude radius unit ..., GEORADIUSBYMEMBER key member radius unit ...
 
-    Raises:
-        ReplyError: they make no sense.
+    What is wrong is in ``error`` and ``distance_error``.
     """
     search = Search(args[1])
     place = (0.0, 0.0)
-    if by_member:
-        search.member = args[2]
-        at = 3
-    else:
-        place = _place(args[2], args[3])
-        at = 4
-    radius, search.unit = _radius(args[at], args[at + 1])
-    search.shape = Shape(*place, radius)
-    at += 2
+    try:
+        if by_member:
+            search.member = args[2]
+            at = 3
+        else:
+            place = _place(args[2], args[3])
+            at = 4
+        try:
+            radius, search.unit = _radius(args[at], args[at + 1])
+        except ReplyError as error:
+            if not by_member:
+                raise
+            search.distance_error = error.bare()
+            radius = 0.0
+        search.shape = Shape(*place, radius)
+        _parse_options(search, args, at + 2, stores)
+    except ReplyError as error:
+        search.error = error.bare()
+    return search
+
+
+def _parse_options(search: Search, args: Args, at: int, stores: bool) -> None:
+    """The options of GEORADIUS and GEORADIUSBYMEMBER.
+
+    Raises:
+        ReplyError: they make no sense.
+    """
     while at < len(args):
         word = args[at].upper()
         if word in (b"STORE", b"STOREDIST") and at + 1 < len(args) and stores:
@@ -229,7 +260,6 @@ def parse_radius(args: Args, *, by_member: bool, stores: bool) -> Search:
             at = _option(search, args, at)
         at += 1
     _check(search, "STORE option in GEORADIUS")
-    return search
 
 
 # One key.
@@ -264,9 +294,18 @@ def op_geohash(db: Keyspace, args: Args, h: int) -> list[str | None]:
     return [None if score is None else geohash.text(score) for score in _scores(db, args, h)]
 
 
-def op_geopos(db: Keyspace, args: Args, h: int) -> list[Any]:
-    """GEOPOS key member...: where each is. O(members)."""
-    return [None if score is None else geohash.decode(score) for score in _scores(db, args, h)]
+def cmd_geopos(session: Session, args: Args) -> tuple[Args, int]:
+    """GEOPOS key member...: the protocol goes with it."""
+    return args, session.proto
+
+
+def op_geopos(db: Keyspace, payload: tuple[Args, int], h: int) -> list[Any]:
+    """GEOPOS: where each member is. O(members)."""
+    args, proto = payload
+    return [
+        NULL_ARRAY if score is None else _coordinates(geohash.decode(score), proto)
+        for score in _scores(db, args, h)
+    ]
 
 
 def _scores(db: Keyspace, args: Args, h: int) -> list[float | None]:
@@ -300,15 +339,19 @@ def op_search(db: Keyspace, search: Search, h: int) -> list[Found]:
     O(n log n) where n is the number of members in the boxes around the shape.
 
     Raises:
-        ReplyError: WRONGTYPE, or the member in the middle is not there.
+        ReplyError: WRONGTYPE, the member in the middle is not there, or what the search says is wrong.
     """
     value = read_sorted_set(db, search.key, h)
+    if value is not None and search.member is not None and search.member not in value.scores:
+        raise ReplyError("GEO_MEMBER")
+    if value is not None and search.distance_error is not None:
+        raise search.distance_error
+    if search.error is not None:
+        raise search.error
     if value is None:
         return []
     shape = search.shape
     if search.member is not None:
-        if search.member not in value.scores:
-            raise ReplyError("GEO_MEMBER")
         longitude, latitude = geohash.decode(value.scores[search.member])
         shape = shape._replace(longitude=longitude, latitude=latitude)
     found = _inside(value, shape, search.count if search.first_found else 0)
@@ -336,12 +379,16 @@ def _inside(value: SortedSetValue, shape: Shape, limit: int) -> list[Found]:
     return found
 
 
+def op_answer(db: Keyspace, search: Search, h: int) -> list[Any]:
+    """What a search that stores nothing answers. See `op_search`."""
+    return _reply(op_search(db, search, h), search)
+
+
 def run_search(context: Context, search: Search, event: bytes) -> Steps:
     """Search, and store if that is asked for: the reply."""
     h = context.proactor.shard.hash_key(search.key)
     if search.target is None:
-        found = yield from context.at(search.key, op_search, search, last=True)
-        return _reply(found, search, context.session.proto)
+        return (yield from context.at(search.key, op_answer, search, last=True))
     found = (yield from context.hop({context.shard_of(h): (_search_at, (context.db, h, search))}))[
         context.shard_of(h)
     ]
@@ -357,7 +404,7 @@ def _search_at(shard: Any, argument: tuple[int, int, Search]) -> list[Found]:
     return op_search(shard.dbs[db], search, h)
 
 
-def _reply(found: list[Found], search: Search, proto: int) -> list[Any]:
+def _reply(found: list[Found], search: Search) -> list[Any]:
     if not (search.with_distance or search.with_hash or search.with_place):
         return [one.member for one in found]
     rows = []
@@ -368,7 +415,7 @@ def _reply(found: list[Found], search: Search, proto: int) -> list[Any]:
         if search.with_hash:
             row.append(int(one.score))
         if search.with_place:
-            row.append(_coordinates((one.longitude, one.latitude), proto))
+            row.append(_coordinates((one.longitude, one.latitude), search.proto))
         rows.append(row)
     return rows
 
@@ -386,16 +433,11 @@ def _coordinate(angle: float, proto: int) -> bytes:
     return b"$%d\r\n%b\r\n" % (len(text), text)
 
 
-def cmd_geopos(context: Context, args: Args) -> Steps:
-    """GEOPOS: where members are."""
-    places = yield from context.at(args[1], op_geopos, args, last=True)
-    proto = context.session.proto
-    return [NULL_ARRAY if place is None else _coordinates(place, proto) for place in places]
-
-
-def cmd_geosearch(context: Context, args: Args) -> Steps:
+def cmd_geosearch(session: Session, args: Args) -> Search:
     """GEOSEARCH."""
-    return (yield from run_search(context, parse_search(args, stores=False), b""))
+    search = parse_search(args, stores=False)
+    search.proto = session.proto
+    return search
 
 
 def cmd_geosearchstore(context: Context, args: Args) -> Steps:
@@ -405,26 +447,31 @@ def cmd_geosearchstore(context: Context, args: Args) -> Steps:
 
 def cmd_georadius(context: Context, args: Args) -> Steps:
     """GEORADIUS."""
-    return (yield from _radius_search(context, args, by_member=False, stores=True))
+    return (yield from _radius_search(context, args, by_member=False))
 
 
-def cmd_georadius_ro(context: Context, args: Args) -> Steps:
+def cmd_georadius_ro(session: Session, args: Args) -> Search:
     """GEORADIUS_RO."""
-    return (yield from _radius_search(context, args, by_member=False, stores=False))
+    search = parse_radius(args, by_member=False, stores=False)
+    search.proto = session.proto
+    return search
 
 
 def cmd_georadiusbymember(context: Context, args: Args) -> Steps:
     """GEORADIUSBYMEMBER."""
-    return (yield from _radius_search(context, args, by_member=True, stores=True))
+    return (yield from _radius_search(context, args, by_member=True))
 
 
-def cmd_georadiusbymember_ro(context: Context, args: Args) -> Steps:
+def cmd_georadiusbymember_ro(session: Session, args: Args) -> Search:
     """GEORADIUSBYMEMBER_RO."""
-    return (yield from _radius_search(context, args, by_member=True, stores=False))
+    search = parse_radius(args, by_member=True, stores=False)
+    search.proto = session.proto
+    return search
 
 
-def _radius_search(context: Context, args: Args, *, by_member: bool, stores: bool) -> Steps:
-    search = parse_radius(args, by_member=by_member, stores=stores)
+def _radius_search(context: Context, args: Args, *, by_member: bool) -> Steps:
+    search = parse_radius(args, by_member=by_member, stores=True)
+    search.proto = context.session.proto
     return (yield from run_search(context, search, b"georadiusstore"))
 
 
@@ -459,16 +506,33 @@ _SHAPE = (
 _SEARCH_COST = "O(N+log(M)) where N is the number of members around the shape and M that of those inside it"
 
 
-def _search(name: str, arity: int, flags: str, run: Any, **rest: Any) -> Row:
+def _search(name: str, arity: int, cmd: Any, **rest: Any) -> Row:
+    """The row of a search that only answers."""
+    return single(
+        name,
+        arity,
+        "readonly",
+        cmd=cmd,
+        op=op_answer,
+        key_flags="RO ACCESS",
+        acl=_READ,
+        group="geo",
+        complexity=_SEARCH_COST,
+        **rest,
+    )
+
+
+def _storing(name: str, arity: int, flags: str, run: Any, **rest: Any) -> Row:
+    """The row of a search that may store what it finds."""
     return multi(
         name,
         arity,
         flags,
         run=run,
-        acl=_WRITE if "write" in flags else _READ,
+        acl=_WRITE,
         group="geo",
         complexity=_SEARCH_COST,
-        **{"keys": (1, 1, 1), "key_flags": "RO ACCESS", **rest},
+        **{"keys": (1, 1, 1), **rest},
     )
 
 
@@ -514,12 +578,12 @@ TABLE: tuple[Row, ...] = (
         summary="Gives the standard geohashes of members.",
         complexity="O(1) for each member",
     ),
-    multi(
+    single(
         "GEOPOS",
         -2,
         "readonly",
-        run=cmd_geopos,
-        keys=(1, 1, 1),
+        cmd=cmd_geopos,
+        op=op_geopos,
         key_flags="RO ACCESS",
         acl=_READ,
         since="3.2.0",
@@ -531,13 +595,12 @@ TABLE: tuple[Row, ...] = (
     _search(
         "GEOSEARCH",
         -7,
-        "readonly",
         cmd_geosearch,
         since="6.2.0",
         syntax=f"key {_SHAPE} [WITHCOORD] [WITHDIST] [WITHHASH]",
         summary="Finds the members inside a circle or a box.",
     ),
-    _search(
+    _storing(
         "GEOSEARCHSTORE",
         -8,
         "write denyoom",
@@ -548,7 +611,7 @@ TABLE: tuple[Row, ...] = (
         syntax=f"destination source {_SHAPE} [STOREDIST]",
         summary="Stores the members inside a circle or a box.",
     ),
-    _search(
+    _storing(
         "GEORADIUS",
         -6,
         "write denyoom movablekeys",
@@ -562,13 +625,12 @@ TABLE: tuple[Row, ...] = (
     _search(
         "GEORADIUS_RO",
         -6,
-        "readonly",
         cmd_georadius_ro,
         since="3.2.10",
         syntax=f"key longitude latitude radius <M|KM|FT|MI> {_OPTIONS}",
         summary="Finds the members around a place.",
     ),
-    _search(
+    _storing(
         "GEORADIUSBYMEMBER",
         -5,
         "write denyoom movablekeys",
@@ -582,7 +644,6 @@ TABLE: tuple[Row, ...] = (
     _search(
         "GEORADIUSBYMEMBER_RO",
         -5,
-        "readonly",
         cmd_georadiusbymember_ro,
         since="3.2.10",
         syntax=f"key member radius <M|KM|FT|MI> {_OPTIONS}",
