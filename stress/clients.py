@@ -16,7 +16,7 @@ Turn = Callable[[Connection, int], None]
 def run_clients(server: Server, seconds: float, turns: list[Turn]) -> int:
     """Let every one of `turns` loop on its own connection for `seconds`; returns the turns taken by all.
 
-    The first exception of a client ends all of them and is raised here.
+    Each is taken once at least. The first exception of a client ends all of them and is raised here.
     """
     deadline = time.monotonic() + seconds
     stop = threading.Event()
@@ -26,7 +26,7 @@ def run_clients(server: Server, seconds: float, turns: list[Turn]) -> int:
     def work(number: int) -> None:
         try:
             with server.connect() as connection:
-                while not stop.is_set() and time.monotonic() < deadline:
+                while not stop.is_set() and (not taken[number] or time.monotonic() < deadline):
                     turns[number](connection, number)
                     taken[number] += 1
         except BaseException as problem:

@@ -12,11 +12,12 @@ from collections import Counter
 
 from stress.history import Journal
 from stress.play import Player, Request, Role, Scenario, Turn, command, figures
+from tests.patience import PATIENCE
 from tests.resp import Connection, Reply, encode
 from tests.servers import Server
 
-PATIENCE = 30.0
-"""Seconds after which a reply that did not come is a client that waits for ever."""
+LEAST = 2
+"""Turns that each player takes at least, however little the machine lets it do in the time."""
 
 
 def perform(server: Server, scenario: Scenario, seconds: float, seed: int = 0) -> Counter[str]:
@@ -47,7 +48,7 @@ def perform(server: Server, scenario: Scenario, seconds: float, seed: int = 0) -
     def work(player: Player, role: Role) -> None:
         seat = _Seat(server, player)
         try:
-            while not stop.is_set() and time.monotonic() < deadline:
+            while not stop.is_set() and (player.figures["turns"] < LEAST or time.monotonic() < deadline):
                 seat.play(role(player))
         except BaseException as problem:
             problems.append(problem)

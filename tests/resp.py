@@ -19,6 +19,8 @@ import socket
 import time
 from typing import Any, NamedTuple
 
+from tests.patience import PATIENCE
+
 
 class ProtocolViolation(Exception):
     """The server sent bytes that are not RESP."""
@@ -145,7 +147,7 @@ class Connection:
 
     __slots__ = ("decoder", "protocol", "socket", "timeout")
 
-    def __init__(self, host: str, port: int, protocol: int = 2, timeout: float = 20.0) -> None:
+    def __init__(self, host: str, port: int, protocol: int = 2, timeout: float = PATIENCE) -> None:
         self.socket = socket.create_connection((host, port), timeout=timeout)
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.decoder = Decoder()

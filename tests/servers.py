@@ -9,8 +9,11 @@ that owns it, with the end of its log.
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
+import itertools
 import os
+import random
 import shutil
 import signal
 import socket
@@ -19,19 +22,19 @@ import sys
 import sysconfig
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import IO
 
+from tests.patience import PATIENCE
 from tests.resp import Connection, Reply
 
 ROOT = Path(__file__).resolve().parent.parent
 HOST = "127.0.0.1"
-START_TIMEOUT = 30.0
-STOP_TIMEOUT = 30.0
 _ATTEMPTS = 5
 _LIBC = ctypes.CDLL(None)
 _PR_SET_PDEATHSIG = 1
+_WORKERS = 32
 # How long to block in connect() retries between looks at whether the process still lives, in seconds.
 _PROBE_INTERVAL = 0.02
 
@@ -40,12 +43,29 @@ class ServerFailure(Exception):
     """A server did not start, or did not stop with exit status 0."""
 
 
+def _candidates() -> Iterator[int]:
+    """Ports for servers, each once before any comes again.
+
+    The kernel gives ports to connections from 32768 on, by the thousand in some tests; of those below, the
+    processes of one test run have each their own. Browsers refuse to connect to 10080.
+    """
+    worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw")) % _WORKERS
+    ports = list(range(11_000 + worker, 32_000, _WORKERS))
+    # Other runs on this machine begin elsewhere.
+    random.SystemRandom().shuffle(ports)
+    return itertools.cycle(ports)
+
+
+_PORTS = _candidates()
+
+
 def free_port() -> int:
-    """A TCP port of the loopback interface that nobody listened on a moment ago."""
-    with socket.socket() as probe:
-        probe.bind((HOST, 0))
-        port: int = probe.getsockname()[1]
-        return port
+    """A TCP port of the loopback interface that nobody listens on."""
+    for port in _PORTS:
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.bind((HOST, port))
+            return port
+    raise AssertionError("unreachable")
 
 
 def _end_with_parent() -> None:
@@ -126,11 +146,11 @@ class Server:
         """What is wrong; "" once it answers."""
         process = self.process
         assert process is not None
-        deadline = time.monotonic() + START_TIMEOUT
+        deadline = time.monotonic() + PATIENCE
         last = "nothing"
         while time.monotonic() < deadline:
             try:
-                with Connection(self.host, self.port, timeout=START_TIMEOUT) as probe:
+                with Connection(self.host, self.port, timeout=PATIENCE) as probe:
                     reply = probe.execute("PING")
                     if reply == Reply("+", b"PONG"):
                         status = process.poll()
@@ -145,7 +165,7 @@ class Server:
             except subprocess.TimeoutExpired:
                 continue
             return f"it ended with status {process.returncode}"
-        return f"no PONG after {START_TIMEOUT:.0f} s, the last answer was {last}"
+        return f"no PONG after {PATIENCE:.0f} s, the last answer was {last}"
 
     def stop(self) -> None:
         """SIGTERM, wait, and require exit status 0. Does nothing when it is stopped already."""
@@ -155,7 +175,7 @@ class Server:
         if process.poll() is None:
             process.send_signal(signal.SIGTERM)
         try:
-            status: int | None = process.wait(STOP_TIMEOUT)
+            status: int | None = process.wait(PATIENCE)
         except subprocess.TimeoutExpired:
             status = None
         tail = self.log_tail()
@@ -169,7 +189,7 @@ class Server:
         if self.process is not None:
             self._discard()
 
-    def wait(self, timeout: float = STOP_TIMEOUT) -> int:
+    def wait(self, timeout: float = PATIENCE) -> int:
         """Wait for a process that ends by itself (SHUTDOWN); returns its exit status and cleans up."""
         assert self.process is not None, "not started"
         status = self.process.wait(timeout)
@@ -195,7 +215,7 @@ class Server:
     def __exit__(self, *exc: object) -> None:
         self.stop()
 
-    def connect(self, protocol: int = 2, timeout: float = 10.0) -> Connection:
+    def connect(self, protocol: int = 2, timeout: float = PATIENCE) -> Connection:
         """A new connection, speaking RESP2 or RESP3."""
         return Connection(self.host, self.port, protocol, timeout)
 

@@ -17,6 +17,7 @@ from nogil_df import __version__, cli
 from nogil_df.base.flags import Options
 from nogil_df.base.interpreter import is_free_threaded
 from nogil_df.base.quoting import quote
+from tests.patience import PATIENCE
 from tests.resp import Reply
 from tests.servers import NogilServer, RedisServer
 
@@ -35,7 +36,7 @@ def run(*arguments: str, options: tuple[str, ...] = (), **env: str) -> subproces
         env=environment(**env),
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=PATIENCE,
         check=False,
     )
 
@@ -145,7 +146,7 @@ def test_a_reader_that_leaves_early_is_no_failure() -> None:
         text=True,
     )
     os.close(write)
-    _, stderr = process.communicate(timeout=60)
+    _, stderr = process.communicate(timeout=PATIENCE)
     assert (process.returncode, stderr) == (0, "")
 
 
@@ -160,7 +161,7 @@ def test_a_server_starts_without_the_gil_and_stops_with_exit_code_0(options: tup
         assert ("running with one shard thread" in logged) != is_free_threaded()
         socket.create_connection(("127.0.0.1", port)).close()
         process.send_signal(signal.SIGINT)
-        assert process.wait(30) == 0
+        assert process.wait(PATIENCE) == 0
         assert process.stderr is not None
         assert "Traceback" not in process.stderr.read()
 
@@ -170,7 +171,7 @@ def test_the_pid_file_is_there_while_the_server_runs(tmp_path: Path) -> None:
     with running(f"--pidfile={path}") as (process, _, _):
         assert path.read_text() == f"{process.pid}\n"
         process.send_signal(signal.SIGTERM)
-        assert process.wait(30) == 0
+        assert process.wait(PATIENCE) == 0
         assert not path.exists()
 
 
@@ -217,7 +218,7 @@ def test_a_free_threaded_interpreter_with_its_gil_on_is_refused() -> None:
             env=environment(),
             capture_output=True,
             text=True,
-            timeout=60,
+            timeout=PATIENCE,
             check=False,
         )
         assert one_line(result).startswith("nogil-df: the GIL is on")

@@ -18,6 +18,7 @@ import pytest
 from nogil_df import Server
 from nogil_df.base.flag_parsing import parse_environment
 from tests.dockerfile import ROOT, Building, read
+from tests.patience import PATIENCE
 from tests.resp import Connection, Reply
 from tests.servers import free_port
 
@@ -77,7 +78,7 @@ def test_the_steps_of_the_image(tmp_path: Path) -> None:
         [*command, "--bind", "127.0.0.1"], env=env, cwd=tmp_path / "data", stderr=subprocess.PIPE
     ) as server:
         try:
-            deadline = time.monotonic() + 30
+            deadline = time.monotonic() + PATIENCE
             while True:
                 checked = subprocess.run(health, env=env, capture_output=True, text=True, check=False)
                 if checked.returncode == 0 or time.monotonic() > deadline:
@@ -89,7 +90,7 @@ def test_the_steps_of_the_image(tmp_path: Path) -> None:
             server.send_signal(signal.SIGTERM)
             assert server.stderr is not None
             logged = server.stderr.read().decode()
-        assert server.wait(30) == 0, logged
+        assert server.wait(PATIENCE) == 0, logged
     assert [name for name in os.listdir(tmp_path / "data") if name.startswith("dump")], logged
     checked = subprocess.run(health, env=env, capture_output=True, text=True, check=False)
     assert checked.returncode == 1
@@ -135,7 +136,7 @@ def test_the_unit_of_systemd_starts_a_server_that_tells_when_it_is_ready(tmp_pat
     flags = [f"--dir={tmp_path}" if flag.startswith("--dir=") else flag for flag in flags]
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as systemd:
         systemd.bind(str(tmp_path / "notify"))
-        systemd.settimeout(30)
+        systemd.settimeout(PATIENCE)
         with subprocess.Popen(
             [sys.executable, "-m", "nogil_df", *flags, f"--unixsocket={tmp_path}/s"],
             env={**os.environ, "PYTHONPATH": str(ROOT), "NOTIFY_SOCKET": str(tmp_path / "notify")},
@@ -144,7 +145,7 @@ def test_the_unit_of_systemd_starts_a_server_that_tells_when_it_is_ready(tmp_pat
             assert systemd.recv(100) == b"READY=1"
             server.send_signal(signal.SIGTERM)
             assert systemd.recv(100) == b"STOPPING=1"
-            assert server.wait(30) == 0
+            assert server.wait(PATIENCE) == 0
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,7 @@ What depends on the state of the GIL, or shows only when a process ends, runs in
 
 from __future__ import annotations
 
+import gc
 import os
 import socket
 import subprocess
@@ -19,6 +20,7 @@ from nogil_df import FlagError, Server, StartError
 from nogil_df.base import compiled
 from nogil_df.base.interpreter import is_free_threaded
 from tests.net.certificates import Authority
+from tests.patience import PATIENCE
 from tests.resp import Connection, Reply
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -32,6 +34,8 @@ def connect(server: Server) -> Connection:
 
 
 def descriptors() -> int:
+    # What other tests left in cycles is not to go meanwhile.
+    gc.collect()
     return len(os.listdir("/proc/self/fd"))
 
 
@@ -43,7 +47,7 @@ def python(code: str, *options: str, **env: str) -> subprocess.CompletedProcess[
         env={**kept, "PYTHONPATH": str(ROOT), **env},
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=PATIENCE,
         check=False,
     )
 

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from nogil_df import Server
+from tests.patience import PATIENCE
 from tests.resp import Connection, Reply
 
 GIL = ["-X", "gil=1"] if "free-threading" in sys.version else []
@@ -27,7 +28,7 @@ def run(directory: Path, code: str, settings: str = "") -> subprocess.CompletedP
         env={"PATH": "/usr/bin:/bin", "PYTHONPATH": str(Path(__file__).resolve().parent.parent)},
         capture_output=True,
         text=True,
-        timeout=100,
+        timeout=PATIENCE,
         check=False,
     )
 

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from nogil_df.base import compiled
+from tests.patience import PATIENCE
 
 ROOT = Path(compiled.PACKAGE)
 
@@ -90,7 +91,7 @@ with Server(threads=2) as server:
     replies = []
     for cut in (0, 1, 7, 4096):
         client = socket.create_connection(("127.0.0.1", server.port))
-        client.settimeout(20)
+        client.settimeout(120)
         client.sendall(packed("FLUSHALL"))
         stream = b"".join(commands)
         for begin in range(0, len(stream), cut or len(stream)):
@@ -131,7 +132,7 @@ def test_without_a_compiler_nothing_is_built_and_a_line_says_why(tmp_path: Path)
         },
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=PATIENCE,
         check=False,
     )
     assert not done.returncode, done.stderr

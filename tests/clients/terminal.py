@@ -18,10 +18,8 @@ import subprocess
 import time
 from types import TracebackType
 
+from tests.patience import PATIENCE
 from tests.servers import NogilServer, ServerFailure
-
-PATIENCE = 30.0
-"""Seconds that a text, or the end of a program, may take to come."""
 
 _CONTROL = re.compile(rb"\x1b\[[0-9;?]*[A-Za-z]")
 

@@ -8,6 +8,7 @@ import pytest
 from celery import Celery, chord, group
 from celery.contrib.testing.worker import start_worker
 
+from tests.patience import PATIENCE
 from tests.servers import NogilServer
 
 
@@ -30,19 +31,21 @@ def app(server: NogilServer) -> Iterator[Celery]:
     def fail() -> None:
         raise ValueError("on purpose")
 
-    with start_worker(app, pool="solo", perform_ping_check=False, shutdown_timeout=30.0, loglevel="ERROR"):
+    with start_worker(
+        app, pool="solo", perform_ping_check=False, shutdown_timeout=PATIENCE, loglevel="ERROR"
+    ):
         yield app
     app.close()
 
 
 def test_tasks_groups_and_chords(app: Celery) -> None:
     add, total, fail = app.tasks["add"], app.tasks["total"], app.tasks["fail"]
-    assert add.delay(2, 3).get(timeout=30) == 5
-    assert group(add.s(number, 1) for number in range(10))().get(timeout=30) == list(range(1, 11))
-    assert chord((add.s(number, number) for number in range(5)), total.s())().get(timeout=30) == 20
-    assert (add.s(1, 2) | add.s(10)).delay().get(timeout=30) == 13
+    assert add.delay(2, 3).get(timeout=PATIENCE) == 5
+    assert group(add.s(number, 1) for number in range(10))().get(timeout=PATIENCE) == list(range(1, 11))
+    assert chord((add.s(number, number) for number in range(5)), total.s())().get(timeout=PATIENCE) == 20
+    assert (add.s(1, 2) | add.s(10)).delay().get(timeout=PATIENCE) == 13
     failed = fail.delay()
     with pytest.raises(ValueError, match="on purpose"):
-        failed.get(timeout=30)
+        failed.get(timeout=PATIENCE)
     assert failed.state == "FAILURE"
-    assert add.apply_async((4, 5), countdown=0.05).get(timeout=30) == 9
+    assert add.apply_async((4, 5), countdown=0.05).get(timeout=PATIENCE) == 9

@@ -12,6 +12,7 @@ from pymemcache.client.base import Client, PooledClient
 from pymemcache.serde import pickle_serde
 
 from tests.memcached.servers import NogilMemcached
+from tests.patience import PATIENCE
 from tests.servers import HOST
 
 
@@ -25,14 +26,14 @@ def server() -> Iterator[NogilMemcached]:
 
 def test_memccapable(server: NogilMemcached) -> None:
     command = ["memccapable", "-a", "-h", HOST, "-p", str(server.memcached_port)]
-    ran = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    ran = subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE)
     assert ran.returncode == 0, ran.stdout + ran.stderr
     assert "All tests passed" in ran.stdout
     assert ran.stdout.count("[pass]") == 27
 
 
 def test_pymemcache(server: NogilMemcached) -> None:
-    client = Client((HOST, server.memcached_port), serde=pickle_serde, timeout=20)
+    client = Client((HOST, server.memcached_port), serde=pickle_serde, timeout=PATIENCE)
     client.flush_all()
     assert client.set("object", {"a": [1, 2.5, None]}, expire=100)
     assert client.set("text", "grüße")
@@ -67,7 +68,7 @@ def test_pymemcache(server: NogilMemcached) -> None:
 
 
 def test_pymemcache_from_several_threads(server: NogilMemcached) -> None:
-    client = PooledClient((HOST, server.memcached_port), max_pool_size=4, timeout=20)
+    client = PooledClient((HOST, server.memcached_port), max_pool_size=4, timeout=PATIENCE)
     client.set("count", "0", noreply=False)
 
     def count() -> None:
@@ -84,7 +85,7 @@ def test_pymemcache_from_several_threads(server: NogilMemcached) -> None:
 
 
 def test_python_memcached(server: NogilMemcached) -> None:
-    client = memcache.Client([f"{HOST}:{server.memcached_port}"], cache_cas=True, socket_timeout=20)
+    client = memcache.Client([f"{HOST}:{server.memcached_port}"], cache_cas=True, socket_timeout=PATIENCE)
     client.flush_all()
     assert client.set("a", "text")
     assert client.set("b", 42, time=100)

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.patience import PATIENCE
 from tests.servers import NogilServer
 
 DIRECTORY = Path(__file__).parent / "node"
@@ -21,7 +22,7 @@ def run(script: str, server: NogilServer) -> None:
     done = subprocess.run(
         ["node", f"{script}.mjs", server.host, str(server.port)],
         cwd=DIRECTORY,
-        timeout=60,
+        timeout=PATIENCE,
         capture_output=True,
         text=True,
         check=False,

@@ -8,13 +8,14 @@ from collections.abc import Iterator
 import pytest
 import redis
 
+from tests.patience import PATIENCE
 from tests.servers import NogilServer
 
 
 @pytest.fixture(params=[2, 3], ids=["resp2", "resp3"])
 def client(request: pytest.FixtureRequest, server: NogilServer) -> Iterator[redis.Redis]:
     """A client of the server."""
-    with redis.Redis(server.host, server.port, protocol=request.param, socket_timeout=30.0) as it:
+    with redis.Redis(server.host, server.port, protocol=request.param, socket_timeout=PATIENCE) as it:
         yield it
 
 
@@ -89,7 +90,7 @@ def test_optimistic_counting_by_many_threads_loses_nothing(client: redis.Redis) 
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(30.0)
+        thread.join(PATIENCE)
     assert client.get("count") == b"40"
 
 
@@ -98,11 +99,11 @@ def test_publish_and_subscribe(client: redis.Redis) -> None:
         listener.subscribe("news", "sport")
         listener.psubscribe("n*")
         listener.ssubscribe("shard")
-        kinds = [listener.get_message(timeout=30.0)["type"] for _ in range(4)]
+        kinds = [listener.get_message(timeout=PATIENCE)["type"] for _ in range(4)]
         assert kinds == ["subscribe", "subscribe", "psubscribe", "ssubscribe"]
         assert client.publish("news", "hello") == 2
         assert client.spublish("shard", "here") == 1
-        messages = [listener.get_message(timeout=30.0) for _ in range(3)]
+        messages = [listener.get_message(timeout=PATIENCE) for _ in range(3)]
         assert [(m["type"], m["channel"], m["data"]) for m in messages] == [
             ("message", b"news", b"hello"),
             ("pmessage", b"news", b"hello"),
@@ -110,7 +111,7 @@ def test_publish_and_subscribe(client: redis.Redis) -> None:
         ]
         assert client.pubsub_numsub("news", "sport", "none") == [(b"news", 1), (b"sport", 1), (b"none", 0)]
         listener.unsubscribe("news")
-        assert listener.get_message(timeout=30.0)["type"] == "unsubscribe"
+        assert listener.get_message(timeout=PATIENCE)["type"] == "unsubscribe"
 
 
 def test_a_listening_thread(client: redis.Redis) -> None:
@@ -126,10 +127,10 @@ def test_a_listening_thread(client: redis.Redis) -> None:
     thread = listener.run_in_thread(sleep_time=0.05)
     try:
         client.publish("news", "hello")
-        assert heard.wait(30.0)
+        assert heard.wait(PATIENCE)
     finally:
         thread.stop()
-        thread.join(30.0)
+        thread.join(PATIENCE)
     assert arrived == [b"hello"]
 
 
@@ -152,7 +153,7 @@ def test_a_lock_excludes_and_runs_out(client: redis.Redis) -> None:
     assert lock.owned()
     assert 50 < client.ttl("lock") <= 60
     client.pexpire("lock", 1)
-    assert other.acquire(blocking_timeout=30.0)
+    assert other.acquire(blocking_timeout=PATIENCE)
     assert not lock.owned()
 
 

@@ -11,13 +11,14 @@ from redis.backoff import NoBackoff
 from redis.exceptions import AuthenticationError, LockError, LockNotOwnedError, NoPermissionError
 from redis.retry import Retry
 
+from tests.patience import PATIENCE
 from tests.servers import NogilServer
 
 
 @pytest.fixture(params=[2, 3], ids=["resp2", "resp3"])
 def admin(request: pytest.FixtureRequest, server: NogilServer) -> Iterator[redis.Redis]:
     """A client that may do everything; the users that a test made are gone after it."""
-    with redis.Redis(server.host, server.port, protocol=request.param, socket_timeout=30.0) as it:
+    with redis.Redis(server.host, server.port, protocol=request.param, socket_timeout=PATIENCE) as it:
         yield it
         it.acl_deluser("alice")
 
@@ -125,5 +126,5 @@ def test_a_lock_lets_one_thread_in(admin: redis.Redis) -> None:
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(60.0)
+        thread.join(PATIENCE)
     assert most == [1] * 20

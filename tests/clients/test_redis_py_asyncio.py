@@ -9,6 +9,7 @@ import pytest
 import redis.asyncio
 from redis import WatchError
 
+from tests.patience import PATIENCE
 from tests.servers import NogilServer
 
 Body = Callable[[redis.asyncio.Redis], Awaitable[None]]
@@ -22,7 +23,7 @@ def run(request: pytest.FixtureRequest, server: NogilServer) -> Run:
     def run(body: Body) -> None:
         async def main() -> None:
             async with redis.asyncio.Redis(
-                host=server.host, port=server.port, protocol=request.param, socket_timeout=30.0
+                host=server.host, port=server.port, protocol=request.param, socket_timeout=PATIENCE
             ) as client:
                 await body(client)
 
@@ -70,9 +71,9 @@ def test_publish_and_subscribe(run: Run) -> None:
             await listener.psubscribe("n*")
             # The first two are what is ignored: once they have come, so has the subscription.
             for _ in range(2):
-                assert await listener.get_message(timeout=30.0) is None
+                assert await listener.get_message(timeout=PATIENCE) is None
             assert await client.publish("news", "hello") == 2
-            kinds = [(await listener.get_message(timeout=30.0))["type"] for _ in range(2)]
+            kinds = [(await listener.get_message(timeout=PATIENCE))["type"] for _ in range(2)]
             assert kinds == ["message", "pmessage"]
 
     run(body)
@@ -88,7 +89,7 @@ def test_scan_iter_and_locks(run: Run) -> None:
         other = client.lock("lock", timeout=60, sleep=0.02)
         assert not await other.acquire(blocking=False)
         await client.pexpire("lock", 1)
-        assert await other.acquire(blocking_timeout=30.0)
+        assert await other.acquire(blocking_timeout=PATIENCE)
 
     run(body)
 

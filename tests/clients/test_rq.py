@@ -10,13 +10,14 @@ import redis
 from rq import Queue, SimpleWorker
 from rq.job import Job, JobStatus
 
+from tests.patience import PATIENCE
 from tests.servers import NogilServer
 
 
 @pytest.fixture
 def connection(server: NogilServer) -> Iterator[redis.Redis]:
     """A client for RQ, which encodes and decodes itself."""
-    with redis.Redis(server.host, server.port, socket_timeout=30.0) as it:
+    with redis.Redis(server.host, server.port, socket_timeout=PATIENCE) as it:
         yield it
 
 

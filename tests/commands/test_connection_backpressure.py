@@ -9,6 +9,7 @@ import time
 
 import psutil
 
+from tests.patience import PATIENCE
 from tests.resp import Connection, Reply, encode
 from tests.servers import NogilServer
 
@@ -51,10 +52,10 @@ def test_a_pipeline_of_200_mb_that_is_read_late_neither_hangs_nor_fills_the_serv
         assert resident(server) - before < 200 * MB
         assert other.execute("PING") == Reply("+", b"PONG")
         # Nobody reads yet: the server has to give in, or both wait for ever.
-        written += write_until_stuck(writer.socket, data[written:], 20.0)
+        written += write_until_stuck(writer.socket, data[written:], PATIENCE)
         assert written == len(data)
         assert resident(server) - before < 700 * MB
-        writer.socket.settimeout(60)
+        writer.socket.settimeout(PATIENCE)
         left = len(reply) * count + len(b"+PONG\r\n")
         end = b""
         while left:
@@ -71,10 +72,10 @@ def test_a_pipeline_of_small_commands_is_not_read_faster_than_it_runs() -> None:
     with NogilServer(threads=2) as server, server.connect() as writer, server.connect() as other:
         before = resident(server)
         # Replies are small enough to fit the kernel's buffers and our high water: nobody is slowed down.
-        assert write_until_stuck(writer.socket, memoryview(data), 20.0) == len(data)
+        assert write_until_stuck(writer.socket, memoryview(data), PATIENCE) == len(data)
         assert resident(server) - before < 32 * MB
         assert other.execute("PING") == Reply("+", b"PONG")
-        writer.socket.settimeout(60)
+        writer.socket.settimeout(PATIENCE)
         left = len(b"+OK\r\n") * SMALL_COMMANDS
         while left:
             left -= len(writer.socket.recv(MB))
@@ -99,7 +100,7 @@ def test_ten_thousand_idle_connections_cost_little() -> None:
             client.execute("PING")
             before = resident(server)
             for number in range(count):
-                held.append(socket.create_connection((server.host, server.port), 20))
+                held.append(socket.create_connection((server.host, server.port), PATIENCE))
                 if number % 100 == 99:
                     # Keeps the kernel's queue of connections to be accepted short.
                     held[-1].sendall(b"PING\r\n")
@@ -110,7 +111,7 @@ def test_ten_thousand_idle_connections_cost_little() -> None:
             _answers(server, client)
             for sock in held:
                 sock.close()
-            deadline = time.monotonic() + 20
+            deadline = time.monotonic() + PATIENCE
             while client.execute("CLIENT", "LIST").value.count(b"\n") > 1:
                 assert time.monotonic() < deadline
     finally:
@@ -120,10 +121,16 @@ def test_ten_thousand_idle_connections_cost_little() -> None:
 
 
 def _idles(server: NogilServer) -> None:
-    """A second in which nothing happens costs next to no CPU time."""
-    started = cpu_seconds(server)
-    time.sleep(1.0)
-    assert cpu_seconds(server) - started < 0.15
+    """A second in which nothing happens costs next to no CPU time.
+
+    The least of several: the first may still see what came before, and a sleep on a busy machine is longer.
+    """
+    used = []
+    while not used or (min(used) >= 0.15 and len(used) < 10):
+        started, begun = cpu_seconds(server), time.monotonic()
+        time.sleep(1.0)
+        used.append((cpu_seconds(server) - started) / (time.monotonic() - begun))
+    assert min(used) < 0.15, used
 
 
 def _answers(server: NogilServer, client: Connection) -> None:

@@ -10,6 +10,7 @@ import pytest
 from nogil_df import Server
 from nogil_df.commands.server_commands import dragon_curve
 from tests.commands.console import Console
+from tests.patience import PATIENCE
 from tests.resp import Connection
 from tests.servers import NogilServer
 
@@ -85,6 +86,6 @@ def test_shutdown_stops_an_embedded_server() -> None:
         assert connection.execute("SHUTDOWN").kind == "eof"
     for worker in threading.enumerate():
         if worker.name.startswith("shard-"):
-            worker.join(20)
+            worker.join(PATIENCE)
             assert not worker.is_alive()
     server.stop()

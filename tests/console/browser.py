@@ -16,6 +16,8 @@ import time
 from types import TracebackType
 from typing import Any
 
+from tests.patience import PATIENCE
+
 NAMES = ("chromium", "chromium-browser", "google-chrome")
 FLAGS = (
     "--headless",
@@ -30,8 +32,6 @@ FLAGS = (
     "--hide-scrollbars",
     "--remote-debugging-pipe",
 )
-LIMIT = 60.0
-"""Seconds that anything may take."""
 
 
 def is_installed() -> bool:
@@ -79,7 +79,7 @@ class Browser:
             self.call(f"{domain}.enable")
 
     def _page(self) -> str:
-        deadline = time.monotonic() + LIMIT
+        deadline = time.monotonic() + PATIENCE
         while time.monotonic() < deadline:
             for target in self.call("Target.getTargets")["targetInfos"]:
                 if target["type"] == "page":
@@ -91,7 +91,7 @@ class Browser:
 
     def __exit__(self, kind: type[BaseException] | None, value: object, trace: TracebackType | None) -> None:
         self._process.kill()
-        self._process.wait(LIMIT)
+        self._process.wait(PATIENCE)
         os.close(self._in)
         os.close(self._out)
         shutil.rmtree(self._profile, ignore_errors=True)
@@ -154,7 +154,7 @@ class Browser:
         assert "exceptionDetails" not in result, result["exceptionDetails"]
         return result["result"].get("value")
 
-    def wait_for(self, script: str, limit: float = LIMIT) -> Any:
+    def wait_for(self, script: str, limit: float = PATIENCE) -> Any:
         """Wait until an expression is true, which the page is asked for each time it has drawn itself."""
         deadline = time.monotonic() + limit
         while time.monotonic() < deadline:

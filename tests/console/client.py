@@ -7,6 +7,7 @@ import http.client
 import socket
 from dataclasses import dataclass
 
+from tests.patience import PATIENCE
 from tests.servers import Server
 
 
@@ -28,7 +29,7 @@ def fetch(
     server: Server, path: str = "/", method: str = "GET", body: bytes | None = None, **headers: str
 ) -> Answer:
     """One request on a connection of its own; underscores in names of headers stand for dashes."""
-    connection = http.client.HTTPConnection(server.host, server.port, timeout=30)
+    connection = http.client.HTTPConnection(server.host, server.port, timeout=PATIENCE)
     try:
         named = {name.replace("_", "-"): value for name, value in headers.items()}
         connection.request(method, path, body, named)
@@ -46,7 +47,7 @@ def basic(password: str, user: str = "default") -> str:
 
 def exchange(server: Server, *pieces: bytes) -> bytes:
     """Send pieces one by one, and read until the server closes."""
-    with socket.create_connection((server.host, server.port), timeout=30) as sock:
+    with socket.create_connection((server.host, server.port), timeout=PATIENCE) as sock:
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         for piece in pieces:
             sock.sendall(piece)

@@ -110,8 +110,18 @@ def test_a_reload_keeps_the_plots(page: Browser) -> None:
 
 
 def test_pause_holds_the_plots(page: Browser) -> None:
-    page.run("document.getElementById('pause').click()")
-    page.wait_for("document.getElementById('state').textContent == 'paused'")
+    """Also if an answer of the server was under way: the page is made to wait for one, and asked after it."""
+    page.run(
+        "window.told = 0; window.really = window.fetch; window.fetch = async (...words) => {"
+        " const answer = await really(...words);"
+        " if (window.told === 0) document.getElementById('pause').click();"
+        " window.told += 1; return answer; }"
+    )
+    page.wait_for("window.told > 0 && document.getElementById('state').textContent == 'paused'")
+    page.run("window.fetch = window.really")
+    for _ in range(3):
+        page.run("new Promise(done => requestAnimationFrame(done))")
+    assert page.run("document.getElementById('state').textContent") == "paused"
     page.run("document.getElementById('pause').click()")
     page.wait_for("document.getElementById('state').textContent == 'live'")
 

@@ -7,6 +7,7 @@ import socket
 import pytest
 
 from tests.console.client import basic, exchange, fetch
+from tests.patience import PATIENCE
 from tests.resp import Connection
 from tests.servers import NogilServer, Server
 
@@ -99,7 +100,7 @@ def test_resp_goes_on_beside_it(server: Server) -> None:
     with server.connect() as client:
         assert client.execute("SET", "k", "v") == ("+", b"OK")
     for data in (b"GET k\r\n", b"G", b"GE"):
-        with socket.create_connection((server.host, server.port), timeout=30) as sock:
+        with socket.create_connection((server.host, server.port), timeout=PATIENCE) as sock:
             sock.sendall(data)
             sock.sendall(b"GET k\r\n"[len(data) :])
             assert sock.recv(100) == b"$1\r\nv\r\n"
@@ -108,7 +109,10 @@ def test_resp_goes_on_beside_it(server: Server) -> None:
 
 
 def test_an_http_client_is_a_client(server: Server) -> None:
-    with server.connect() as redis, socket.create_connection((server.host, server.port), timeout=30) as sock:
+    with (
+        server.connect() as redis,
+        socket.create_connection((server.host, server.port), timeout=PATIENCE) as sock,
+    ):
         sock.sendall(GET)
         assert sock.recv(15) == b"HTTP/1.1 200 OK"
         address = "{}:{}".format(*sock.getsockname())
@@ -173,7 +177,7 @@ def test_without_a_console_there_are_metrics() -> None:
 
 def test_a_stop_does_not_wait_for_http_clients() -> None:
     with NogilServer(threads=2) as server:
-        idle = socket.create_connection((server.host, server.port), timeout=30)
+        idle = socket.create_connection((server.host, server.port), timeout=PATIENCE)
         idle.sendall(GET)
         assert idle.recv(15) == b"HTTP/1.1 200 OK"
         with Connection(server.host, server.port) as client:

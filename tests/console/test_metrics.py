@@ -11,7 +11,9 @@ from prometheus_client.openmetrics.parser import text_string_to_metric_families 
 from prometheus_client.parser import text_string_to_metric_families
 
 from tests.console.client import fetch
-from tests.servers import NogilServer, Server, free_port
+from tests.memcached.servers import NogilMemcached
+from tests.patience import PATIENCE
+from tests.servers import NogilServer, Server
 
 OPENMETRICS = "application/openmetrics-text; version=1.0.0"
 
@@ -123,9 +125,9 @@ def test_pipelines_are_timed_by_samples() -> None:
 
 
 def test_memcached_is_counted() -> None:
-    port = free_port()
-    with NogilServer(f"--memcached_port={port}", threads=2) as server:
-        with socket.create_connection((server.host, port), timeout=30) as client:
+    with NogilMemcached(threads=2) as server:
+        assert isinstance(server, NogilMemcached)
+        with socket.create_connection((server.host, server.memcached_port), timeout=PATIENCE) as client:
             client.sendall(b"set a 0 0 1\r\nx\r\nget a\r\nget b\r\nquit\r\n")
             while client.recv(1 << 16):
                 pass

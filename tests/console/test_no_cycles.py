@@ -10,6 +10,7 @@ import sys
 from collections import Counter
 
 from nogil_df import Server
+from tests.patience import PATIENCE
 
 PATHS = (
     "/metrics",
@@ -33,24 +34,24 @@ OURS = ("nogil_df", "h11", "prometheus_client", "socket", "traceback", "frame")
 def visit(port: int) -> None:
     """Ask for everything, in every way."""
     for path in PATHS:
-        client = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
+        client = http.client.HTTPConnection("127.0.0.1", port, timeout=PATIENCE)
         client.request("GET", path)
         client.getresponse().read()
         client.close()
     for data in RAW:
-        with socket.create_connection(("127.0.0.1", port), timeout=30) as sock:
+        with socket.create_connection(("127.0.0.1", port), timeout=PATIENCE) as sock:
             sock.sendall(data)
             while sock.recv(1 << 16):
                 pass
     for data in LEFT_ALONE:
-        with socket.create_connection(("127.0.0.1", port), timeout=30) as sock:
+        with socket.create_connection(("127.0.0.1", port), timeout=PATIENCE) as sock:
             sock.sendall(data)
 
 
 def test_requests_leave_no_cycles() -> None:
     """In a process of its own: servers of other tests may end meanwhile, with all that they were."""
     code = "from tests.console.test_no_cycles import look_for_cycles; look_for_cycles()"
-    ran = subprocess.run([sys.executable, "-X", "gil=0", "-c", code], capture_output=True, timeout=100)
+    ran = subprocess.run([sys.executable, "-X", "gil=0", "-c", code], capture_output=True, timeout=PATIENCE)
     assert ran.returncode == 0, ran.stderr.decode()
 
 

@@ -5,9 +5,8 @@ from __future__ import annotations
 import shutil
 import socket
 
+from tests.patience import PATIENCE
 from tests.servers import HOST, NogilServer, Server, ServerFailure, free_port
-
-TIMEOUT = 20.0
 
 
 class MemcachedServer(Server):
@@ -63,7 +62,7 @@ def exchange(port: int, *pieces: bytes) -> bytes:
 
     Between two pieces another client is answered, so that the server has most likely read the first by then.
     """
-    with socket.create_connection((HOST, port), TIMEOUT) as connection:
+    with socket.create_connection((HOST, port), PATIENCE) as connection:
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         for piece in pieces[:-1]:
             connection.sendall(piece)

@@ -14,10 +14,9 @@ import pytest
 import redis
 
 from tests.net.certificates import Authority
+from tests.patience import PATIENCE
 from tests.resp import Connection, Reply, encode
 from tests.servers import HOST, NogilServer, free_port
-
-TIMEOUT = 20.0
 
 
 @pytest.fixture(scope="module")
@@ -59,7 +58,7 @@ class TlsServer(NogilServer):
 
     def encrypted(self, port: int) -> ssl.SSLSocket:
         """A connection with TLS."""
-        plain = socket.create_connection((HOST, port), TIMEOUT)
+        plain = socket.create_connection((HOST, port), PATIENCE)
         return self.context().wrap_socket(plain, server_hostname="localhost")
 
 
@@ -75,7 +74,9 @@ def redis_cli(server: TlsServer, *words: str) -> str:
     """What redis-cli prints."""
     ca = ["--tls", "--cacert", str(server.authority.pair.cert)]
     command = ["redis-cli", "-h", HOST, "-p", str(server.tls_port), *ca, *words]
-    return subprocess.run(command, capture_output=True, text=True, timeout=TIMEOUT, check=True).stdout.strip()
+    return subprocess.run(
+        command, capture_output=True, text=True, timeout=PATIENCE, check=True
+    ).stdout.strip()
 
 
 def test_redis_cli(server: TlsServer) -> None:
@@ -112,7 +113,7 @@ def test_http(server: TlsServer) -> None:
     opener = urllib.request.build_opener(
         urllib.request.ProxyHandler({}), urllib.request.HTTPSHandler(context=server.context())
     )
-    with opener.open(url, timeout=TIMEOUT) as response:
+    with opener.open(url, timeout=PATIENCE) as response:
         assert b"connected_clients" in response.read()
 
 
@@ -140,7 +141,7 @@ def test_a_slow_reader_gets_everything(server: TlsServer) -> None:
 
 
 def test_who_speaks_in_clear_is_told(server: TlsServer) -> None:
-    with Connection(HOST, server.tls_port, timeout=TIMEOUT) as client:
+    with Connection(HOST, server.tls_port, timeout=PATIENCE) as client:
         reply = client.execute("PING")
         assert reply.kind == "-"
         assert b"Bad TLS header" in reply.value
@@ -183,7 +184,7 @@ def test_clients_have_to_show_a_certificate_where_authorities_are_named(authorit
         mine = authority.issue("client", serial=5)
         context = server.context()
         context.load_cert_chain(mine.cert, mine.key)
-        plain = socket.create_connection((HOST, server.tls_port), TIMEOUT)
+        plain = socket.create_connection((HOST, server.tls_port), PATIENCE)
         with context.wrap_socket(plain, server_hostname="localhost") as known:
             known.sendall(b"PING\r\n")
             assert known.recv(100) == b"+PONG\r\n"
@@ -196,7 +197,7 @@ def test_tls_beside_a_port_without(authority: Authority, tmp_path: Path) -> None
     with NogilServer(*flags, threads=2) as server:
         with server.connect() as client:
             assert client.execute("PING") == Reply("+", b"PONG")
-        plain = socket.create_connection((HOST, port), TIMEOUT)
+        plain = socket.create_connection((HOST, port), PATIENCE)
         context = ssl.create_default_context(cafile=str(authority.pair.cert))
         with context.wrap_socket(plain, server_hostname="localhost") as client:
             client.sendall(b"PING\r\n")
@@ -208,7 +209,7 @@ def test_a_certificate_that_is_not_there_is_one_line_and_no_start() -> None:
     server.port = free_port()
     server.directory = Path("/")
     ran = subprocess.run(
-        server.command_line(), capture_output=True, text=True, env=server.environment(), timeout=TIMEOUT * 3
+        server.command_line(), capture_output=True, text=True, env=server.environment(), timeout=PATIENCE
     )
     assert ran.returncode == 1
     assert "can't use certificate /nowhere/cert.pem" in ran.stderr

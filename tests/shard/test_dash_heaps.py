@@ -13,6 +13,7 @@ import pytest
 from nogil_df.base import compiled
 from nogil_df.base.hashing import hash_key
 from nogil_df.shard.dash import DashTable
+from tests.patience import PATIENCE
 from tests.shard.dash_support import TABLES, Tick, key_of
 
 packed = pytest.mark.skipif(not compiled.in_use(), reason="the reference keeps objects, and has no heaps")
@@ -55,7 +56,7 @@ def test_half_of_the_keys_gone_frees_half_of_the_memory(keys: int, size: int) ->
             env={**os.environ, "PYTHONPATH": str(ROOT)},
             capture_output=True,
             text=True,
-            timeout=140,
+            timeout=PATIENCE,
             check=False,
         )
         assert not done.returncode, done.stderr

@@ -13,6 +13,7 @@ import pytest
 from nogil_df.shard.memory import own, record_size, value_size
 from nogil_df.shard.shard import Shard
 from nogil_df.shard.table import PACKED
+from tests.patience import PATIENCE
 from tests.servers import ROOT
 
 TOLERANCE = 0.20
@@ -25,7 +26,12 @@ def growth(*arguments: object) -> tuple[int, int, int]:
     line = [sys.executable, *(["-X", "gil=0"] if free_threaded else []), "-m", "tests.shard.memory_growth"]
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     result = subprocess.run(
-        [*line, *map(str, arguments)], capture_output=True, check=True, cwd=ROOT, env=environment, timeout=60
+        [*line, *map(str, arguments)],
+        capture_output=True,
+        check=True,
+        cwd=ROOT,
+        env=environment,
+        timeout=PATIENCE,
     )
     accounted, usage, real = map(int, result.stdout.split())
     return accounted, usage, real

@@ -70,7 +70,7 @@ def fingerprint(server: Server) -> list[Reply]:
 
 
 def save(server: Server, *words: str) -> None:
-    with server.connect(timeout=60) as connection:
+    with server.connect() as connection:
         assert connection.execute("SAVE", *words) == OK
 
 

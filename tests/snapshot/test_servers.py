@@ -24,7 +24,7 @@ ROUNDS = 2
 def transfer(server: NogilServer, seed: int, stop: threading.Event) -> None:
     """Move money about, ten transactions at a time."""
     rng = random.Random(seed)
-    with server.connect(timeout=60) as connection:
+    with server.connect() as connection:
         while not stop.is_set():
             commands: list[tuple[bytes, ...]] = []
             for _ in range(10):
@@ -43,7 +43,7 @@ def pair(server: NogilServer, seed: int, stop: threading.Event) -> None:
     """Set two keys to the same value, and two others one after the other."""
     rng = random.Random(seed)
     step = 0
-    with server.connect(timeout=60) as connection:
+    with server.connect() as connection:
         while not stop.is_set():
             step += 1
             at = rng.randrange(KEYS)
@@ -63,7 +63,7 @@ def test_a_server_under_load(tmp_path: Path, name: str) -> None:
     running, taken = tmp_path / "running", tmp_path / "taken"
     running.mkdir()
     flags = ("--dir", str(running), f"--dbfilename={name}")
-    with NogilServer(*flags, threads=3) as server, server.connect(timeout=60) as connection:
+    with NogilServer(*flags, threads=3) as server, server.connect() as connection:
         connection.pipeline([(b"SET", b"account:%d" % at, b"1000") for at in range(KEYS)])
         connection.pipeline([(b"MSET", b"left:%d" % at, b"0", b"right:%d" % at, b"0") for at in range(KEYS)])
         connection.pipeline([(b"SET", b"other:%d" % at, b"x" * 60) for at in range(20_000)])
@@ -85,7 +85,7 @@ def test_a_server_under_load(tmp_path: Path, name: str) -> None:
     for at in range(ROUNDS):
         with (
             NogilServer("--dir", str(taken / str(at)), f"--dbfilename={name}", threads=2) as server,
-            server.connect(timeout=60) as connection,
+            server.connect() as connection,
         ):
             accounts = connection.pipeline([(b"GET", b"account:%d" % one) for one in range(KEYS)])
             assert sum(numbers(accounts)) == 1_000 * KEYS

@@ -8,6 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+from tests.patience import PATIENCE
 from tests.vll.scenario import Scenario, describe
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -38,6 +39,6 @@ def test_in_processes_with_other_hash_seeds() -> None:
             cwd=ROOT,
             capture_output=True,
             text=True,
-            timeout=100,
+            timeout=PATIENCE,
         )
         assert done.stdout.splitlines() == expected, done.stderr

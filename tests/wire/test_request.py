@@ -15,6 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nogil_df.wire.request import LEAST_MAX_ARGS, MAX_LINE, RequestEngine, make_engine
+from tests.patience import PATIENCE
 
 ENGINES = ("python", "hiredis")
 Commands = list[list[bytes]]
@@ -310,7 +311,7 @@ for kind in (b"*", b"~", b">", b"|", b"%"):
                 parser.read(prefix + before + kind + b"2000000000\\r\\n" + after, 100)
 """
     done = subprocess.run(
-        [sys.executable, "-X", "gil=0", "-c", script], capture_output=True, text=True, timeout=60
+        [sys.executable, "-X", "gil=0", "-c", script], capture_output=True, text=True, timeout=PATIENCE
     )
     assert done.returncode == 0, done.stderr
 
@@ -322,7 +323,7 @@ from nogil_df.wire.request import make_engine
 make_engine()
 assert 'hiredis' not in sys.modules
 """
-    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=60)
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=PATIENCE)
     assert done.returncode == 0, done.stderr
 
 

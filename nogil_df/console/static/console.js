@@ -463,13 +463,17 @@ async function askAgain() {
   const begun = performance.now();
   if (!paused && !document.hidden) {
     try {
-      samples.take(await ask("api/stats"));
-      askedFor = performance.now();
-      setState("live", "live");
-      showFacts();
-      if (!ONCE.has(view)) await show();
+      const stats = await ask("api/stats");
+      // Whoever paused meanwhile goes on seeing what was there.
+      if (!paused) {
+        samples.take(stats);
+        askedFor = performance.now();
+        setState("live", "live");
+        showFacts();
+        if (!ONCE.has(view)) await show();
+      }
     } catch (error) {
-      setState("lost", error.name === "TypeError" || error.name === "TimeoutError" ? "no answer, trying again" : error.message);
+      if (!paused) setState("lost", error.name === "TypeError" || error.name === "TimeoutError" ? "no answer, trying again" : error.message);
     }
   }
   setTimeout(askAgain, Math.max(100, EVERY - (performance.now() - begun)));
