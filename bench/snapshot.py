@@ -1,9 +1,11 @@
 """`python -X gil=0 -m bench.snapshot`: memory and latency while a snapshot is taken under writes.
 
 redis-server and this server, by turns, are filled with 500,000 keys of 1,024 bytes; redis-benchmark
-overwrites random ones, a probe sends one GET after the other, and after some seconds comes a BGSAVE. Memory
-is what the server's process and whatever it forked hold together (proportional set sizes: a page that two
-share counts once). Then the server is started again, to see how long loading takes.
+overwrites random ones all the time, and a probe sends one GET after the other. Each of several saves is
+compared with the seconds right before it: one save of a second has so few GETs that its p99 is the fifth
+longest, and says little. Memory is looked at during one further save, without the probe, for a look holds the
+process up: it is what the server and whatever it forked hold together (proportional set sizes: a page that
+two share counts once). Then the server is started again, to see how long loading takes.
 
 Prints a table, and writes build/bench/snapshot.json and, with --image, a plot.
 """
@@ -32,9 +34,13 @@ from bench.servers import free_port
 ROOT = Path(__file__).resolve().parent.parent
 KEYS = 500_000
 VALUE_BYTES = 1_024
-WARM_UP = 4.0
-"""Seconds of load before the save, from which the figures without one come."""
-COOL_DOWN = 2.0
+SAVES = 5
+WARM_UP = 3.0
+"""Seconds of load before anything counts."""
+CALM = 4.0
+"""Seconds before each save, from which the figures without one come."""
+SETTLE = 1.0
+"""Seconds after a save that count for nothing."""
 CLIENTS = 20
 EVERY = 0.05
 """Seconds between two looks at the memory."""
@@ -50,19 +56,33 @@ COMMANDS = {
 
 
 @dataclass
+class Pair:
+    """A save, and the seconds before it: what GETs took (microseconds), and commands a second."""
+
+    seconds: float
+    before: list[float]
+    during: list[float]
+    rate_before: float
+    rate_during: float
+
+    def ratio(self) -> float:
+        """The p99 during the save by the one before it."""
+        return percentile(self.during, 99) / percentile(self.before, 99)
+
+
+@dataclass
 class Run:
     """What was seen of one server."""
 
     name: str
+    pairs: list[Pair] = field(default_factory=list)
     memory: list[tuple[float, float]] = field(default_factory=list)
-    """(seconds, MB)."""
-    latencies: list[tuple[float, float]] = field(default_factory=list)
-    """(seconds, microseconds)."""
+    """(seconds, MB), around a save of its own."""
     begun: float = 0.0
     ended: float = 0.0
+    """Of that save."""
     file_bytes: int = 0
     load_seconds: float = 0.0
-    requests: int = 0
 
     def memory_before(self) -> float:
         """MB, the most of the seconds before and after the save: a busy machine may allow few looks."""
@@ -75,14 +95,19 @@ class Run:
         during = [size for at, size in self.memory if self.begun <= at <= until]
         return max(during, default=self.memory_before()) / self.memory_before()
 
-    def percentile(self, percent: float, during: bool) -> float:
-        """Of the latencies, during the save or before it: microseconds."""
-        taken = sorted(
-            one
-            for at, one in self.latencies
-            if (self.begun <= at <= self.ended if during else at < self.begun)
-        )
-        return taken[min(len(taken) - 1, int(len(taken) * percent / 100))] if taken else float("nan")
+    def before(self, percent: float) -> float:
+        """A percentile of all GETs before saves, microseconds."""
+        return percentile([one for pair in self.pairs for one in pair.before], percent)
+
+    def during(self, percent: float) -> float:
+        """A percentile of all GETs during saves, microseconds."""
+        return percentile([one for pair in self.pairs for one in pair.during], percent)
+
+
+def percentile(values: list[float], percent: float) -> float:
+    """Of values in any order; NaN of none."""
+    ordered = sorted(values)
+    return ordered[min(len(ordered) - 1, int(len(ordered) * percent / 100))] if ordered else float("nan")
 
 
 class Client:
@@ -99,6 +124,16 @@ class Client:
         )
         self._socket.sendall(packed)
         return self._socket.recv(1 << 16)
+
+    def commands(self) -> int:
+        """How many the server has run."""
+        return int(self.call("INFO", "stats").split(b"total_commands_processed:")[1].split(b"\r")[0])
+
+    def save(self) -> None:
+        """BGSAVE, until it is done."""
+        assert self.call("BGSAVE").startswith(b"+Background")
+        while b"rdb_bgsave_in_progress:1" in self.call("INFO", "persistence"):
+            time.sleep(0.02)
 
 
 def memory_of(pid: int) -> float:
@@ -156,8 +191,8 @@ def start(command: str, port: int, directory: str, threads: int) -> subprocess.P
     )
 
 
-def measure(name: str, keys: int, threads: int) -> Run:
-    """All figures of one server."""
+def measure(name: str, keys: int, threads: int, saves: int = 1) -> Run:
+    """All figures of one server; latencies of so many saves."""
     run = Run(name)
     directory = tempfile.mkdtemp(prefix="nogil-df-bench-")
     port = free_port()
@@ -175,10 +210,9 @@ def measure(name: str, keys: int, threads: int) -> Run:
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
         )
-        watch(run, process.pid, port, control)
-        run.requests = int(
-            control.call("INFO", "stats").split(b"total_commands_processed:")[1].split(b"\r")[0]
-        )
+        time.sleep(WARM_UP)
+        run.pairs = [probed(port, control) for _ in range(saves)]
+        watch(run, process.pid, control)
         run.file_bytes = sum(file.stat().st_size for file in Path(directory).iterdir())
         load.kill()
         load.wait()
@@ -197,51 +231,79 @@ def measure(name: str, keys: int, threads: int) -> Run:
     return run
 
 
-def watch(run: Run, pid: int, port: int, control: Client) -> None:
-    """Look at memory and latency before, during and after a save."""
+def probed(port: int, control: Client) -> Pair:
+    """A save, and the seconds before it, with a client that sends one GET after the other."""
     over = threading.Event()
-    epoch = time.monotonic()
+    taken: list[tuple[float, float]] = []
 
     def probe() -> None:
         client = Client(port)
         while not over.is_set():
             begun = time.perf_counter()
             client.call("GET", "key:000000000001")
-            took = time.perf_counter() - begun
-            run.latencies.append((time.monotonic() - epoch, took * 1e6))
+            taken.append((begun, (time.perf_counter() - begun) * 1e6))
             time.sleep(0.001)
+
+    thread = threading.Thread(target=probe)
+    thread.start()
+    commands = [control.commands()]
+    times = [time.perf_counter()]
+    time.sleep(CALM)
+    commands.append(control.commands())
+    times.append(time.perf_counter())
+    control.save()
+    times.append(time.perf_counter())
+    commands.append(control.commands())
+    over.set()
+    thread.join()
+    time.sleep(SETTLE)
+    calm, begun, ended = times
+    return Pair(
+        ended - begun,
+        [took for at, took in taken if calm <= at < begun],
+        [took for at, took in taken if begun <= at <= ended],
+        (commands[1] - commands[0]) / (begun - calm),
+        (commands[2] - commands[1]) / (ended - begun),
+    )
+
+
+def watch(run: Run, pid: int, control: Client) -> None:
+    """Look at the memory before, during and after a save."""
+    over = threading.Event()
+    epoch = time.monotonic()
 
     def look() -> None:
         while not over.wait(EVERY):
             run.memory.append((time.monotonic() - epoch, memory_of(pid)))
 
-    threads = [threading.Thread(target=probe), threading.Thread(target=look)]
-    for thread in threads:
-        thread.start()
-    time.sleep(WARM_UP)
+    thread = threading.Thread(target=look)
+    thread.start()
+    time.sleep(CALM)
     run.begun = time.monotonic() - epoch
-    assert control.call("BGSAVE").startswith(b"+Background")
-    while b"rdb_bgsave_in_progress:1" in control.call("INFO", "persistence"):
-        time.sleep(0.02)
+    control.save()
     run.ended = time.monotonic() - epoch
-    time.sleep(COOL_DOWN)
+    time.sleep(SETTLE)
     over.set()
-    for thread in threads:
-        thread.join()
+    thread.join()
 
 
 def table(runs: list[Run], keys: int) -> str:
     """The figures as Markdown."""
     size = keys * VALUE_BYTES / (1 << 20)
     lines = [
-        "| | memory before | most during the save | GET p99 before | during | save | MB/s | load | MB/s |",
-        "|---|---|---|---|---|---|---|---|---|",
+        "| | memory before | most during the save | GET p99 before | during | each save | SET/s before"
+        " | during | save | MB/s | load | MB/s |",
+        "|---|---|---|---|---|---|---|---|---|---|---|---|",
     ]
     for run in runs:
-        took = run.ended - run.begun
+        pairs = run.pairs
+        took = sum(pair.seconds for pair in pairs) / len(pairs)
         lines.append(
             f"| {run.name} | {run.memory_before():.0f} MB | x {run.memory_ratio():.2f}"
-            f" | {run.percentile(99, False) / 1000:.1f} ms | {run.percentile(99, True) / 1000:.1f} ms"
+            f" | {run.before(99) / 1000:.1f} ms | {run.during(99) / 1000:.1f} ms"
+            f" | x {' '.join(f'{pair.ratio():.1f}' for pair in pairs)}"
+            f" | {sum(pair.rate_before for pair in pairs) / len(pairs):.0f}"
+            f" | {sum(pair.rate_during for pair in pairs) / len(pairs):.0f}"
             f" | {took:.1f} s | {size / took:.0f} | {run.load_seconds:.1f} s"
             f" | {size / run.load_seconds:.0f} |"
         )
@@ -278,10 +340,16 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -X gil=0 -m bench.snapshot", description=__doc__)
     parser.add_argument("--keys", type=int, default=KEYS)
     parser.add_argument("--threads", type=int, default=min(2, os.cpu_count() or 1))
+    parser.add_argument("--saves", type=int, default=SAVES, help="for the latencies of each server")
+    parser.add_argument("--only", default="", help="only the servers whose name has this in it")
     parser.add_argument("--image", type=Path, help="write the plot there")
     parser.add_argument("--out", type=Path, default=ROOT / "build" / "bench" / "snapshot.json")
     arguments = parser.parse_args()
-    runs = [measure(name, arguments.keys, arguments.threads) for name in COMMANDS]
+    runs = [
+        measure(name, arguments.keys, arguments.threads, arguments.saves)
+        for name in COMMANDS
+        if arguments.only in name
+    ]
     print(table(runs, arguments.keys))
     arguments.out.parent.mkdir(parents=True, exist_ok=True)
     arguments.out.write_text(json.dumps([asdict(run) for run in runs]))

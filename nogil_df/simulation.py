@@ -112,10 +112,11 @@ class SimulatedClient:
 class SimulatedDisk:
     """Writes a snapshot in one go once every shard has given all its blobs; reads one in one go.
 
-    A shard's slice is one bucket, so that commands come between any two of them.
+    A shard's slice is one bucket, so that commands come between any two of them. It never rests.
     """
 
     slice_ns = 0
+    rest = 0.0
     waits = False
 
     def __init__(self) -> None:

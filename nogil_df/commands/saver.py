@@ -29,6 +29,7 @@ from nogil_df.snapshot import native
 from nogil_df.snapshot.channel import Channel
 from nogil_df.snapshot.cut import DONE, MORE, ShardCut
 from nogil_df.snapshot.names import NATIVE, RDB, RDB_SUFFIX, Place, is_plain, place_for
+from nogil_df.snapshot.pace import Pace
 from nogil_df.snapshot.records import Style, ages_of
 from nogil_df.snapshot.writing import CANCELLED, Save
 from nogil_df.vll.part import GLOBAL_SHARED, Work
@@ -170,11 +171,12 @@ class Saver:
 
     # Beginning a save.
 
-    def begin(self, wish: Wish, on_cut: Callable[[], None] | None = None) -> Save:
+    def begin(self, wish: Wish, on_cut: Callable[[], None] | None = None, *, paced: bool = True) -> Save:
         """Begin a save.
 
         Args:
             on_cut: called when the cuts are taken: what is written from then on is not in it.
+            paced: go slowly while there is other work.
 
         Raises:
             ReplyError: one is under way, or there is nowhere to save to.
@@ -206,6 +208,7 @@ class Saver:
             started=self.state.clock.monotonic(),
             channels=[Channel(bell) for _ in range(count)],
             bell=bell,
+            paced=paced,
             probe=probe(self.proactor.shard.hash_key, native.PROBE),
         )
         status.save = save
@@ -422,7 +425,7 @@ class Saver:
         if self.farewell is None:
             return
         try:
-            self.begin(Wish()).owners.append(self._on_last_save)
+            self.begin(Wish(), paced=False).owners.append(self._on_last_save)
         except ReplyError as error:
             self._stay(describe_reply(error))
 
@@ -590,7 +593,7 @@ class Cutting:
             self._note(results.values())
             save = self._save
             works: dict[int, Work] = {
-                shard: (begin_cut, (save.number, save.style, channel))
+                shard: (begin_cut, (save.number, save.style, channel, save.paced))
                 for shard, channel in enumerate(save.channels)
             }
             results = tx.hop(works, True)
@@ -623,11 +626,11 @@ def survey(shard: Shard, argument: None) -> Survey:
     )
 
 
-def begin_cut(shard: Shard, argument: tuple[int, Style, Channel]) -> None:
+def begin_cut(shard: Shard, argument: tuple[int, Style, Channel, bool]) -> None:
     """On a shard: take the cut; the slices follow as messages. O(databases)."""
-    number, style, channel = argument
+    number, style, channel, paced = argument
     channel.begin(shard.used)
-    cut = ShardCut(shard, number, style, channel)
+    cut = ShardCut(shard, number, style, channel, Pace() if paced else None)
     shard.blocking.engine.proactor.post(shard.index, (write_slice, cut))
 
 
@@ -635,8 +638,18 @@ def write_slice(proactor: Proactor, message: Message) -> None:
     """Message that a shard's thread sends to itself: write some more of a cut, and come again."""
     state: ThreadState = proactor.service
     cut: ShardCut = message[1]
-    outcome = cut.step(state.server.disk.slice_ns, state.clock.stopwatch_ns)
+    disk = state.server.disk
+    if disk.rest and cut.must_rest(state.clock.stopwatch_ns()):
+        _post_later(proactor, message, disk.rest)
+        return
+    outcome = cut.step(disk.slice_ns, state.clock.stopwatch_ns)
     if outcome == MORE:
         proactor.post(proactor.index, message)
     elif outcome != DONE:
-        state.timers.at(state.clock.monotonic() + CATCH_UP, lambda: proactor.post(proactor.index, message))
+        _post_later(proactor, message, CATCH_UP)
+
+
+def _post_later(proactor: Proactor, message: Message, seconds: float) -> None:
+    """Post a message to this thread itself in some time."""
+    state: ThreadState = proactor.service
+    state.timers.at(state.clock.monotonic() + seconds, lambda: proactor.post(proactor.index, message))

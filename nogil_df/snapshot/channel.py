@@ -49,6 +49,7 @@ class Channel:
         cancelled: nobody wants what comes. Set by the writer.
         given, taken: bytes, so far.
         keys: records that the shard has written down. For whoever wants to know.
+        is_busy: the shard has other work (`nogil_df.snapshot.pace`). Set by the shard.
     """
 
     __slots__ = (
@@ -60,6 +61,7 @@ class Channel:
         "cancelled",
         "closed",
         "given",
+        "is_busy",
         "keys",
         "taken",
     )
@@ -75,6 +77,7 @@ class Channel:
         self.given = 0
         self.taken = 0
         self.keys = 0
+        self.is_busy = False
 
     # The shard's side.
 

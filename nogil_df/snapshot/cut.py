@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from nogil_df.shard.dash_segment import AgedRecord
     from nogil_df.shard.shard import Shard
     from nogil_df.snapshot.channel import Channel
+    from nogil_df.snapshot.pace import Pace
     from nogil_df.snapshot.records import Style
 
 BLOB: Final = 64 << 10
@@ -62,6 +63,7 @@ class ShardCut:
         number: of the snapshot; greater than those before.
         style: how records are written.
         channel: where the blobs go.
+        pace: when it takes its slices; None for without a pause.
     """
 
     __slots__ = (
@@ -75,11 +77,15 @@ class ShardCut:
         "_position",
         "_style",
         "_tables",
+        "pace",
         "shard",
     )
 
-    def __init__(self, shard: Shard, number: int, style: Style, channel: Channel) -> None:
+    def __init__(
+        self, shard: Shard, number: int, style: Style, channel: Channel, pace: Pace | None = None
+    ) -> None:
         self.shard = shard
+        self.pace = pace
         self._number = number
         self._style = style
         self._channel = channel
@@ -114,6 +120,15 @@ class ShardCut:
             self._break_off,
         )
 
+    def must_rest(self, now: int) -> bool:
+        """Whether to rest before the step that is due, as others want the shard. O(1)."""
+        pace = self.pace
+        if pace is None:
+            return False
+        rests = pace.must_rest(now)
+        self._channel.is_busy = pace.is_busy
+        return rests
+
     def step(self, budget: int, stopwatch: Callable[[], int]) -> int:
         """Write down some more.
 
@@ -123,7 +138,12 @@ class ShardCut:
         Returns:
             MORE, STALLED or DONE.
         """
-        until = stopwatch() + budget
+        outcome = self._step(stopwatch() + budget, stopwatch)
+        if self.pace is not None:
+            self.pace.end(stopwatch())
+        return outcome
+
+    def _step(self, until: int, stopwatch: Callable[[], int]) -> int:
         channel = self._channel
         while True:
             if channel.cancelled or channel.broken:

@@ -4,19 +4,18 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from typing import Any, Final
+from typing import Any
 
 from nogil_df.snapshot import writing
+from nogil_df.snapshot.pace import REST, SLICE
 from nogil_df.snapshot.reading import LoadError, Loading
-
-SLICE: Final = 100_000
-"""Nanoseconds of a shard's slice between two turns."""
 
 
 class Disk:
     """Writes and reads snapshots on threads of their own."""
 
     slice_ns = SLICE
+    rest = REST
     waits = True
 
     def bell(self) -> threading.Event | None:

@@ -13,6 +13,7 @@ import secrets
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from time import perf_counter, sleep
 from typing import TYPE_CHECKING, Any, Final
 
 from nogil_df.base.crc64 import crc64
@@ -22,6 +23,7 @@ from nogil_df.snapshot import native
 from nogil_df.snapshot.aside import AsideFile, is_left
 from nogil_df.snapshot.channel import PART, STRINGS, Channel, Piece
 from nogil_df.snapshot.names import NATIVE, SUMMARY, Place, leftovers
+from nogil_df.snapshot.pace import nap
 from nogil_df.snapshot.rdb_file import CHECKSUM_SIZE, write_beginning, write_end
 
 try:
@@ -61,6 +63,7 @@ class Save:
         started: monotonic seconds.
         channels: one a shard.
         bell: rung when a channel has something.
+        paced: go slowly while there is other work.
         sizes: at the cut: database -> (keys, those that expire).
         libraries: codes of functions, at the cut.
         dirty: changes of all shards until the cut.
@@ -82,6 +85,7 @@ class Save:
     started: float
     channels: list[Channel]
     bell: threading.Event | None
+    paced: bool = True
     sizes: dict[int, tuple[int, int]] = field(default_factory=dict)
     libraries: list[bytes] = field(default_factory=list)
     dirty: int = 0
@@ -143,10 +147,13 @@ def pieces(save: Save, channels: list[Channel]) -> Iterator[tuple[bytes | bytear
         for channel in list(rest):
             for blob, kind in _run(save, channel):
                 idle = False
+                begun = perf_counter()
                 packed = _packed(save, blob) if kind == STRINGS else blob
                 yield packed, kind == PART, channel
                 channel.wrote(len(blob))
                 save.written += len(packed)
+                if channel.is_busy and not channel.is_full:
+                    sleep(nap(perf_counter() - begun))
             if channel.broken:
                 save.fail(channel.broken)
             if channel.is_done:
