@@ -22,7 +22,7 @@ from collections.abc import Mapping, Sequence
 from types import FrameType
 from typing import Any
 
-from nogil_df.base import compiled, log
+from nogil_df.base import compiled, log, machine
 from nogil_df.base.clock import Clock
 from nogil_df.base.config import ConfigView
 from nogil_df.base.flags import FlagError, Options
@@ -298,6 +298,10 @@ class RunningServer:
     def resident_memory(self) -> int:
         """Bytes of this process in memory."""
         return self._resident.read()
+
+    def usable_memory(self) -> int:
+        """Bytes that this process may use, 0 if nobody knows."""
+        return machine.usable_memory()
 
     def connected_clients(self) -> int:
         """Connections of all threads."""

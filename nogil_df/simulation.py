@@ -20,6 +20,7 @@ import random
 from collections.abc import Sequence
 from typing import Any
 
+from nogil_df.base import machine
 from nogil_df.base.clock import FakeClock
 from nogil_df.base.flags import Options
 from nogil_df.commands.registry import all_rows
@@ -185,6 +186,7 @@ class Simulation:
         self.port = 0
         self.memcached_port = 0
         self.resident = 0
+        self.usable = machine.usable_memory()
         self.options = options or Options()
         self.persistence = Persistence(self.started_unix_ms // 1000)
         self.disk = SimulatedDisk()
@@ -270,6 +272,10 @@ class Simulation:
     def resident_memory(self) -> int:
         """See `RunningServer`: what the test says."""
         return self.resident
+
+    def usable_memory(self) -> int:
+        """What the machine has for this process, as a test has set it."""
+        return self.usable
 
     def next_session_id(self) -> int:
         """See `RunningServer`."""

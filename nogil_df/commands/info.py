@@ -18,9 +18,10 @@ from typing import TYPE_CHECKING, Any
 
 from nogil_df import __version__
 from nogil_df.base import compiled, interpreter, system
-from nogil_df.base.machine import resident, system_memory
+from nogil_df.base.machine import system_memory
 from nogil_df.base.version import REDIS_VERSION
 from nogil_df.commands.cluster import is_cluster
+from nogil_df.commands.memory_commands import ProcessMemory
 from nogil_df.commands.spec import NOTHING, Row, multi
 from nogil_df.commands.statistics import CLIENTS, COMMANDS, KEYSPACE, TYPES, Figures, gather, percentile
 from nogil_df.commands.subscriptions import CHANNEL, PATTERN, SHARD_CHANNEL
@@ -153,27 +154,27 @@ def memory(report: Report) -> Lines:
     peak = max(used, figures["peak"])
     overhead = used - figures["data"]
     startup = min(figures["empty"], used)
-    rss = resident()
+    process = ProcessMemory.of(figures, used)
     total = system_memory()
     dataset = figures["data"]
     yield from _sized("used_memory", used)
-    yield from _sized("used_memory_rss", rss)
+    yield from _sized("used_memory_rss", process.resident)
     yield from _sized("used_memory_peak", peak)
     yield "used_memory_peak_perc", _percent(used, peak)
     yield "used_memory_overhead", overhead
     yield "used_memory_startup", startup
     yield "used_memory_dataset", dataset
     yield "used_memory_dataset_perc", _percent(dataset, used - startup)
-    yield "allocator_allocated", used
-    yield "allocator_active", rss
-    yield "allocator_resident", rss
+    yield "allocator_allocated", process.allocated
+    yield "allocator_active", process.private
+    yield "allocator_resident", process.private
     yield from _sized("total_system_memory", total)
     yield from _scripts(figures)
     guard = report.state.memory
     yield from _sized("maxmemory", guard.limit)
     yield "maxmemory_policy", "eviction" if config.cache_mode else config.maxmemory_policy
     yield "cache_mode", "cache" if config.cache_mode else "store"
-    yield from _fragmentation(used, rss)
+    yield from _fragmentation(process)
     for name in (
         "mem_not_counted_for_evict",
         "mem_replication_backlog",
@@ -222,16 +223,15 @@ def _scripts(figures: Figures) -> Lines:
     yield from _sized("used_memory_scripts", scripts + functions)
 
 
-def _fragmentation(used: int, rss: int) -> Lines:
-    ratio = f"{rss / max(1, used):.2f}"
-    yield "allocator_frag_ratio", ratio
-    yield "allocator_frag_bytes", rss - used
+def _fragmentation(process: ProcessMemory) -> Lines:
+    yield "allocator_frag_ratio", f"{process.private / process.allocated:.2f}"
+    yield "allocator_frag_bytes", process.private - process.allocated
     yield "allocator_rss_ratio", "1.00"
     yield "allocator_rss_bytes", 0
-    yield "rss_overhead_ratio", "1.00"
-    yield "rss_overhead_bytes", 0
-    yield "mem_fragmentation_ratio", ratio
-    yield "mem_fragmentation_bytes", rss - used
+    yield "rss_overhead_ratio", f"{process.resident / process.private:.2f}"
+    yield "rss_overhead_bytes", process.resident - process.private
+    yield "mem_fragmentation_ratio", f"{process.resident / process.accounted:.2f}"
+    yield "mem_fragmentation_bytes", process.resident - process.accounted
 
 
 def persistence(report: Report) -> Lines:

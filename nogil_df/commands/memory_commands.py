@@ -1,14 +1,16 @@
 """MEMORY: what the server holds in memory, and what a key costs.
 
 Figures are the server's own account (`nogil_df.shard.memory`), summed over threads, beside what the operating
-system says about the process. The interpreter and its modules, some 30 MB, are in the second and not in the
-first, so that the ratio between the two means something only once there is data.
+system says about the process. The interpreter and its modules, some 45 MB, are in the second and not in the
+first, which is what `maxmemory` bounds. In Redis they are in both, so an empty server there has little to tell
+of fragmentation; here, too, both sides of such a ratio include what the process took when it started
+(`ProcessMemory`).
 """
 
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from nogil_df.base.errors import ReplyError
 from nogil_df.base.machine import resident
@@ -30,6 +32,29 @@ Args = list[bytes]
 
 SMALL = 5 << 20
 """Bytes below which MEMORY DOCTOR has nothing to say."""
+
+
+class ProcessMemory(NamedTuple):
+    """The process beside the account, bytes.
+
+    Attributes:
+        resident: of the process, now.
+        private: those of them that do not come from files (code, libraries): what was allocated.
+        accounted: what the process took when it started, and what was added since by the server's own account.
+        allocated: as much of that as is private.
+    """
+
+    resident: int
+    private: int
+    accounted: int
+    allocated: int
+
+    @classmethod
+    def of(cls, figures: Figures, used: int) -> ProcessMemory:
+        """As of now. O(1)."""
+        total, files = resident(), shared()
+        accounted = figures["resident_at_start"] + used
+        return cls(total, max(1, total - files), max(1, accounted), max(1, accounted - files))
 
 
 # USAGE.
@@ -126,8 +151,8 @@ def _derived(figures: Figures) -> dict[str, Any]:
     net = used - startup
     keys = figures["keys"]
     dataset = figures["data"]
-    total = resident()
-    private = total - shared()
+    process = ProcessMemory.of(figures, used)
+    total, private, allocated = process.resident, process.private, process.allocated
     return {
         "overhead.total": used - dataset,
         "keys.count": keys,
@@ -135,17 +160,17 @@ def _derived(figures: Figures) -> dict[str, Any]:
         "dataset.bytes": dataset,
         "dataset.percentage": 100 * dataset / net if net else 0.0,
         "peak.percentage": 100 * used / max(1, used, figures["peak"]),
-        "allocator.allocated": used,
+        "allocator.allocated": allocated,
         "allocator.active": private,
         "allocator.resident": private,
-        "allocator-fragmentation.ratio": private / max(1, used),
-        "allocator-fragmentation.bytes": private - used,
+        "allocator-fragmentation.ratio": private / allocated,
+        "allocator-fragmentation.bytes": private - allocated,
         "allocator-rss.ratio": 1.0,
         "allocator-rss.bytes": 0,
-        "rss-overhead.ratio": total / max(1, private),
+        "rss-overhead.ratio": total / private,
         "rss-overhead.bytes": total - private,
-        "fragmentation": total / max(1, used),
-        "fragmentation.bytes": total - used,
+        "fragmentation": total / process.accounted,
+        "fragmentation.bytes": total - process.accounted,
     }
 
 
@@ -164,7 +189,8 @@ def shared() -> int:
 def cmd_doctor(context: Context, args: Args) -> Steps:
     """MEMORY DOCTOR."""
     figures = yield from _figures(context)
-    text = diagnose(_used(figures), figures["peak"], resident(), figures["client_memory"], figures["clients"])
+    total = resident() - figures["resident_at_start"]
+    text = diagnose(_used(figures), figures["peak"], total, figures["client_memory"], figures["clients"])
     return Verbatim(b"txt", text.encode())
 
 
@@ -173,7 +199,7 @@ def diagnose(used: int, peak: int, total: int, client_memory: int, clients: int)
 
     Args:
         used, peak: bytes accounted for, now and at most.
-        total: resident bytes of the process.
+        total: resident bytes that the process has grown by since its start.
         client_memory, clients: bytes of clients' buffers, and how many clients there are.
     """
     if used < SMALL:
@@ -186,7 +212,7 @@ def diagnose(used: int, peak: int, total: int, client_memory: int, clients: int)
         )
     if total > used * 1.4 and total - used > 100 << 20:
         findings.append(
-            f"Resident memory: the process takes {format_memory(total)} for {format_memory(used)} of data. "
+            f"Resident memory: the process has grown by {format_memory(total)} for {format_memory(used)} of data. "
             "Keys of very different sizes that come and go leave gaps; after mass deletion that is normal."
         )
     if clients and client_memory // clients > 200 << 10:

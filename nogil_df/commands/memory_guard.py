@@ -9,7 +9,9 @@ told is known.
 
 What is counted is what INFO calls used_memory: the shards' own account and the buffers of clients, as in
 Redis. Resident memory is looked at beside it, in the heartbeat: fragmentation and what no account knows of
-count for the kernel that kills, too.
+count for the kernel that kills, too. In a small container the interpreter's own memory does, so that memory
+may be short there while `maxmemory` is far away. So where the process comes near what the machine lets it
+have, its size is looked at as often as the account (`_machine_room`).
 
 Over the limit those threads evict, each from its own shard, that hold more than their equal part of the
 limit. A thread that holds less goes on, and asks them to if they do not do so anyway: or the one that looks
@@ -24,7 +26,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from nogil_df.base import machine
 from nogil_df.base.errors import ReplyError
 from nogil_df.commands.client_list import CLIENT_BYTES
 from nogil_df.shard.eviction import CACHE
@@ -38,6 +39,12 @@ if TYPE_CHECKING:
 
 AUTOMATIC: Final = 0.8
 """Share of the usable memory that data may take if `maxmemory` is 0; Dragonfly's figure."""
+
+MACHINE_MARGIN: Final = 20
+"""A part in so many of what the machine has for this process stays free, for what it does on its behalf."""
+
+LEAST_MARGIN: Final = 8 << 20
+"""Bytes of that, at least."""
 
 WRITE_BYTES: Final = 4096
 """What a write adds at most, for the most part: decides how many may pass before the next look."""
@@ -74,6 +81,7 @@ class MemoryGuard:
     Attributes:
         limit: bytes; 0 if there is none (a machine that does not tell how much memory it has).
         held: bytes that this thread holds, as of its last look; read by the other threads.
+        machine_limit: resident bytes that the process must not exceed, whatever `maxmemory` says; 0 if nobody knows.
         exhausted: over the limit, and nothing to evict here; read by the other threads.
         short: no room, and nothing to evict anywhere.
         client_bytes: of this thread's clients, buffers included, as of the last heartbeat.
@@ -83,6 +91,7 @@ class MemoryGuard:
 
     __slots__ = (
         "_last_clients",
+        "_total_then",
         "client_bytes",
         "deny_from",
         "evict_from",
@@ -91,6 +100,7 @@ class MemoryGuard:
         "held",
         "limit",
         "looks",
+        "machine_limit",
         "resident_at_start",
         "resident_limit",
         "resident_now",
@@ -103,7 +113,7 @@ class MemoryGuard:
     def __init__(self, state: ThreadState) -> None:
         self.state = state
         self.limit = 0
-        self.deny_from = self.evict_from = self.resident_limit = self.slack = 0
+        self.deny_from = self.evict_from = self.resident_limit = self.machine_limit = self.slack = 0
         self.held = 0
         self.exhausted = False
         self.short = False
@@ -112,6 +122,8 @@ class MemoryGuard:
         self.visits_ns = 0
         self.evicted_clients = 0
         self.resident_at_start = self.resident_now = state.server.resident_memory()
+        # What all threads held when `resident_now` was read.
+        self._total_then = 0
         self._last_clients = 0.0
 
     def follow(self) -> None:
@@ -119,11 +131,13 @@ class MemoryGuard:
         state = self.state
         config = state.config
         shard = state.proactor.shard
-        limit = config.maxmemory or int(machine.usable_memory() * AUTOMATIC)
+        usable = state.server.usable_memory()
+        limit = config.maxmemory or int(usable * AUTOMATIC)
         self.limit = limit
         self.deny_from = int(limit * config.oom_deny_ratio)
         ratio = config.rss_oom_deny_ratio
         self.resident_limit = int(limit * ratio) + RESIDENT_FLOOR if ratio else 0
+        self.machine_limit = max(0, usable - max(LEAST_MARGIN, usable // MACHINE_MARGIN)) if ratio else 0
         policy = CACHE if config.cache_mode else config.maxmemory_policy
         self.evict_from = limit
         if config.cache_mode and config.enable_heartbeat_eviction:
@@ -165,8 +179,14 @@ class MemoryGuard:
         elif shard.evictor.policy.kind:
             total = self._evict(total)
             short = total > self.deny_from and self.may_not_evict
+        room = max(0, self.evict_from - total)
+        if self.machine_limit:
+            machine_room = self._machine_room(total)
+            if not machine_room:
+                short = short or not self._shrink(total)
+            room = min(room, machine_room)
         self.set_short(short or self._is_resident_over)
-        room = max(0, self.evict_from - total) // self.state.proactor.count
+        room //= self.state.proactor.count
         shard.look_at = shard.dirty + max(1, room // WRITE_BYTES)
         shard.ceiling = shard.dbs[0].stored() + max(1, room // 2)
 
@@ -189,6 +209,30 @@ class MemoryGuard:
         if not self.state.proactor.shard.evictor.policy.kind:
             return True
         return all(guard.exhausted for guard in self._guards())
+
+    def _machine_room(self, total: int) -> int:
+        """Bytes that the process may grow by before the machine has no more for it.
+
+        What all threads hold more than when the process was looked at last counts as grown; it is looked at again
+        when that is more than half of what there was. O(1); 5 us if it is looked at.
+        """
+        left = self.machine_limit - self.resident_now
+        if total - self._total_then >= left // 2:
+            self._look_at_process(total)
+            left = self.machine_limit - self.resident_now
+        return max(0, left - max(0, total - self._total_then))
+
+    def _look_at_process(self, total: int) -> None:
+        self.resident_now = self.state.server.resident_memory()
+        self._total_then = total
+
+    def _shrink(self, total: int) -> bool:
+        """Evict what the process is too large by, if data can be the reason; False if it can't, or nothing may go."""
+        if self.may_not_evict or total * 2 < self.resident_now - self.resident_at_start:
+            return False
+        over = max(0, self.resident_now - self.machine_limit) // self.state.proactor.count
+        self._free(min(self.held, over + self.slack))
+        return True
 
     @property
     def _is_resident_over(self) -> bool:
@@ -273,7 +317,7 @@ class MemoryGuard:
     def beat(self, now: float) -> None:
         """Look at what changes without writes: clients' buffers, resident memory. O(clients)."""
         state = self.state
-        self.resident_now = state.server.resident_memory()
+        self._look_at_process(self.total)
         if len(state.sessions) <= MANY_CLIENTS or now - self._last_clients >= 1.0:
             self._last_clients = now
             self._look_at_clients()

@@ -201,6 +201,8 @@ def _counters(state: ThreadState) -> dict[str, float]:
         "used": used,
         "peak": state.memory_peak,
         "empty": state.memory_at_start,
+        # Of the process: counted once.
+        "resident_at_start": 0 if state.proactor.index else state.memory.resident_at_start,
         "data": sum(db.used + db.table.payload() for db in shard.dbs),
         "keys": sum(len(db) for db in shard.dbs),
         "dirty": shard.dirty,

@@ -10,9 +10,8 @@ from libc.stdlib cimport free, malloc
 from libc.string cimport memchr, memmove, memset
 
 from nogil_df.shard._directory cimport PREFIXES, Directory, end_of
-from nogil_df.shard._segment cimport (
-    HAS_DEADLINE, Record, Segment, deadline_at, key_object, leave_ghost, read_record, record_at,
-)
+from nogil_df.shard._record cimport HAS_DEADLINE, Record, deadline_at, key_object, read_record
+from nogil_df.shard._segment cimport Segment, leave_ghost, record_at
 
 from nogil_df.shard.choice import (
     ALL_OLDER as _ALL_OLDER,

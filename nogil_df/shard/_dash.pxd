@@ -8,7 +8,8 @@ from cpython.object cimport PyObject
 from libc.stdint cimport int64_t, uint64_t
 
 from nogil_df.shard._directory cimport Directory
-from nogil_df.shard._segment cimport Record, Segment, Value
+from nogil_df.shard._record cimport Record, Value
+from nogil_df.shard._segment cimport Segment
 
 
 @cython.final

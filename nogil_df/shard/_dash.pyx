@@ -21,60 +21,64 @@ from libc.string cimport memcpy, memmove, memset
 
 from nogil_df.base._words cimport format_integer, load_integer, store_integer, width_of
 from nogil_df.shard._directory cimport MERGE_CHECK_EVERY, PREFIX_BITS, PREFIXES, Directory, end_of
-from nogil_df.shard._segment cimport (
-    BLOCK_OVERHEAD,
-    BUCKET_SLOTS,
+from nogil_df.shard._record cimport (
     HAS_DEADLINE,
-    HEAP_MOST,
-    HOME_BUCKETS,
     INTEGER,
     KIND,
-    NEAR_SLOTS,
     OBJECT,
     OUTSIDE,
     PyBytes_CheckExact,
     PyObject,
-    Py_DECREF,
     Py_INCREF,
     Record,
-    SEGMENT_SLOTS,
-    SLOT_BYTES,
-    SPARSE,
-    STASH_START,
     STRING,
-    Segment,
-    Totals,
     Value,
     WIDTH,
     WIDTH_SHIFT,
     any_value,
-    append_record,
     bytes_of_value,
-    count_objects,
     deadline_at,
+    head_size,
+    key_object,
+    load_object,
+    number_value,
+    read_record,
+    string_value,
+    value_object,
+    write_head,
+    write_value,
+)
+from nogil_df.shard._segment cimport (
+    BLOCK_OVERHEAD,
+    BUCKET_SLOTS,
+    HEAP_MOST,
+    HOME_BUCKETS,
+    NEAR_SLOTS,
+    Py_DECREF,
+    SEGMENT_SLOTS,
+    SLOT_BYTES,
+    SPARSE,
+    STASH_START,
+    Segment,
+    Totals,
+    append_record,
+    count_objects,
     drop_ghosts,
     empty_segment,
     find_slot,
     free_slot,
     give_back,
-    head_size,
     heap_overhead,
     home_of,
-    key_object,
     lay_ghost,
     live_bytes,
-    load_object,
-    number_value,
-    read_record,
+    note_due,
     record_at,
     reserve,
+    rest,
     settle,
-    string_value,
     tidy,
-    value_object,
     waste,
-    write_head,
-    write_value,
 )
 
 from nogil_df.shard._dash_check import layout, verify
@@ -384,8 +388,8 @@ cdef class DashTable(Directory):
         read_record(record_at(segment, slot), &record)
         count_objects(&counted, &record, 1, &sums)
         shared = (
-            sizeof(Segment) + segment.slots * SLOT_BYTES + segment.garbage + heap_overhead(segment.capacity)
-            + 2 * BLOCK_OVERHEAD
+            sizeof(Segment) + segment.slots * (SLOT_BYTES + (segment.dues is not NULL)) + segment.garbage
+            + heap_overhead(segment.capacity) + 2 * BLOCK_OVERHEAD
         )
         return record.size + sums.outside + shared // segment.count
 
@@ -439,7 +443,7 @@ cdef class DashTable(Directory):
             self.count -= segment.count
             self.expiring -= segment.expiring
             self.freed = end_of(segment) % PREFIXES
-            empty_segment(segment, &self.totals, True)
+            empty_segment(segment, &self.totals)
             freed += 1
         if not self.count:
             many = self.segments > MANY
@@ -537,10 +541,11 @@ cdef class DashTable(Directory):
 
     # -- expiry ------------------------------------------------------------------------------------------
 
-    def collect_expired(self, Py_ssize_t budget, uint64_t position=0):
-        """Active expiry, one slice: take expired records out of up to `budget` segments that hold deadlines.
+    def collect_expired(self, Py_ssize_t budget, uint64_t position=0, bint quietly=False):
+        """Active expiry, one slice: take expired records out of up to `budget` segments where any may be due.
 
-        Returns the next position, 0 at the end of the table, and how many were taken out.
+        Returns the next position, 0 at the end of the table, and how many were taken out. Strings are not reported to
+        `on_expired` if they are taken out `quietly`, but counted in `expired_quietly`.
         """
         cdef Segment *segment
         cdef int64_t now
@@ -553,11 +558,10 @@ cdef class DashTable(Directory):
             passes -= 1
             segment = self.segment_at(position)
             position = end_of(segment)
-            if segment.expiring:
+            if segment.expiring and segment.soonest < now:
                 budget -= 1
-                if segment.soonest < now:
-                    collected += self.collect(segment, now)
-                    self.shrink(segment)
+                collected += self.collect(segment, now, quietly)
+                self.shrink(segment)
             if position == PREFIXES:
                 return 0, collected
         return position, collected
@@ -591,19 +595,22 @@ cdef class DashTable(Directory):
             waste(segment, size, &self.totals)
             segment.expiring += 1
             self.expiring += 1
-        if 0 < deadline < segment.soonest:
-            segment.soonest = deadline
+        note_due(segment, slot, max(deadline, 0), &self.totals)
         return 0
 
     # -- ages --------------------------------------------------------------------------------------------
 
     def age_step(self, Py_ssize_t budget, uint64_t position=0):
-        """One slice of the sweep that moves the ages on: the next position, and how many segments were passed."""
+        """One slice of the sweep that moves the ages on, and takes garbage out of segments that are left alone.
+
+        Returns the next position, and how many segments were passed.
+        """
         cdef Py_ssize_t passed = 0
         cdef Segment *segment
         while passed < budget:
             segment = self.segment_at(position)
             self.make_older(segment)
+            rest(segment, &self.totals)
             passed += 1
             position = end_of(segment)
             if position == PREFIXES:
@@ -712,13 +719,12 @@ cdef class DashTable(Directory):
             &self.totals,
         )
         place = append_record(segment, key, size, kept, value, deadline, &self.totals)
-        settle(segment, slot, h, place, self.known if lay_ghost(segment, h) else self.fresh)
+        settle(segment, slot, h, place, self.known if lay_ghost(segment, h) else self.fresh, &self.totals)
         if kept is not NULL or value.kind == OBJECT or deadline:
             read_record(record_at(segment, slot), &record)
             count_objects(segment, &record, 1, &self.totals)
             if deadline:
                 self.expiring += 1
-                segment.soonest = min(segment.soonest, deadline)
         self.count += 1
         return 0
 
@@ -766,8 +772,8 @@ cdef class DashTable(Directory):
             waste(segment, record.size - size, &self.totals)
         read_record(record_at(segment, slot), record)
         count_objects(segment, record, 1, &self.totals)
-        if 0 < deadline < segment.soonest:
-            segment.soonest = deadline
+        if deadline > 0 or segment.dues is not NULL:
+            note_due(segment, slot, max(deadline, 0), &self.totals)
         tidy(segment, &self.totals, False)
         if dropped is not NULL:
             Py_DECREF(dropped)

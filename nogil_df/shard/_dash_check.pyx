@@ -5,15 +5,19 @@ from libc.stdint cimport int64_t, uint32_t, uint64_t
 from libc.string cimport memset
 
 from nogil_df.shard._directory cimport PREFIXES, STAMP_SHIFT, Directory, end_of
+from nogil_df.shard._record cimport Record, key_object, read_record
 from nogil_df.shard._segment cimport (
     BLOCK_OVERHEAD,
     BUCKET_SLOTS,
-    GHOST_BYTES,
+    DUE_SECONDS,
+    DUE_SHIFT,
+    FAR,
     FINGERPRINTS,
+    GHOST_BYTES,
     HOME_BUCKETS,
     NEAR_SLOTS,
+    NEVER,
     REMAINDERS,
-    Record,
     SEGMENT_SLOTS,
     SLOT_BYTES,
     STASH_START,
@@ -21,8 +25,6 @@ from nogil_df.shard._segment cimport (
     Totals,
     count_objects,
     heap_overhead,
-    key_object,
-    read_record,
     record_at,
 )
 
@@ -81,6 +83,16 @@ def verify(Directory table not None):
     assert table.cut_version == newest, f"cut_version is {table.cut_version}, the newest cut {newest}"
 
 
+cdef bint is_noted(Segment *segment, Py_ssize_t slot, int64_t deadline) noexcept:
+    """Whether the byte of a slot tells when its record expires, or that it has to be looked at in time."""
+    cdef int64_t second = max(deadline >> DUE_SHIFT, segment.due_from)
+    if segment.dues is NULL:
+        return False
+    if segment.dues[slot] == FAR:
+        return segment.far <= deadline
+    return second - segment.due_from < DUE_SECONDS and segment.dues[slot] == second & DUE_SECONDS - 1
+
+
 cdef int verify_segment(Directory table, Segment *segment, Totals *sums) except -1:
     """Check one segment; add what it takes to the sums."""
     name = f"segment {segment.prefix:b}/{segment.depth}"
@@ -125,6 +137,10 @@ cdef int verify_segment(Directory table, Segment *segment, Totals *sums) except 
         if record.deadline:
             assert record.deadline > 0, f"{name}: {key!r} has deadline {record.deadline}"
             assert segment.soonest <= record.deadline, f"{name}: {key!r} expires before `soonest`"
+            assert is_noted(segment, slot, record.deadline), f"{name}: the second of {key!r} is wrong"
+    if segment.dues is not NULL:
+        noted = sum([segment.dues[slot] != NEVER for slot in range(segment.slots)])
+        assert noted == segment.expiring, f"{name}: {noted} seconds of {segment.expiring} deadlines"
     assert not spill, f"{name}: the spill index names keys that are not there"
     assert segment.count == len(seen), f"{name}: count is {segment.count}, records are {len(seen)}"
     assert segment.expiring == counted.expiring, f"{name}: {segment.expiring} deadlines, found {counted.expiring}"
@@ -140,5 +156,7 @@ cdef int verify_segment(Directory table, Segment *segment, Totals *sums) except 
         sums.allocated += heap_overhead(segment.capacity)
     if segment.ghosts is not NULL:
         sums.allocated += GHOST_BYTES + BLOCK_OVERHEAD
+    if segment.dues is not NULL:
+        sums.allocated += <int64_t> segment.slots + BLOCK_OVERHEAD
     sums.garbage += segment.garbage
     return 0

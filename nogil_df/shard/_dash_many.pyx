@@ -11,7 +11,8 @@ from libc.string cimport memcpy, memset
 from nogil_df.base._xxh3 cimport LONGEST, xxh3
 from nogil_df.base._words cimport format_integer
 from nogil_df.shard._dash cimport DashTable
-from nogil_df.shard._segment cimport OUTSIDE, Value, give_back, no_huge_pages, string_value
+from nogil_df.shard._record cimport OUTSIDE, Value, string_value
+from nogil_df.shard._segment cimport give_back, no_huge_pages
 
 
 def prepare_process():

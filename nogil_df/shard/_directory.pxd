@@ -56,6 +56,7 @@ cdef class Directory:
     cdef Totals totals
     cdef Py_ssize_t count
     cdef readonly Py_ssize_t expiring
+    cdef public Py_ssize_t expired_quietly  # records that nobody was told of, see `collect`
     cdef uint64_t freed  # the prefix up to which `free_step` has come
     cdef int64_t aging_from
     cdef int64_t aging_to
@@ -79,7 +80,10 @@ cdef class Directory:
     cdef uint64_t hash_at(self, Segment *segment, Py_ssize_t slot) except? 0
     cdef int remove(self, Segment *segment, Py_ssize_t slot, uint64_t h) except -1
     cdef int expire(self, Segment *segment, Py_ssize_t slot, uint64_t h) except -1
-    cdef Py_ssize_t collect(self, Segment *segment, int64_t now) except -1
+    cdef int take_out(self, Segment *segment, Py_ssize_t slot, uint64_t h) except -1
+    cdef int tidy_up(self, Segment *segment) except -1
+    cdef Py_ssize_t collect(self, Segment *segment, int64_t now, bint quietly=?) except -1
+    cdef int report_expired(self, Segment *segment, Py_ssize_t slot, bint quietly) except -1
     cdef Segment *make_room(self, Segment *segment, uint64_t h) except NULL
     cdef bint may_split(self, Segment *segment) noexcept
     cdef int set_bits(self, int bits) except -1

@@ -15,12 +15,14 @@ from libc.string cimport memcpy, memset
 
 from nogil_df.base._xxh3 cimport LONGEST, xxh3
 from nogil_df.shard._pages cimport drop_pages
+from nogil_df.shard._record cimport (
+    KIND, OBJECT, PyBytes_CheckExact, Record, key_object, load_object, read_record, value_object,
+)
 from nogil_df.shard._segment cimport (
     BUCKET_SLOTS,
     GHOST_BYTES,
-    HAS_DEADLINE,
     HEAP_MOST,
-    Record,
+    NEVER,
     SEGMENT_SLOTS,
     STASH_START,
     Segment,
@@ -28,14 +30,13 @@ from nogil_df.shard._segment cimport (
     compact,
     count_objects,
     drop_objects,
+    find_due,
     free_segment,
     free_slot,
     home_of,
-    key_object,
     live_bytes,
     need_ghosts,
     new_segment,
-    read_record,
     record_at,
     reserve,
     set_slots,
@@ -43,7 +44,6 @@ from nogil_df.shard._segment cimport (
     tidy,
     trim,
     vacate,
-    value_object,
     waste,
 )
 
@@ -83,6 +83,7 @@ cdef class Directory:
         if len(self.uses) != 256:
             raise ValueError("256 levels are needed")
         self.fresh = self.known = 0
+        self.expired_quietly = 0
         self.end()
         self.begin()
 
@@ -110,11 +111,12 @@ cdef class Directory:
         cdef Segment *segment
         if self.directory is NULL:
             return
+        # Heaps need not be given back one by one.
+        self.totals.pages.closing = True
         while position < PREFIXES and self.segments:
             segment = self.segment_at(position)
             position = end_of(segment)
-            # Their heaps need not be given back one by one.
-            free_segment(segment, &self.totals, False)
+            free_segment(segment, &self.totals)
         drop_pages(&self.totals.pages)
         free(self.directory)
         self.directory = NULL
@@ -135,8 +137,8 @@ cdef class Directory:
 
     # -- removing ----------------------------------------------------------------------------------------
 
-    cdef int remove(self, Segment *segment, Py_ssize_t slot, uint64_t h) except -1:
-        """Take a record out."""
+    cdef int take_out(self, Segment *segment, Py_ssize_t slot, uint64_t h) except -1:
+        """Take a record out and leave its bytes as garbage; `tidy_up` is due afterwards."""
         cdef Record record
         if self.cut_version:
             self.before_write(segment, slot)
@@ -147,35 +149,59 @@ cdef class Directory:
         waste(segment, record.size, &self.totals)
         self.count -= 1
         drop_objects(&record)
-        if slot >= SEGMENT_SLOTS:
+        return 0
+
+    cdef int remove(self, Segment *segment, Py_ssize_t slot, uint64_t h) except -1:
+        """Take a record out, and garbage if there is enough of it."""
+        self.take_out(segment, slot, h)
+        self.tidy_up(segment)
+        return 0
+
+    cdef int tidy_up(self, Segment *segment) except -1:
+        """What is due when records have been taken out."""
+        if segment.slots > SEGMENT_SLOTS:
             trim(segment, &self.totals)
         tidy(segment, &self.totals, True)
         return 0
 
-    cdef Py_ssize_t collect(self, Segment *segment, int64_t now) except -1:
-        """Take the expired records out of a segment; how many. Runs `on_expired`. O(slots), mostly O(1)."""
-        cdef Record record
-        cdef Py_ssize_t slot
-        cdef int64_t soonest = INT64_MAX
-        cdef Py_ssize_t collected = 0
-        cdef uint64_t h
+    cdef Py_ssize_t collect(self, Segment *segment, int64_t now, bint quietly=False) except -1:
+        """Take the expired records out of a segment; how many.
+
+        Runs `on_expired` for each; or, if that is to be done `quietly`, for those that are not strings, and adds the
+        others to `expired_quietly`. O(slots), mostly O(1).
+        """
+        cdef uint32_t *due
+        cdef uint32_t found, index
         if not segment.expiring or segment.soonest >= now:
             return 0
-        for slot in range(segment.slots):
-            if not segment.fingerprints[slot] or not record_at(segment, slot)[0] & HAS_DEADLINE:
-                continue
-            read_record(record_at(segment, slot), &record)
-            if record.deadline >= now:
-                soonest = min(soonest, record.deadline)
-                continue
-            h = self.hash_of(record.key, record.key_size)
-            key, value = key_object(&record), value_object(&record)
-            self.remove(segment, slot, h)
-            collected += 1
-            if self.on_expired is not None:
-                self.on_expired(key, h, value)
-        segment.soonest = soonest
-        return collected
+        due = <uint32_t *> malloc(segment.slots * sizeof(uint32_t))
+        try:
+            if due is NULL:
+                raise MemoryError
+            found = find_due(segment, now, due)
+            for index in range(found):
+                self.report_expired(segment, due[index], quietly)
+        finally:
+            free(due)
+        if found:
+            self.tidy_up(segment)
+        return found
+
+    cdef int report_expired(self, Segment *segment, Py_ssize_t slot, bint quietly) except -1:
+        """Take a record out that has expired, and say so."""
+        cdef Record record
+        cdef uint64_t h
+        read_record(record_at(segment, slot), &record)
+        h = self.hash_of(record.key, record.key_size)
+        if quietly and (record.flags & KIND != OBJECT or PyBytes_CheckExact(load_object(record.value))):
+            self.take_out(segment, slot, h)
+            self.expired_quietly += 1
+            return 0
+        key, value = key_object(&record), value_object(&record)
+        self.take_out(segment, slot, h)
+        if self.on_expired is not None:
+            self.on_expired(key, h, value)
+        return 0
 
     cdef int expire(self, Segment *segment, Py_ssize_t slot, uint64_t h) except -1:
         """Take out a record that was found to be expired. Runs `on_expired`."""
@@ -294,7 +320,7 @@ cdef class Directory:
                 hashed[slot].h = 0
                 hashed[slot].place = <uint32_t> -1
         sibling.aged_at = segment.aged_at
-        sibling.soonest = segment.soonest
+        sibling.due_from = segment.due_from
         if segment.ghosts is not NULL:
             need_ghosts(sibling, &self.totals)
             memcpy(sibling.ghosts, segment.ghosts, GHOST_BYTES)
@@ -304,13 +330,14 @@ cdef class Directory:
         for slot in range(STASH_START):
             if hashed[slot].h & bit and segment.fingerprints[slot]:
                 at = self.carry(segment, sibling, hashed[slot].place)
-                settle(sibling, slot, hashed[slot].h, at, hashed[slot].age)
-                segment.fingerprints[slot] = 0
-                segment.count -= 1
+                settle(sibling, slot, hashed[slot].h, at, hashed[slot].age, &self.totals)
+                vacate(segment, slot, hashed[slot].h, NULL)
         for slot in range(STASH_START, slots):
             if segment.fingerprints[slot]:
                 segment.fingerprints[slot] = 0
                 segment.count -= 1
+        if segment.dues is not NULL:
+            memset(segment.dues + STASH_START, NEVER, slots - STASH_START)
         memset(segment.overflow, 0, sizeof(segment.overflow))
         if segment.spill is not NULL:
             (<dict> segment.spill).clear()
@@ -345,7 +372,7 @@ cdef class Directory:
         if slot < 0:
             set_slots(segment, segment.slots + BUCKET_SLOTS, &self.totals)
             slot = free_slot(segment, home, &self.totals)
-        settle(segment, slot, h, at, age)
+        settle(segment, slot, h, at, age, &self.totals)
         return 0
 
     cdef int shrink(self, Segment *segment) except -1:
@@ -370,7 +397,7 @@ cdef class Directory:
             self.depths[segment.depth] += 1
             self.segments -= 1
             self.point_to(segment)
-            free_segment(buddy, &self.totals, True)
+            free_segment(buddy, &self.totals)
             while not self.depths[self.bits]:
                 self.set_bits(self.bits - 1)
         return 0
@@ -383,7 +410,8 @@ cdef class Directory:
         reserve(segment, buddy.used - buddy.garbage, &self.totals)
         if not segment.slots:
             set_slots(segment, SEGMENT_SLOTS, &self.totals)
-        segment.soonest = min(segment.soonest, buddy.soonest)
+        if segment.dues is NULL:
+            segment.due_from = buddy.due_from
         for slot in range(buddy.slots):
             if not buddy.fingerprints[slot]:
                 continue
@@ -392,7 +420,7 @@ cdef class Directory:
             buddy.fingerprints[slot] = 0
             buddy.count -= 1
             if slot < STASH_START and not segment.fingerprints[slot]:
-                settle(segment, slot, h, at, age)
+                settle(segment, slot, h, at, age, &self.totals)
             else:
                 self.place(segment, h, at, age)
         return 0

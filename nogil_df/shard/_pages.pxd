@@ -10,9 +10,6 @@
 #
 # What is smaller than LEAST pages comes from malloc, what is bigger than MOST from the system, each by itself.
 #
-# The last heap that was replaced while records were overwritten is kept as it is (`warm`): where values change their
-# lengths, heaps come and go, and a page that is already there saves the system clearing another.
-#
 # The functions are inline, so that each becomes part of the modules that use it. Only the owner of the table calls.
 
 from libc.stdint cimport uint32_t, uint64_t
@@ -94,8 +91,7 @@ cdef struct Pages:
     char *next  # what of the last region nobody has taken
     char *end
     FreeRuns free_runs[CLASSES]
-    char *warm
-    int warm_kind
+    bint closing  # all of it is about to go: nothing has to be kept in order
 
 
 # The class of the shortest run of so many pages or more, LEAST to MOST.
@@ -127,10 +123,6 @@ cdef inline char *take_heap(Pages *pages, uint64_t *capacity) noexcept:
     kind = class_of(wanted)
     wanted = pages_of(kind) * PAGE
     capacity[0] = wanted
-    if pages.warm is not NULL and pages.warm_kind == kind:
-        run = pages.warm
-        pages.warm = NULL
-        return run
     runs = &pages.free_runs[kind]
     if runs.count:
         runs.count -= 1
@@ -160,21 +152,14 @@ cdef inline bint add_region(Pages *pages) noexcept:
     return True
 
 
-# Take a heap back. What is in it goes back to the system at once, or with `keep` when the next one is kept.
-cdef inline void give_heap(Pages *pages, char *heap, uint64_t capacity, bint keep) noexcept:
+# Take a heap back. What is in it goes back to the system at once.
+cdef inline void give_heap(Pages *pages, char *heap, uint64_t capacity) noexcept:
     cdef uint64_t count = capacity // PAGE
-    cdef char *run
     if count < LEAST:
         free(heap)
     elif count > MOST:
         df_unmap(heap, capacity)
-    elif keep:
-        run = pages.warm
-        kind = pages.warm_kind
-        pages.warm, pages.warm_kind = heap, class_of(count)
-        if run is not NULL:
-            put_run(pages, run, kind)
-    else:
+    elif not pages.closing:
         put_run(pages, heap, class_of(count))
 
 

@@ -3,24 +3,14 @@
 #
 # Slots, buckets, fingerprints, stash, overflow counts and spill are those of the reference, which explains them.
 # What differs is where records lie: here a slot holds the place of its record in the `heap` of the segment, one
-# block of memory in which keys and values stand end to end:
-#
-#     flags        1 byte: kind of the value, widths of the fields that follow
-#     deadline     8 bytes, only if there is one: unix ms
-#     key length   1 or 2 bytes; or, for a key of OUTSIDE bytes and more, the key as a bytes object, 8 bytes
-#     value length 1 or 2 bytes, only of a string
-#     key
-#     value        STRING: its bytes. INTEGER, a string that is a decimal number of 64 bits and written as Redis
-#                  writes it: 1, 2, 4 or 8 bytes. OBJECT, anything else, and strings of OUTSIDE bytes and more: a
-#                  reference that the segment owns, 8 bytes
-#
-# A string of 16 bytes under a key of 10 takes 29 bytes here and 6 for its slot, where two bytes objects take 115
-# and the slot 20. Nothing is aligned; words are copied out.
+# block of memory in which keys and values stand end to end (`_record.pxd`).
 #
 # New records go to the end. A value that is replaced stays in its place if the new one is not longer; otherwise the
-# record moves to the end. What is left behind is counted in `garbage`, and taken out by copying all live records to
-# a new heap, slot by slot, once it is an eighth of the heap, or a quarter of a big one: mostly 20 KB. What it may be at
-# most is HEAP_MOST, as a segment whose heap gets there splits, however few records that are.
+# record moves to the end. What is left behind is counted in `garbage`. Once that is an eighth of the heap, or a quarter
+# of a big one (mostly 20 KB), the records behind it move up (`slide`): in the order in which they lie, so that nothing
+# is written to pages that are not there yet. (Copying them to a new heap slot by slot cost the system a fault for each
+# page of it, more than all the rest of an eviction.) A heap may have HEAP_MOST bytes, as a segment whose heap gets there
+# splits, however few records that are. A segment that is left alone for a second or two is rid of all its garbage.
 #
 # Memory comes from the system (`_pages.pxd`) and from malloc, not from the interpreter's allocator: only the thread
 # that owns the table ever allocates or frees it, and nothing of it is an object. A heap is made as big as it will be
@@ -33,21 +23,30 @@
 
 from cpython.object cimport PyObject
 from libc.stdint cimport INT64_MAX, int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
-from libc.stdlib cimport calloc, free, malloc
-from libc.string cimport memchr, memcmp, memcpy, memmove, memset
+from libc.stdlib cimport calloc, free, malloc, realloc
+from libc.string cimport memchr, memcpy, memmove, memset
 
-from nogil_df.base._words cimport (
-    format_integer, load16, load64, load_integer, parse_integer, store_integer, width_of,
+from nogil_df.shard._pages cimport LEAST, MOST, PAGE, Pages, df_forget, give_heap, take_heap
+from nogil_df.shard._record cimport (
+    HAS_DEADLINE,
+    KIND,
+    OBJECT,
+    PyBytes_CheckExact,
+    PyBytes_GET_SIZE,
+    Py_INCREF,
+    Record,
+    Value,
+    bytes_of_value,
+    deadline_at,
+    key_equals,
+    load_object,
+    read_record,
+    write_head,
+    write_value,
 )
-from nogil_df.shard._pages cimport PAGE, Pages, give_heap, take_heap
 
 cdef extern from "Python.h":
-    void Py_INCREF(PyObject *) noexcept
     void Py_DECREF(PyObject *) noexcept
-    bint PyBytes_CheckExact(PyObject *) noexcept
-    char *PyBytes_AS_STRING(PyObject *) noexcept
-    Py_ssize_t PyBytes_GET_SIZE(PyObject *) noexcept
-    PyObject *PyBytes_FromStringAndSize(const char *, Py_ssize_t) except NULL
     PyObject *PyDict_New() except NULL
 
 cdef extern from *:
@@ -106,7 +105,6 @@ cdef enum:
     GHOSTS = 1232  # HOME_BUCKETS * GHOST_WAYS
     GHOST_BYTES = 2464
 
-    OUTSIDE = 16384  # bytes of a key or a string that is kept as an object, outside the heap
     HEAP_MOST = 1 << 20  # bytes of a heap from which on its segment splits: what copying them costs is a stall
     SPARSE = 1 << 30  # bytes of a heap from which on strings stay outside: only floods of colliding keys get there
     OBJECT_OVERHEAD = 48  # of a bytes object: header and what the allocator rounds up
@@ -115,18 +113,14 @@ cdef enum:
     TELLING = 64  # records from which on their average size tells how much a full segment will hold
     SMALL_HEAP = 512  # bytes below which garbage is left alone
     BIG_HEAP = 1 << 18  # bytes from which it may be a quarter, not an eighth
+    SLOT_BITS = 10  # of a place and its slot in one word: `slide` sorts those of no more slots
 
 cdef enum:
-    # Flags of a record.
-    STRING = 0
-    INTEGER = 1
-    OBJECT = 2
-    KIND = 3
-    WIDTH = 12  # two bits: log 2 of the bytes of an integer, or of those of a string's length
-    WIDTH_SHIFT = 2
-    HAS_DEADLINE = 16
-    LONG_KEY = 32  # its length takes two bytes
-    KEY_OBJECT = 64
+    # What `dues` knows of a deadline: its second, for those that come soon.
+    DUE_SHIFT = 10  # from milliseconds to "seconds" of 1,024 of them
+    DUE_SECONDS = 128  # that are told apart
+    FAR = 128  # later than that
+    NEVER = 255  # no deadline, or no record
 
 cdef struct Totals:
     int64_t allocated  # bytes of all but the heaps' contents, with what malloc and pages add
@@ -145,231 +139,23 @@ cdef struct Segment:
     uint32_t count
     uint32_t used  # bytes of the heap
     uint32_t capacity
+    uint32_t touched  # bytes of the heap in whose pages something has been written, `used` left aside
     uint16_t *ghosts  # GHOSTS marks of keys that were evicted lately, or NULL
     uint32_t garbage
+    bint changed  # garbage was left since a sweep last came by
     uint32_t expiring  # records with a deadline
     uint32_t objects  # references in the heap
     int32_t depth
     int64_t soonest  # a lower bound of the deadlines
+    uint8_t *dues  # of the slots: the second of the deadline, in the circle that begins at `due_from`; or NULL
+    int64_t due_from
+    int64_t far  # a lower bound of the deadlines that are FAR
     int64_t aged_at
     uint64_t prefix
     uint64_t *stamps  # of the buckets: what cuts have got of them; NULL until a cut wants them
     uint32_t stamped  # buckets that have one
     PyObject *spill  # dict of keys to slots, or NULL
     uint32_t overflow[56]
-
-# What is to be stored. A string's bytes are not copied until they are.
-cdef struct Value:
-    int kind
-    const char *data
-    Py_ssize_t size  # of a string
-    int64_t number
-    int width  # log 2, as in the flags
-    PyObject *object  # borrowed
-
-# A record taken apart.
-cdef struct Record:
-    int flags
-    int64_t deadline  # 0 for none
-    const char *key
-    Py_ssize_t key_size
-    PyObject *key_object
-    char *value
-    uint32_t value_size  # bytes in the heap
-    uint32_t size  # of all of it
-
-ctypedef const char *Bytes
-
-# -- records ----------------------------------------------------------------------------------------------------
-
-
-cdef inline PyObject *load_object(const char *at) noexcept:
-    cdef PyObject *reference
-    memcpy(&reference, at, sizeof(PyObject *))
-    return reference
-
-
-cdef inline void string_value(Value *value, const char *data, Py_ssize_t size) noexcept:
-    if parse_integer(data, size, &value.number):
-        value.kind = INTEGER
-        value.width = width_of(value.number)
-    else:
-        value.kind = STRING
-        value.width = size > 255
-    value.data = data
-    value.size = size
-    value.object = NULL
-
-
-cdef inline void number_value(Value *value, int64_t number) noexcept:
-    value.kind = INTEGER
-    value.width = width_of(number)
-    value.number = number
-    value.object = NULL
-
-
-# A value given as an object, which must outlive `value`.
-cdef inline void any_value(Value *value, PyObject *given) noexcept:
-    if PyBytes_CheckExact(given) and PyBytes_GET_SIZE(given) < OUTSIDE:
-        string_value(value, PyBytes_AS_STRING(given), PyBytes_GET_SIZE(given))
-    else:
-        value.kind = OBJECT
-        value.width = 0
-        value.object = given
-
-
-cdef inline uint32_t bytes_of_value(const Value *value) noexcept:
-    if value.kind == STRING:
-        return <uint32_t> value.size
-    return 1 << value.width if value.kind == INTEGER else sizeof(PyObject *)
-
-
-# Bytes before the key, or before the value if the key is an object.
-cdef inline uint32_t head_size(Py_ssize_t key_size, bint key_object, const Value *value, bint deadline) noexcept:
-    cdef uint32_t size = 1 + 8 * deadline
-    size += sizeof(PyObject *) if key_object else 1 + (key_size > 255)
-    if value.kind == STRING:
-        size += 1 + (value.size > 255)
-    return size
-
-
-cdef inline void read_record(char *at, Record *record) noexcept:
-    cdef char *start = at
-    cdef int flags = <uint8_t> at[0]
-    cdef uint32_t key_bytes
-    record.flags = flags
-    at += 1
-    record.deadline = 0
-    if flags & HAS_DEADLINE:
-        record.deadline = load64(at)
-        at += 8
-    record.key_object = NULL
-    if flags & KEY_OBJECT:
-        record.key_object = load_object(at)
-        at += sizeof(PyObject *)
-        key_bytes = 0
-    elif flags & LONG_KEY:
-        key_bytes = load16(at)
-        at += 2
-    else:
-        key_bytes = <uint8_t> at[0]
-        at += 1
-    if flags & KIND == STRING:
-        if flags & WIDTH:
-            record.value_size = load16(at)
-            at += 2
-        else:
-            record.value_size = <uint8_t> at[0]
-            at += 1
-    elif flags & KIND == INTEGER:
-        record.value_size = 1 << ((flags & WIDTH) >> WIDTH_SHIFT)
-    else:
-        record.value_size = sizeof(PyObject *)
-    record.key = at
-    record.key_size = key_bytes
-    record.value = at + key_bytes
-    record.size = <uint32_t> (record.value + record.value_size - start)
-    if record.key_object is not NULL:
-        record.key = PyBytes_AS_STRING(record.key_object)
-        record.key_size = PyBytes_GET_SIZE(record.key_object)
-
-
-# Where the key of a record begins and how long it is; all that a search needs of it.
-cdef inline bint key_equals(char *at, const char *key, Py_ssize_t size) noexcept:
-    cdef int flags = <uint8_t> at[0]
-    cdef PyObject *stored
-    cdef char *start = at + (9 if flags & HAS_DEADLINE else 1)
-    if flags & (LONG_KEY | KEY_OBJECT) == 0:
-        if <uint8_t> start[0] != size:
-            return False
-        start += 1
-    elif flags & LONG_KEY:
-        if <Py_ssize_t> load16(start) != size:
-            return False
-        start += 2
-    else:
-        stored = load_object(start)
-        return PyBytes_GET_SIZE(stored) == size and memcmp(PyBytes_AS_STRING(stored), key, size) == 0
-    if flags & KIND == STRING:
-        start += 2 if flags & WIDTH else 1
-    return memcmp(start, key, size) == 0
-
-
-cdef inline int64_t deadline_at(const char *at) noexcept:
-    return load64(at + 1) if at[0] & HAS_DEADLINE else 0
-
-
-# Write everything of a record but its key; the place of the key.
-cdef inline char *write_head(
-    char *at, Py_ssize_t key_size, PyObject *key_object, const Value *value, int64_t deadline
-) noexcept:
-    cdef int flags = value.kind
-    cdef char *start = at
-    cdef uint16_t word
-    flags |= value.width << WIDTH_SHIFT
-    at += 1
-    if deadline:
-        flags |= HAS_DEADLINE
-        memcpy(at, &deadline, 8)
-        at += 8
-    if key_object is not NULL:
-        flags |= KEY_OBJECT
-        memcpy(at, &key_object, sizeof(PyObject *))
-        at += sizeof(PyObject *)
-    elif key_size > 255:
-        flags |= LONG_KEY
-        word = <uint16_t> key_size
-        memcpy(at, &word, 2)
-        at += 2
-    else:
-        at[0] = <char> key_size
-        at += 1
-    if value.kind == STRING:
-        word = <uint16_t> value.size
-        if value.width:
-            memcpy(at, &word, 2)
-            at += 2
-        else:
-            at[0] = <char> word
-            at += 1
-    start[0] = <char> flags
-    return at
-
-
-# Write a value to its place; the segment gets a reference of its own to an object.
-cdef inline void write_value(char *at, const Value *value) noexcept:
-    cdef PyObject *reference = value.object
-    if value.kind == STRING:
-        memcpy(at, value.data, value.size)
-    elif value.kind == INTEGER:
-        store_integer(at, value.width, value.number)
-    else:
-        Py_INCREF(reference)
-        memcpy(at, &reference, sizeof(PyObject *))
-
-
-# The key of a record as an object.
-cdef inline object key_object(const Record *record):
-    if record.key_object is not NULL:
-        return <object> record.key_object
-    return record.key[:record.key_size]
-
-
-# The value of a record as an object: strings are made anew.
-cdef inline object value_object(const Record *record):
-    cdef char scratch[24]
-    cdef Py_ssize_t size
-    cdef char *digits
-    cdef int kind = record.flags & KIND
-    if kind == STRING:
-        return record.value[:record.value_size]
-    if kind == INTEGER:
-        digits = format_integer(
-            load_integer(record.value, (record.flags & WIDTH) >> WIDTH_SHIFT), scratch, &size
-        )
-        return digits[:size]
-    return <object> load_object(record.value)
-
 
 # -- the heap ---------------------------------------------------------------------------------------------------
 
@@ -380,7 +166,7 @@ cdef inline Segment *new_segment(int depth, uint64_t prefix, Totals *totals) exc
         raise MemoryError
     segment.depth = depth
     segment.prefix = prefix
-    segment.soonest = INT64_MAX
+    segment.soonest = segment.far = INT64_MAX
     totals.allocated += sizeof(Segment) + BLOCK_OVERHEAD
     return segment
 
@@ -391,6 +177,8 @@ cdef inline int set_slots(Segment *segment, uint32_t slots, Totals *totals) exce
     cdef uint32_t kept = min(slots, segment.slots)
     if block is NULL:
         raise MemoryError
+    if segment.dues is not NULL:
+        fit_dues(segment, slots, totals)
     if kept:
         memcpy(block, segment.places, 4 * kept)
         memcpy(block + 4 * slots, segment.fingerprints, kept)
@@ -418,13 +206,13 @@ cdef inline int64_t heap_overhead(uint64_t capacity) noexcept:
     return min(<int64_t> (capacity >> 1), PAGE >> 1) + BLOCK_OVERHEAD
 
 
-cdef inline void drop_heap(Segment *segment, Totals *totals, bint give_back) noexcept:
+cdef inline void drop_heap(Segment *segment, Totals *totals) noexcept:
     if segment.heap is not NULL:
         totals.allocated -= heap_overhead(segment.capacity)
         totals.garbage -= segment.garbage
-        give_heap(&totals.pages, segment.heap, segment.capacity, not give_back)
+        give_heap(&totals.pages, segment.heap, segment.capacity)
     segment.heap = NULL
-    segment.capacity = segment.used = segment.garbage = 0
+    segment.capacity = segment.used = segment.garbage = segment.touched = 0
 
 
 # How big to make a heap that must hold so much in so many records: for all that the segment will hold when it is
@@ -438,7 +226,7 @@ cdef inline uint64_t roomy(uint64_t size, uint32_t count) noexcept:
     return max(wanted, size + (size >> 3)) + 48
 
 
-# Copy all live records to a new heap with room for so many bytes more. O(bytes).
+# Take garbage out, and make room for so many bytes more. O(bytes).
 cdef inline int compact(Segment *segment, uint32_t extra, Totals *totals, bint give_back) except -1:
     cdef uint64_t wanted = <uint64_t> (segment.used - segment.garbage) + extra
     cdef uint64_t capacity = roomy(wanted, segment.count)
@@ -446,8 +234,10 @@ cdef inline int compact(Segment *segment, uint32_t extra, Totals *totals, bint g
     cdef Record record
     cdef char *heap
     if not wanted:
-        drop_heap(segment, totals, give_back)
+        drop_heap(segment, totals)
         return 0
+    if may_slide(segment, wanted, capacity):
+        return slide(segment, totals, give_back)
     if capacity > 0xFFFFF000:
         capacity = 0xFFFFF000
         if wanted > capacity:
@@ -461,12 +251,96 @@ cdef inline int compact(Segment *segment, uint32_t extra, Totals *totals, bint g
             memcpy(heap + used, segment.heap + segment.places[slot], record.size)
             segment.places[slot] = used
             used += record.size
-    drop_heap(segment, totals, give_back)
+    drop_heap(segment, totals)
     segment.heap = heap
     segment.capacity = <uint32_t> capacity
     segment.used = used
     totals.allocated += heap_overhead(capacity)
     return 0
+
+
+# Whether what is wanted fits the heap with an eighth to spare, so that this will not be asked again soon; and whether it
+# is a run of pages that is worth keeping.
+cdef inline bint may_slide(const Segment *segment, uint64_t wanted, uint64_t capacity) noexcept:
+    return (
+        wanted + (wanted >> 3) <= segment.capacity
+        and LEAST * PAGE <= segment.capacity <= MOST * PAGE
+        and capacity >= LEAST * PAGE
+        and segment.slots <= 1 << SLOT_BITS
+    )
+
+
+# Move all live records to the beginning of their heap, in the order in which they lie. O(records + bytes).
+cdef inline int slide(Segment *segment, Totals *totals, bint give_back) except -1:
+    cdef uint32_t *order = <uint32_t *> malloc(2 * segment.count * sizeof(uint32_t))
+    cdef uint32_t *sorted_places
+    cdef char *heap = segment.heap
+    cdef uint32_t index, at, end = 0, start = 0, target = 0, slot
+    cdef Record record
+    if order is NULL:
+        raise MemoryError
+    sorted_places = in_order(segment, order)
+    for index in range(segment.count):
+        at = sorted_places[index] >> SLOT_BITS
+        slot = sorted_places[index] & (1 << SLOT_BITS) - 1
+        if at != end:
+            # There is a gap: what lies before it moves as one piece.
+            if target != start:
+                memmove(heap + target, heap + start, end - start)
+            target += end - start
+            start = at
+        read_record(heap + at, &record)
+        end = at + record.size
+        segment.places[slot] = target + at - start
+    if target != start:
+        memmove(heap + target, heap + start, end - start)
+    free(order)
+    segment.touched = max(segment.touched, segment.used)
+    segment.used = target + end - start
+    totals.garbage -= segment.garbage
+    segment.garbage = 0
+    if give_back:
+        forget_from(segment, segment.used)
+    return 0
+
+
+# Give the pages of a heap's end back, as far as it is a run of pages.
+cdef inline void forget_from(Segment *segment, uint32_t place) noexcept:
+    cdef uint32_t first = (place + PAGE - 1) & ~(<uint32_t> PAGE - 1)
+    cdef uint32_t last = (max(segment.touched, segment.used) + PAGE - 1) & ~(<uint32_t> PAGE - 1)
+    if first < last and segment.capacity >= LEAST * PAGE:
+        df_forget(segment.heap + first, last - first)
+        segment.touched = first
+
+
+# The places of all records with their slots in the low bits, in the order of the places: in one half of `order`, which
+# has room for twice as many. A radix sort, 4 us for a full segment.
+cdef inline uint32_t *in_order(const Segment *segment, uint32_t *order) noexcept:
+    cdef uint32_t counts[256]
+    cdef uint32_t *source = order
+    cdef uint32_t *sink = order + segment.count
+    cdef uint32_t slot, found = 0, index, before, sum_
+    cdef int shift = SLOT_BITS
+    for slot in range(segment.slots):
+        if segment.fingerprints[slot]:
+            source[found] = segment.places[slot] << SLOT_BITS | slot
+            found += 1
+    while shift < 32 and segment.used >> shift - SLOT_BITS:
+        memset(counts, 0, sizeof(counts))
+        for index in range(found):
+            counts[source[index] >> shift & 255] += 1
+        sum_ = 0
+        for index in range(256):
+            before = counts[index]
+            counts[index] = sum_
+            sum_ += before
+        for index in range(found):
+            before = counts[source[index] >> shift & 255]
+            counts[source[index] >> shift & 255] = before + 1
+            sink[before] = source[index]
+        source, sink = sink, source
+        shift += 8
+    return source
 
 
 # Make sure that so many bytes fit at the end of the heap. Records may move. Amortised O(extra).
@@ -479,15 +353,27 @@ cdef inline int reserve(Segment *segment, uint32_t extra, Totals *totals) except
 # Count bytes of the heap that a record has left.
 cdef inline void waste(Segment *segment, uint32_t size, Totals *totals) noexcept:
     segment.garbage += size
+    segment.changed = True
     totals.garbage += size
     totals.live -= size
 
 
-# Give unused memory back after records were taken out, if that is worth the copying.
+# Take out what garbage there is, if nothing has changed since this was called last: nobody else will. O(1), or O(bytes).
+cdef inline int rest(Segment *segment, Totals *totals) except -1:
+    if not segment.changed and segment.garbage > SMALL_HEAP:
+        compact(segment, 0, totals, True)
+    segment.changed = False
+    return 0
+
+
+# Take garbage out after records were taken out or replaced, if that is worth the copying; `give_back` as well what is
+# free then at the end of the heap, but for what will soon be used again.
 cdef inline int tidy(Segment *segment, Totals *totals, bint give_back) except -1:
+    if not segment.expiring:
+        drop_dues(segment, totals)
     if not segment.count:
         if segment.capacity > SMALL_HEAP:
-            drop_heap(segment, totals, give_back)
+            drop_heap(segment, totals)
         totals.garbage -= segment.garbage
         segment.used = segment.garbage = 0
     elif segment.garbage > SMALL_HEAP and segment.garbage > segment.used >> (3 if segment.used < BIG_HEAP else 2):
@@ -595,7 +481,9 @@ cdef inline Py_ssize_t free_slot(Segment *segment, uint32_t home, Totals *totals
 
 
 # Let a slot name a record of the heap.
-cdef inline int settle(Segment *segment, Py_ssize_t slot, uint64_t h, uint32_t place, uint8_t age) except -1:
+cdef inline int settle(
+    Segment *segment, Py_ssize_t slot, uint64_t h, uint32_t place, uint8_t age, Totals *totals
+) except -1:
     cdef uint32_t remainder = h % REMAINDERS
     cdef uint32_t home = remainder // FINGERPRINTS
     if slot >= SEGMENT_SLOTS:
@@ -603,6 +491,8 @@ cdef inline int settle(Segment *segment, Py_ssize_t slot, uint64_t h, uint32_t p
     segment.fingerprints[slot] = <uint8_t> (remainder % FINGERPRINTS + 1)
     segment.places[slot] = place
     segment.ages[slot] = age
+    if segment.heap[place] & HAS_DEADLINE:
+        note_due(segment, slot, deadline_at(segment.heap + place), totals)
     segment.count += 1
     if slot >= STASH_START and slot - home * BUCKET_SLOTS >= NEAR_SLOTS:
         segment.overflow[home] += 1
@@ -628,6 +518,8 @@ cdef inline int vacate(Segment *segment, Py_ssize_t slot, uint64_t h, const Reco
         if slot - home * BUCKET_SLOTS >= NEAR_SLOTS:
             segment.overflow[home] -= 1
     segment.fingerprints[slot] = 0
+    if segment.dues is not NULL:
+        segment.dues[slot] = NEVER
     segment.count -= 1
     return 0
 
@@ -642,6 +534,92 @@ cdef inline int trim(Segment *segment, Totals *totals) except -1:
             Py_DECREF(segment.spill)
             segment.spill = NULL
     return 0
+
+
+# -- deadlines --------------------------------------------------------------------------------------------------
+#
+# What has expired is looked for again and again, and reading every record for that costs a miss of the cache for each.
+# So the slots of a segment in which anything expires have one byte more: the second in which its deadline lies, modulo
+# 128, if it is one of the 128 seconds from `due_from` on, FAR if it is later. Only records of the seconds that have
+# passed since the last look are read; those that are FAR are read when the first of them may be due, and sorted anew.
+
+
+cdef inline int fit_dues(Segment *segment, uint32_t slots, Totals *totals) except -1:
+    cdef uint32_t kept = 0 if segment.dues is NULL else min(slots, segment.slots)
+    cdef uint8_t *dues = <uint8_t *> realloc(segment.dues, slots)
+    if dues is NULL:
+        raise MemoryError
+    totals.allocated += <int64_t> slots + BLOCK_OVERHEAD
+    if segment.dues is not NULL:
+        totals.allocated -= <int64_t> segment.slots + BLOCK_OVERHEAD
+    memset(dues + kept, NEVER, slots - kept)
+    segment.dues = dues
+    return 0
+
+
+cdef inline void drop_dues(Segment *segment, Totals *totals) noexcept:
+    if segment.dues is not NULL:
+        free(segment.dues)
+        segment.dues = NULL
+        segment.due_from = 0
+        totals.allocated -= <int64_t> segment.slots + BLOCK_OVERHEAD
+    segment.soonest = segment.far = INT64_MAX
+
+
+# Note the deadline of the record in a slot; 0: it has none. O(1).
+cdef inline int note_due(Segment *segment, Py_ssize_t slot, int64_t deadline, Totals *totals) except -1:
+    cdef int64_t second = max(deadline >> DUE_SHIFT, segment.due_from)
+    if not deadline:
+        if segment.dues is not NULL:
+            segment.dues[slot] = NEVER
+        return 0
+    if segment.dues is NULL:
+        fit_dues(segment, segment.slots, totals)
+    if second - segment.due_from < DUE_SECONDS:
+        segment.dues[slot] = <uint8_t> (second & DUE_SECONDS - 1)
+    else:
+        segment.dues[slot] = FAR
+        segment.far = min(segment.far, deadline)
+    segment.soonest = min(segment.soonest, deadline)
+    return 0
+
+
+# Find the slots of the records that have expired, `due` has room for all; how many. What is left is noted as of now.
+# O(slots), mostly a look at their bytes.
+cdef inline uint32_t find_due(Segment *segment, int64_t now, uint32_t *due) noexcept:
+    cdef int64_t second = max(now >> DUE_SHIFT, segment.due_from)
+    cdef uint8_t base = <uint8_t> (segment.due_from & DUE_SECONDS - 1)
+    cdef uint8_t passed = <uint8_t> min(second - segment.due_from, DUE_SECONDS - 1)
+    cdef uint8_t ahead, next_ahead = DUE_SECONDS
+    cdef bint look_far = segment.far < now
+    cdef int64_t soonest = INT64_MAX, far = INT64_MAX, deadline
+    cdef uint32_t slot, found = 0
+    for slot in range(segment.slots):
+        if segment.dues[slot] < DUE_SECONDS:
+            ahead = segment.dues[slot] - base & DUE_SECONDS - 1
+            if ahead > passed:
+                next_ahead = min(next_ahead, ahead)
+                continue
+        elif segment.dues[slot] == NEVER or not look_far:
+            continue
+        deadline = deadline_at(record_at(segment, slot))
+        if deadline < now:
+            due[found] = slot
+            found += 1
+            continue
+        soonest = min(soonest, deadline)
+        if (deadline >> DUE_SHIFT) - second < DUE_SECONDS:
+            segment.dues[slot] = <uint8_t> (max(deadline >> DUE_SHIFT, second) & DUE_SECONDS - 1)
+        else:
+            segment.dues[slot] = FAR
+            far = min(far, deadline)
+    if next_ahead < DUE_SECONDS:
+        soonest = min(soonest, segment.due_from + next_ahead << DUE_SHIFT)
+    if look_far:
+        segment.far = far
+    segment.due_from = second
+    segment.soonest = min(soonest, segment.far)
+    return found
 
 
 # -- ghosts -----------------------------------------------------------------------------------------------------
@@ -726,7 +704,7 @@ cdef inline void drop_objects(const Record *record) noexcept:
 
 
 # Empty a segment: all memory goes but the struct. O(records that hold objects), else O(1).
-cdef inline void empty_segment(Segment *segment, Totals *totals, bint give_back) noexcept:
+cdef inline void empty_segment(Segment *segment, Totals *totals) noexcept:
     cdef uint32_t slot
     cdef Record record
     if segment.objects:
@@ -736,7 +714,8 @@ cdef inline void empty_segment(Segment *segment, Totals *totals, bint give_back)
                 count_objects(segment, &record, -1, totals)
                 drop_objects(&record)
     totals.live -= segment.used - segment.garbage
-    drop_heap(segment, totals, give_back)
+    drop_heap(segment, totals)
+    drop_dues(segment, totals)
     if segment.slots:
         release(segment.places, SLOT_BYTES * segment.slots)
         totals.allocated -= SLOT_BYTES * <int64_t> segment.slots + BLOCK_OVERHEAD
@@ -751,10 +730,9 @@ cdef inline void empty_segment(Segment *segment, Totals *totals, bint give_back)
     segment.places = NULL
     segment.fingerprints = segment.ages = NULL
     segment.slots = segment.count = segment.expiring = segment.objects = segment.stamped = 0
-    segment.soonest = INT64_MAX
 
 
-cdef inline void free_segment(Segment *segment, Totals *totals, bint give_back) noexcept:
-    empty_segment(segment, totals, give_back)
+cdef inline void free_segment(Segment *segment, Totals *totals) noexcept:
+    empty_segment(segment, totals)
     totals.allocated -= sizeof(Segment) + BLOCK_OVERHEAD
     free(segment)

@@ -8,16 +8,8 @@ from libc.stdlib cimport free
 from libc.string cimport memcpy
 
 from nogil_df.shard._directory cimport Directory
-from nogil_df.shard._segment cimport (
-    GHOSTS,
-    Record,
-    Segment,
-    deadline_at,
-    key_object,
-    leave_ghost,
-    read_record,
-    record_at,
-)
+from nogil_df.shard._record cimport Record, deadline_at, key_object, read_record
+from nogil_df.shard._segment cimport GHOSTS, Segment, leave_ghost, record_at
 
 
 @cython.final

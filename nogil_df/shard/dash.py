@@ -124,6 +124,8 @@ class DashTable:
 
     deadline_bytes = DEADLINE_BYTES
     """What a deadline adds to `memory_usage`."""
+    expired_quietly = 0
+    """Records that were taken out without a report, see `collect_expired`."""
 
     __slots__ = (
         "_aging",
@@ -507,12 +509,13 @@ class DashTable:
 
     # -- expiry --------------------------------------------------------------------------------------------
 
-    def collect_expired(self, budget: int, position: int = 0) -> tuple[int, int]:
-        """Active expiry, one slice: take expired records out of up to `budget` segments that hold deadlines.
+    def collect_expired(self, budget: int, position: int = 0, quietly: bool = False) -> tuple[int, int]:
+        """Active expiry, one slice: take expired records out of up to `budget` segments where any may be due.
 
         `position` says where to begin: 0, then what the last call returned; a returned 0 means that the end
         of the table is reached. Also returns how many were taken out. A segment in which nothing can have
-        expired costs one comparison; at most 64 * `budget` segments are passed.
+        expired costs one comparison; at most 64 * `budget` segments are passed. With `quietly` a table that
+        accounts for strings itself does not report them to `on_expired`; this one does not, and reports all.
         """
         if not self.expiring:
             return 0, 0
@@ -523,11 +526,10 @@ class DashTable:
             passes -= 1
             segment = self._segment_at(position)
             position = self._end_of(segment)
-            if segment.deadlines:
+            if segment.deadlines and segment.soonest < now:
                 budget -= 1
-                if segment.soonest < now:
-                    collected += self._collect(segment, now)
-                    self._shrink(segment)
+                collected += self._collect(segment, now)
+                self._shrink(segment)
             if position == PREFIXES:
                 return 0, collected
         return position, collected

@@ -296,7 +296,11 @@ class Keyspace:
         Returns:
             (where to go on, records expired).
         """
-        return self.table.collect_expired(segments, position)
+        table = self.table
+        before = table.expired_quietly
+        found = table.collect_expired(segments, position, not self.observed)
+        self.shard.expired += table.expired_quietly - before
+        return found
 
     def _on_expired(self, key: bytes, h: int, value: Any) -> None:
         """The table took an expired record out."""

@@ -25,6 +25,10 @@ EXPIRE_FIELDS = 200
 SLICE = 4096
 """Elements of a slice unless the configuration says otherwise: 0.2 to 1 ms."""
 
+RESTS = 2
+"""Sweeps that still begin once nothing happens any more: the first one sees that nothing has changed, the second
+one tidies up. (`nogil_df.shard._segment`)"""
+
 BIG_VALUE = 1 << 20
 """Bytes from which a deleted collection is freed in slices: freeing 1 MB of it takes about 0.2 ms."""
 
@@ -75,6 +79,7 @@ class Shard(ShardState):
         "_age_activity",
         "_age_db",
         "_age_position",
+        "_age_rests",
         "_age_second",
         "_expire_db",
         "_expire_positions",
@@ -105,6 +110,7 @@ class Shard(ShardState):
         self._age_position = 0
         self._age_activity = 0
         self._age_second = 0
+        self._age_rests = 0
         self._expire_db = 0
         self._expire_positions = [0] * databases
         self.dbs = [Keyspace(self, index) for index in range(databases)]
@@ -190,15 +196,22 @@ class Shard(ShardState):
 
         Args:
             budget: segments to pass at most.
-            activity: any figure that grows when commands run here; where it stands still, no sweep begins,
-                so an idle server does nothing. A sweep begins once a second at most.
+            activity: any figure that grows when commands run here; where it stands still, no sweep begins
+                but two more, which tidy up, so an idle server does nothing. A sweep begins once a second at
+                most.
         """
         dbs = self.dbs
         at = self._age_db
         if at == len(dbs):
             second = self.tick.ms // 1000
-            if activity == self._age_activity or second == self._age_second:
+            if second == self._age_second:
                 return
+            if activity != self._age_activity:
+                self._age_rests = RESTS
+            elif not self._age_rests:
+                return
+            else:
+                self._age_rests -= 1
             self._age_activity = activity
             self._age_second = second
             at = 0

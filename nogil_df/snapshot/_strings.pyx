@@ -26,19 +26,10 @@ from nogil_df.base._xxh3 cimport LONGEST, xxh3
 from nogil_df.rdb._texts cimport COMPRESSED_FROM, SAVED, bytes_of_length, put_integer, put_length
 from nogil_df.shard._dash cimport DashTable
 from nogil_df.shard._directory cimport BucketTaker
-from nogil_df.shard._segment cimport (
-    BUCKET_SLOTS,
-    INTEGER,
-    KIND,
-    OBJECT,
-    Record,
-    Segment,
-    WIDTH,
-    WIDTH_SHIFT,
-    load_object,
-    read_record,
-    record_at,
+from nogil_df.shard._record cimport (
+    INTEGER, KIND, OBJECT, Record, WIDTH, WIDTH_SHIFT, load_object, read_record,
 )
+from nogil_df.shard._segment cimport BUCKET_SLOTS, Segment, record_at
 
 from nogil_df.base.hashing import hash_key as python_xxh3
 

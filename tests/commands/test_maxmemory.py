@@ -153,7 +153,46 @@ class TestRefusal:
         assert redis("SET a 1") == OK
 
 
+    def test_what_the_machine_has_counts_whatever_maxmemory_is(self) -> None:
+        """A container of 100 MB, of which 8 stay free; there is room again when the process has shrunk."""
+        redis = limited("1gb")
+        redis.simulation.usable = 100 << 20
+        redis("CONFIG SET maxmemory 2gb")
+        redis.simulation.resident = 91 << 20
+        redis.simulation.advance(1100)
+        assert redis("SET a 1") == OK
+        redis.simulation.resident = 93 << 20
+        redis.simulation.advance(1100)
+        assert redis("SET a 1") == OOM
+        assert redis("GET a") == Reply("$", b"1")
+        redis.simulation.resident = 80 << 20
+        redis.simulation.advance(1100)
+        assert redis("SET a 1") == OK
+
+    def test_the_process_is_looked_at_as_soon_as_it_may_have_grown_too_large(self) -> None:
+        """Not in the next heartbeat only: a client that writes fast is quicker than that."""
+        redis = limited("1gb")
+        redis.simulation.usable = 100 << 20
+        redis("CONFIG SET maxmemory 2gb")
+        redis.simulation.resident = 90 << 20
+        redis.simulation.advance(1100)
+        assert fill(redis, 200) == 200
+        redis.simulation.resident = 93 << 20
+        assert fill(redis, 3000) < 2500
+
+
 class TestEviction:
+    def test_keys_go_when_the_process_is_too_large_for_the_machine(self) -> None:
+        """And writes go on."""
+        redis = limited("1gb", "allkeys-lru")
+        redis.simulation.usable = 20 << 20
+        redis("CONFIG SET maxmemory 2gb")
+        fill(redis, 8000)
+        redis.simulation.resident = (12 << 20) + 500_000
+        redis.simulation.advance(200)
+        assert redis("SET a 1") == OK
+        assert 300 < int(info(redis, "stats")[b"evicted_keys"]) < 4000
+
     def test_shards_stay_even_though_one_thread_looks_more_often(self) -> None:
         redis = limited("600kb", "allkeys-lru")
         threads = redis.simulation.threads
