@@ -228,7 +228,8 @@ class MemoryGuard:
 
     def _shrink(self, total: int) -> bool:
         """Evict what the process is too large by, if data can be the reason; False if it can't, or nothing may go."""
-        if self.may_not_evict or total * 2 < self.resident_now - self.resident_at_start:
+        # Other threads may hold more by now than they did when they looked.
+        if self.may_not_evict or total * 4 < self.resident_now - self.resident_at_start:
             return False
         over = max(0, self.resident_now - self.machine_limit) // self.state.proactor.count
         self._free(min(self.held, over + self.slack))
