@@ -2,8 +2,8 @@
 
 Figures are the server's own account (`nogil_df.shard.memory`), summed over threads, beside what the operating
 system says about the process. The interpreter and its modules, some 45 MB, are in the second and not in the
-first, which is what `maxmemory` bounds. In Redis they are in both, so an empty server there has little to tell
-of fragmentation; here, too, both sides of such a ratio include what the process took when it started
+first, which is what `maxmemory` bounds. In Redis they are in both, so that an empty server there is not
+said to be fragmented; here, too, both sides of such a ratio include what the process took when it started
 (`ProcessMemory`).
 """
 
@@ -40,7 +40,7 @@ class ProcessMemory(NamedTuple):
     Attributes:
         resident: of the process, now.
         private: those of them that do not come from files (code, libraries): what was allocated.
-        accounted: what the process took when it started, and what was added since by the server's own account.
+        accounted: what the process took when it started, and what its account has grown by since.
         allocated: as much of that as is private.
     """
 
@@ -212,7 +212,7 @@ def diagnose(used: int, peak: int, total: int, client_memory: int, clients: int)
         )
     if total > used * 1.4 and total - used > 100 << 20:
         findings.append(
-            f"Resident memory: the process has grown by {format_memory(total)} for {format_memory(used)} of data. "
+            f"Resident memory: the process grew by {format_memory(total)} for {format_memory(used)} of data. "
             "Keys of very different sizes that come and go leave gaps; after mass deletion that is normal."
         )
     if clients and client_memory // clients > 200 << 10:

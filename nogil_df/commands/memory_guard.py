@@ -81,7 +81,7 @@ class MemoryGuard:
     Attributes:
         limit: bytes; 0 if there is none (a machine that does not tell how much memory it has).
         held: bytes that this thread holds, as of its last look; read by the other threads.
-        machine_limit: resident bytes that the process must not exceed, whatever `maxmemory` says; 0 if nobody knows.
+        machine_limit: resident bytes of the process, at most, whatever `maxmemory` says; 0: nobody knows.
         exhausted: over the limit, and nothing to evict here; read by the other threads.
         short: no room, and nothing to evict anywhere.
         client_bytes: of this thread's clients, buffers included, as of the last heartbeat.
@@ -213,10 +213,10 @@ class MemoryGuard:
     def _machine_room(self, total: int) -> int:
         """Bytes that the process may grow by before the machine has no more for it.
 
-        What all threads hold more than when the process was looked at last counts as grown; it is looked at again
-        when that is more than half of what there was. O(1); 5 us if it is looked at.
+        What all threads hold more than when the process was looked at last counts as grown; it is looked at
+        again when that is more than half of what there was. O(1); 5 us if it is looked at.
         """
-        left = self.machine_limit - self.resident_now
+        left: int = self.machine_limit - self.resident_now
         if total - self._total_then >= left // 2:
             self._look_at_process(total)
             left = self.machine_limit - self.resident_now
@@ -227,7 +227,7 @@ class MemoryGuard:
         self._total_then = total
 
     def _shrink(self, total: int) -> bool:
-        """Evict what the process is too large by, if data can be the reason; False if it can't, or nothing may go."""
+        """Evict what the process is too large by; False if that can't help, or nothing may go."""
         # Other threads may hold more by now than they did when they looked.
         if self.may_not_evict or total * 4 < self.resident_now - self.resident_at_start:
             return False

@@ -26,8 +26,8 @@ SLICE = 4096
 """Elements of a slice unless the configuration says otherwise: 0.2 to 1 ms."""
 
 RESTS = 2
-"""Sweeps that still begin once nothing happens any more: the first one sees that nothing has changed, the second
-one tidies up. (`nogil_df.shard._segment`)"""
+"""Sweeps that still begin once nothing happens any more: the first one sees that nothing has changed, the
+second one tidies up (`nogil_df/shard/_segment.pxd`)."""
 
 BIG_VALUE = 1 << 20
 """Bytes from which a deleted collection is freed in slices: freeing 1 MB of it takes about 0.2 ms."""

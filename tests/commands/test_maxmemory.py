@@ -152,7 +152,6 @@ class TestRefusal:
         assert redis("CONFIG SET rss_oom_deny_ratio 0") == OK
         assert redis("SET a 1") == OK
 
-
     def test_what_the_machine_has_counts_whatever_maxmemory_is(self) -> None:
         """A container of 100 MB, of which 8 stay free; there is room again when the process has shrunk."""
         redis = limited("1gb")

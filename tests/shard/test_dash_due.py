@@ -1,4 +1,4 @@
-"""What has expired is found in time, however far ahead deadlines lie and whatever the clock does meanwhile."""
+"""What has expired is found in time, however far ahead deadlines lie and whatever the clock does."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def collect_all(table: DashTable, quietly: bool = False) -> int:
 @pytest.mark.parametrize("kind", sorted(TABLES))
 @pytest.mark.parametrize("seed", range(4))
 def test_a_pass_finds_exactly_what_has_expired(kind: str, seed: int) -> None:
-    """Records come, go, and change their deadlines; segments split and merge; the clock walks, leaps, and goes back."""
+    """Records come, go, and change their deadlines; segments split and merge; the clock leaps, and goes back."""
     chance = random.Random(seed)
     tick = Tick()
     expired: list[bytes] = []
@@ -88,7 +88,9 @@ def test_strings_go_quietly_where_nobody_listens() -> None:
     db: Keyspace = shard.dbs[0]
     for number in range(1_000):
         key = b"key:%d" % number
-        db.put(key, shard.hash_key(key), bytearray(b"x" * 30) if number % 3 == 0 else b"y", shard.tick.ms + 10)
+        db.put(
+            key, shard.hash_key(key), bytearray(b"x" * 30) if number % 3 == 0 else b"y", shard.tick.ms + 10
+        )
     shard.tick.ms += 11
     position, collected = db.expire_step(5, 0)
     while position:
