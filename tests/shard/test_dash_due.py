@@ -29,7 +29,7 @@ def collect_all(table: DashTable, quietly: bool = False) -> int:
 @pytest.mark.parametrize("kind", sorted(TABLES))
 @pytest.mark.parametrize("seed", range(4))
 def test_a_pass_finds_exactly_what_has_expired(kind: str, seed: int) -> None:
-    """Records come, go, and change their deadlines; segments split and merge; the clock leaps, and goes back."""
+    """Records come, go, and change deadlines; segments split and merge; the clock leaps, and goes back."""
     chance = random.Random(seed)
     tick = Tick()
     expired: list[bytes] = []
