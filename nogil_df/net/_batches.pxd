@@ -4,6 +4,7 @@ from libc.stdint cimport int64_t
 from nogil_df.net._express cimport Express, Onward, Reader
 from nogil_df.net._parse cimport Argument
 from nogil_df.net._plans cimport Plan
+from nogil_df.vll.part cimport Part
 
 
 cdef class Squasher(Onward):
@@ -39,11 +40,16 @@ cdef class Flight(InFlight):
     cdef Step *steps
     cdef int count, places
     cdef Py_ssize_t commands
+    # Of a flight over our own shard and one more, as long as that is granted at once.
+    cdef Part here, there
 
     cdef Py_ssize_t gather(self, Reader reader, Py_ssize_t pos, Py_ssize_t end, Py_ssize_t limit) except -1
     cdef int add_call(self, Plan plan, const Argument *key, const Argument *value, int64_t deadline) except -1
     cdef int end_step(self, Plan plan, int calls) except -1
     cdef int start(self) except -1
+    cdef bint combine(self) except -1
+    cdef int run_here(self) except -1
+    cdef object transaction(self)
     cdef int leave(self) except -1
     cdef int answered(self, int shard, result) except -1
     cdef int complete(self) except -1

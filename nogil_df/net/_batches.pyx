@@ -11,6 +11,7 @@ A `Flight` takes commands that need no call of Python, as bytes (`nogil_df.net._
 import sys
 
 from cpython.bytes cimport PyBytes_FromStringAndSize
+from cpython.dict cimport PyDict_Size
 from cpython.list cimport PyList_GET_SIZE
 from cpython.object cimport PyObject
 from libc.stdint cimport int64_t, uint64_t
@@ -21,8 +22,10 @@ from nogil_df.net._express cimport Express, Onward, Reader
 from nogil_df.net._parse cimport Argument, parse
 from nogil_df.net._plans cimport MULTI, NOTHING, Plan, df_nanoseconds
 from nogil_df.net._replies cimport Replies
-from nogil_df.net._shares cimport Share, serve_alone
+from nogil_df.net._quick cimport Quick
+from nogil_df.net._shares cimport Share, run, serve_alone
 from nogil_df.net._slots cimport is_true, put_slot, slot
+from nogil_df.vll.part cimport Part
 
 from nogil_df.base.crash import log_crash
 from nogil_df.base.errors import ReplyError
@@ -30,7 +33,8 @@ from nogil_df.commands.hotkeys import request_bytes
 from nogil_df.commands.long_reply import LongReply
 from nogil_df.net._shares import run_share, run_share_alone
 from nogil_df.vll.squash import fingerprints, run_alone, run_batch, run_one
-from nogil_df.vll.transaction import Transaction
+from nogil_df.vll.engine import GRANTED
+from nogil_df.vll.transaction import Transaction, schedule_run
 from nogil_df.wire.values import Chunks
 
 cdef enum:
@@ -42,6 +46,7 @@ cdef enum:
 
 # Found without a look into the module's dict.
 cdef object RUN_SHARE_ALONE = run_share_alone
+cdef object SCHEDULE_RUN = schedule_run
 
 
 cdef class Squasher(Onward):
@@ -147,7 +152,7 @@ cdef class Flight(InFlight):
         self.shares = [Share() for _ in range(express.count)]
         self.answers = [None] * express.count
         self.flown = []
-        self.tx = None
+        self.tx = self.here = self.there = None
         self.size = self.count = 0
 
     cdef Py_ssize_t gather(self, Reader reader, Py_ssize_t pos, Py_ssize_t end, Py_ssize_t limit) except -1:
@@ -272,16 +277,96 @@ cdef class Flight(InFlight):
             else:
                 (<list>(<list>express.outboxes)[shard]).append(message)
             return 0
+        if PyList_GET_SIZE(flown) == 2 and self.combine():
+            return 0
         tx = self.tx = Transaction(express.proactor, self)
         works = {}
         for index in flown:
             share = self.shares[<int>index]
-            tx.lock_part(index, *share.locks())
+            share.name_keys()
+            tx.lock_part(index, share.reads, share.writes)
             works[index] = (run_share, share)
         results = tx.hop(works, True)
         if results is not None:
             self.finish(results)
         return 0
+
+    cdef bint combine(self) except -1:
+        """Fly as a transaction over our shard and one more, with all that may be unusual about one left out.
+
+        It is what `Transaction` calls COMBINED: our part is granted, as nobody here wants its keys; the other shard
+        takes its part and runs it in one go; when it has answered, our part runs and concludes. Should anything else
+        come of it (the other shard refuses, somebody more urgent comes), `transaction` makes one that goes on.
+
+        Returns:
+            False, and nothing has happened, if that is not how it is.
+        """
+        cdef Express express = self.express
+        cdef Quick quick = express.quick
+        cdef int me = express.me, first = self.flown[0], second = self.flown[1]
+        cdef Share mine, theirs
+        if first != me and second != me:
+            return False
+        mine = self.shares[me]
+        mine.name_keys()
+        if not quick.locks.are_free(mine.reads, mine.writes):
+            return False
+        theirs = self.shares[second if first == me else first]
+        theirs.name_keys()
+        self.here = Part(me, self, mine.reads, mine.writes)
+        self.there = Part(me, self, theirs.reads, theirs.writes)
+        self.here.tx_id = self.there.tx_id = express.proactor.next_tx_id()
+        state = quick.engine.schedule(self.here)
+        assert state == GRANTED, "nobody wants its keys, and its id is the greatest"
+        (<list>(<list>express.outboxes)[second if first == me else first]).append(
+            (SCHEDULE_RUN, self.there, (run_share, theirs))
+        )
+        return True
+
+    cdef int run_here(self) except -1:
+        """The other shard has run its part: run ours, and conclude."""
+        cdef Express express = self.express
+        cdef Quick quick = express.quick
+        cdef Part part = self.here
+        cdef Share share = self.shares[express.me]
+        self.here = self.there = None
+        cdef object result = share
+        try:
+            run(quick, share)
+        except Exception:
+            result = log_crash("run_share", sys.exc_info())
+        self.answers[express.me] = result
+        if PyDict_Size(quick.ready):
+            part.hold(quick.ready)
+        quick.engine.conclude(part)
+        return self.complete()
+
+    cdef object transaction(self):
+        """The transaction that goes on with this flight."""
+        cdef Express express = self.express
+        if self.tx is None:
+            self.tx = Transaction(express.proactor, self)
+            parts = {}
+            works = {}
+            for index in self.flown:
+                parts[index] = self.here if <int>index == express.me else self.there
+                works[index] = (run_share, self.shares[<int>index])
+            self.tx.take_up(parts, works)
+        return self.tx
+
+    def on_scheduled(self, shard, state, seen_id):
+        """The other shard refused its part."""
+        self.transaction().on_scheduled(shard, state, seen_id)
+
+    def on_granted(self, tx_id):
+        """A part that had to wait may run now. Those of a `combine` alone never do; it may be one of an earlier flight."""
+        if self.tx is not None:
+            self.tx.on_granted(tx_id)
+
+    def on_asked_to_give_way(self, tx_id):
+        """Somebody more urgent wants a key of ours; it may be too late for that."""
+        if self.here is not None and (self.tx is not None or self.here.tx_id == tx_id):
+            self.transaction().on_asked_to_give_way(tx_id)
 
     cdef int leave(self) except -1:
         """Be ready for other commands."""
@@ -292,6 +377,7 @@ cdef class Flight(InFlight):
             share.clear()
             self.answers[owner] = None
         self.flown.clear()
+        self.here = self.there = None
         self.reader = None
         self.size = self.count = 0
         if PyList_GET_SIZE(self.home.spare) < SPARE:
@@ -303,8 +389,13 @@ cdef class Flight(InFlight):
         self.answered(shard, result)
 
     cdef int answered(self, int shard, result) except -1:
-        """The only shard there is has run everything."""
+        """A shard has run its share: the only one that there is, or the other one than ours."""
+        if self.tx is not None:
+            self.tx.on_answer(shard, result)
+            return 0
         self.answers[shard] = result
+        if self.here is not None:
+            return self.run_here()
         return self.complete()
 
     cdef int finish(self, dict results) except -1:

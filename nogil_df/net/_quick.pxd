@@ -6,12 +6,14 @@ from nogil_df.net._replies cimport Replies
 from nogil_df.shard._dash cimport DashTable
 from nogil_df.shard.keyspace cimport Keyspace
 from nogil_df.shard.shard_state cimport ShardState
+from nogil_df.vll._intents cimport IntentLocks
 
 
 cdef class Quick:
     cdef ShardState shard
     cdef object engine, blocking
-    cdef object locks, ready, dbs, outboxes
+    cdef IntentLocks locks
+    cdef object ready, dbs, outboxes
     cdef readonly int index
     # Of the commands that ran, since `count`.
     cdef long long hit, missed, changed
@@ -26,4 +28,7 @@ cdef class Quick:
     ) noexcept
     cdef int64_t deadline_of(self, const char *data, const Argument *time, int64_t unit) noexcept
     cdef int count(self) except -1
-    cdef bint is_held(self, uint64_t h) except -1
+
+    cdef inline bint is_held(self, uint64_t h) noexcept:
+        """Whether a transaction has an intent that may concern a key of this shard. O(1)."""
+        return self.locks.concerns(h)

@@ -8,12 +8,6 @@ tell or to refuse: a miss that is to be notified, another type.
 from nogil_df.net._plans cimport GET, INCR, SET_PLAIN, SETEX
 from nogil_df.net._replies cimport COPIED
 
-from nogil_df.vll.locks import EVERY_KEY
-
-cdef extern from "Python.h":
-    int PyDict_Contains(object mapping, object key) except -1
-    Py_ssize_t PyDict_Size(object mapping) except -1
-
 cdef enum:
     DIGITS = 10             # of a time to live that is read here
 
@@ -31,7 +25,7 @@ cdef class Quick:
         self.blocking = shard.blocking
         self.index = proactor.index
         self.engine = proactor.engine
-        self.locks = self.engine.locks.table
+        self.locks = self.engine.locks
         self.outboxes = proactor.outboxes
         self.ready = shard.ready
         self.dbs = shard.dbs
@@ -114,7 +108,3 @@ cdef class Quick:
         self.shard.dirty += self.changed
         self.hit = self.missed = self.changed = 0
         return 0
-
-    cdef bint is_held(self, uint64_t h) except -1:
-        """Whether a transaction has an intent that may concern a key of this shard."""
-        return PyDict_Size(self.locks) and (PyDict_Contains(self.locks, h) or PyDict_Contains(self.locks, EVERY_KEY))

@@ -5,6 +5,7 @@ from nogil_df.net._parse cimport Argument
 from nogil_df.net._plans cimport Plan
 from nogil_df.net._quick cimport Quick
 from nogil_df.net._replies cimport Replies
+from nogil_df.vll._intents cimport Keys
 
 cdef struct Call:
     PyObject *plan     # lives as long as the coordinator's thread
@@ -26,6 +27,7 @@ cdef class Share:
     cdef char *data
     cdef Py_ssize_t used, space
     cdef Replies replies
+    cdef Keys reads, writes
     cdef dict values
     cdef int64_t taken
     # How far the coordinator has come with the replies.
@@ -37,10 +39,12 @@ cdef class Share:
         self, Plan plan, int step, const char *data, const Argument *key, const Argument *value, uint64_t h,
         int64_t deadline
     ) except -1
-    cdef tuple locks(self)
+    cdef int name_keys(self) except -1
     cdef object payload(self, int at)
     cdef list arguments(self, int at)
     cdef int clear(self) except -1
 
 
+cdef int run(Quick quick, Share share) except -1
 cdef int serve_alone(Quick quick, tuple message) except -1
+cdef bint serve_part(Quick quick, tuple message) except -1

@@ -18,13 +18,14 @@ from libc.string cimport memcpy
 from nogil_df.net._plans cimport GET, INCR, df_nanoseconds
 from nogil_df.net._quick cimport Quick
 from nogil_df.shard._dash cimport DashTable
+from nogil_df.vll._intents cimport Keys
+from nogil_df.vll.part cimport Part
 
 from nogil_df.base.crash import log_crash
 from nogil_df.base.errors import ReplyError
 from nogil_df.commands.string_options import ALWAYS
 from nogil_df.vll.engine import deliver
 from nogil_df.vll.handlers import begins_work
-from nogil_df.vll.part import Part
 
 cdef extern from "Python.h":
     Py_ssize_t PyDict_Size(object mapping) except -1
@@ -33,8 +34,6 @@ cdef enum:
     FEW = 16                # calls there is room for at first
     LITTLE = 4096           # bytes of arguments there is room for at first, and of replies
     LARGE = 65536           # bytes of either from which on a block is given back after use
-
-NO_KEYS = frozenset()
 
 # Found without a look into the module's dict.
 cdef object DELIVER = deliver
@@ -57,6 +56,8 @@ cdef class Share:
 
     def __init__(self):
         self.replies = Replies(LITTLE)
+        self.reads = Keys()
+        self.writes = Keys()
         self.size = 0
 
     cdef int begin(self, int origin, int database, int proto) except -1:
@@ -109,18 +110,18 @@ cdef class Share:
         self.size += 1
         return 0
 
-    cdef tuple locks(self):
-        """The (only read, written) fingerprints. O(commands)."""
-        cdef set reads = set(), writes = set()
+    cdef int name_keys(self) except -1:
+        """Write down the fingerprints, read and written, for intents. O(commands)."""
+        cdef Keys reads = self.reads, writes = self.writes
         cdef int i
+        reads.clear()
+        writes.clear()
         for i in range(self.size):
             if self.calls[i].is_write:
                 writes.add(self.calls[i].h)
             else:
                 reads.add(self.calls[i].h)
-        if not writes:
-            return reads, NO_KEYS
-        return (reads - writes if reads else NO_KEYS), writes
+        return 0
 
     cdef object payload(self, int at):
         """What the `op` of a call takes, as its `cmd` would make it."""
@@ -207,12 +208,11 @@ cdef int serve_alone(Quick quick, tuple message) except -1:
     """Run commands that all live here; no transaction needed. See `run_share_alone`."""
     cdef Share share = message[2]
     cdef int i
-    if PyDict_Size(quick.locks):
-        for i in range(share.size):
-            if quick.is_held(share.calls[i].h):
-                reads, writes = share.locks()
-                quick.engine.schedule_run(Part(share.origin, message[1], reads, writes), (run_share, share))
-                return 0
+    for i in range(share.size):
+        if quick.is_held(share.calls[i].h):
+            share.name_keys()
+            quick.engine.schedule_run(Part(share.origin, message[1], share.reads, share.writes), (run_share, share))
+            return 0
     cdef object result = share
     try:
         run(quick, share)
@@ -222,6 +222,32 @@ cdef int serve_alone(Quick quick, tuple message) except -1:
     if PyDict_Size(quick.ready):
         quick.blocking.serve(quick.ready)
     return 0
+
+
+cdef bint serve_part(Quick quick, tuple message) except -1:
+    """Run the share that is one of two parts of a flight, if nobody here wants its keys: `Engine.schedule_run` then.
+
+    Args:
+        message: ``(_schedule_run, part, work)``.
+
+    Returns:
+        False, and nothing has happened, if it is no such part or has to queue: that is for the engine.
+    """
+    cdef Part part = message[1]
+    cdef Share share
+    if type(part.exclusive) is not Keys or not quick.locks.are_free(part.shared, part.exclusive):
+        return False
+    quick.engine.proactor.observe_tx_id(part.tx_id)
+    share = message[2][1]
+    cdef object result = share
+    try:
+        run(quick, share)
+    except Exception:
+        result = log_crash("run_share", sys.exc_info())
+    (<list>(<list>quick.outboxes)[part.origin]).append((DELIVER, part.token, quick.index, result))
+    if PyDict_Size(quick.ready):
+        quick.blocking.serve(quick.ready)
+    return True
 
 
 def run_share_alone(proactor, message):

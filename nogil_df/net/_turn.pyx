@@ -14,7 +14,7 @@ from nogil_df.net._batches cimport Flight
 from nogil_df.net._express cimport Express
 from nogil_df.net._plans cimport df_nanoseconds
 from nogil_df.net._poller cimport EpollPoller
-from nogil_df.net._shares cimport serve_alone
+from nogil_df.net._shares cimport serve_alone, serve_part
 from nogil_df.net._slots cimport DF_LENGTH, is_true, offset_of, put_slot, slot
 from nogil_df.shard.keyspace cimport Keyspace
 from nogil_df.shard.shard_state cimport ShardState
@@ -24,6 +24,7 @@ from nogil_df.net._shares import run_share_alone
 from nogil_df.net.loop import Loop
 from nogil_df.shard.shard import Shard
 from nogil_df.vll.engine import deliver
+from nogil_df.vll.transaction import schedule_run
 
 cdef extern from *:
     """
@@ -58,6 +59,7 @@ cdef extern from "Python.h":
 # Found without a look into the module's dict.
 cdef object RUN_SHARE_ALONE = run_share_alone
 cdef object DELIVER = deliver
+cdef object SCHEDULE_RUN = schedule_run
 
 
 cdef inline int ring(int bell) noexcept:
@@ -183,6 +185,8 @@ cdef class Turns:
                 handler = message[0]
                 if handler is RUN_SHARE_ALONE:
                     serve_alone(self.express.quick, message)
+                elif handler is SCHEDULE_RUN and serve_part(self.express.quick, message):
+                    pass
                 elif handler is DELIVER and type(message[1]) is Flight:
                     (<Flight>message[1]).answered(message[2], message[3])
                 else:

@@ -49,7 +49,7 @@ from nogil_df.base.errors import ReplyError
 from nogil_df.shard.lengthy import Lengthy
 from nogil_df.vll.blocking import Blocking
 from nogil_df.vll.handlers import begins_work
-from nogil_df.vll.locks import IntentLocks
+from nogil_df.vll.intents import IntentLocks
 from nogil_df.vll.part import (
     GLOBAL_EXCLUSIVE,
     NOT_GLOBAL,
@@ -291,7 +291,7 @@ class Engine:
                 expected.acquire(part.shared, part.exclusive)
             else:
                 expected.acquire_everything(part.scope == GLOBAL_EXCLUSIVE)
-        assert expected.table == self.locks.table, "intents held by nobody"
+        assert expected.counts() == self.locks.counts(), "intents held by nobody"
         granted = [part for part in self.queue.parts if part.granted]
         for index, part in enumerate(granted):
             assert not any(conflict(part, other) for other in granted[:index]), "two grants in conflict"
@@ -316,13 +316,9 @@ class Engine:
         if not part.granted:
             self.waiting -= 1
             part.blockers = None
-        if queue.parts:
-            self._release(part)
-            if self.waiting:
-                wait_no_more_for(part, queue.parts)
-        else:
-            # All intents are those of parts in the queue.
-            self.locks.table.clear()
+        self._release(part)
+        if self.waiting:
+            wait_no_more_for(part, queue.parts)
         part.locked = False
 
     def _acquire(self, part: Part) -> bool:

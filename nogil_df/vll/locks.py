@@ -9,6 +9,8 @@ turn in the tx-queue.
 Keys are represented by their 64-bit hash: two keys that collide look like a conflict, which costs a wait
 and never correctness. Both counts share one int (``shared + exclusive * EXCLUSIVE``), in one dict, so that
 the hot path asks a single question, "is the dict empty?", before it runs a command inline.
+
+This is the reference. `nogil_df.vll._intents` has the same in C, and `nogil_df.vll.intents` chooses.
 """
 
 from __future__ import annotations
@@ -146,6 +148,10 @@ class IntentLocks:
                 table[fingerprint] = left
             else:
                 del table[fingerprint]
+
+    def counts(self) -> dict[int, int]:
+        """What is held, by fingerprint; as `table` has it. O(intents held)."""
+        return dict(self.table)
 
     def release_everything(self, exclusive: bool) -> None:
         """Take back what `acquire_everything` added. O(1)."""

@@ -124,6 +124,18 @@ class Transaction:
         """Name the keys on one shard; the sets are disjoint. O(1)."""
         self.parts[shard] = Part(self.proactor.index, self, reads, writes)
 
+    def take_up(self, parts: dict[int, Part], works: dict[int, Work]) -> None:
+        """Go on with what its owner has begun: COMBINED, under the id of the parts. O(1).
+
+        The owner is the token of those parts, and hands on to us what shards answer.
+        """
+        self.parts = parts
+        self.works = works
+        self.last = True
+        self.waiting = 1
+        self.tx_id = parts[self.proactor.index].tx_id
+        self.state = COMBINED
+
     def run_inline(self) -> None:
         """Declare that this thread's shard holds every key and no intent, instead of naming the keys."""
         self.state = INLINE
@@ -267,7 +279,7 @@ class Transaction:
         if self.last and len(remote) == 1 and not self.ungranted:
             self.state = COMBINED
             shard = remote[0]
-            self.proactor.send(shard, (_schedule_run, parts[shard], self.works.get(shard, NO_WORK)))
+            self.proactor.send(shard, (schedule_run, parts[shard], self.works.get(shard, NO_WORK)))
             return None
         self.state = SCHEDULING
         for shard in remote:
@@ -460,7 +472,8 @@ def _schedule(proactor: Proactor, message: Message) -> None:
 
 
 @shard_side
-def _schedule_run(proactor: Proactor, message: Message) -> None:
+def schedule_run(proactor: Proactor, message: Message) -> None:
+    """``(schedule_run, part, work)``: take a part and run its only hop. (`nogil_df.net._turn` may do it.)"""
     _, part, work = message
     if not proactor.engine.schedule_run(part, work):
         answer = (_scheduled, part.token, proactor.index, REFUSED, proactor.seen_tx_id())

@@ -8,7 +8,7 @@ length is shown in INFO (`tx_queue_len`).
 
 from __future__ import annotations
 
-from bisect import bisect_left, insort
+from bisect import insort
 from operator import attrgetter
 from typing import TYPE_CHECKING
 
@@ -41,18 +41,25 @@ class TxQueue:
     def insert(self, part: Part) -> None:
         """Add a part at the place its id gives it. O(1) at the tail, else O(length)."""
         parts = self.parts
-        if not parts or parts[-1].tx_id < part.tx_id:
-            parts.append(part)
+        if parts:
+            last = parts[-1]
+            if last.tx_id < part.tx_id:
+                parts.append(part)
+            else:
+                insort(parts, part, key=_by_id)
         else:
-            insort(parts, part, key=_by_id)
+            parts.append(part)
         if len(parts) > self.longest:
             self.longest = len(parts)
 
     def remove(self, part: Part) -> None:
-        """Take a part out. O(1) for head of a short queue, else O(length)."""
-        at = bisect_left(self.parts, part.tx_id, key=_by_id)
-        assert self.parts[at] is part
-        del self.parts[at]
+        """Take a part out. O(length), quickly: it is mostly near the head."""
+        parts = self.parts
+        for at in range(len(parts)):
+            if parts[at] is part:
+                del parts[at]
+                return
+        raise AssertionError("a part that is not in the queue")
 
     def verify(self) -> None:
         """Check the invariants. Raises AssertionError."""

@@ -85,10 +85,11 @@ def test_what_is_not_lone_is_left_alone() -> None:
     elsewhere = next(key for key in keys if key not in here)
     assert answer(client.session, [b"MGET", *here]) is not None
     assert answer(client.session, [b"MGET", here[0], elsewhere]) is None
-    client.thread.proactor.engine.locks.table[1] = 1
+    locks = client.thread.proactor.engine.locks
+    locks.acquire({1}, set())
     assert answer(client.session, [b"MGET", *here]) is None
     assert answer(client.session, [b"GET", here[0]]) is None
-    client.thread.proactor.engine.locks.table.clear()
+    locks.release({1}, set())
     assert client.session.position == 0
     assert not client.session.sink
 

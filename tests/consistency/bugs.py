@@ -69,7 +69,7 @@ def early_run(patch: pytest.MonkeyPatch) -> None:
         self.waiting = len(self.parts)
         for shard, part in self.parts.items():
             part.tx_id = self.tx_id
-            self.proactor.post(shard, (transaction._schedule_run, part, self.works.get(shard, NO_WORK)))
+            self.proactor.post(shard, (transaction.schedule_run, part, self.works.get(shard, NO_WORK)))
         return None
 
     patch.setattr(Transaction, "_begin", run_everywhere)

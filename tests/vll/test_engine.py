@@ -136,7 +136,7 @@ def test_without_conflict_nothing_is_taken(engine: Engine) -> None:
     alone = part(writes={1})
     assert engine.schedule_run(alone, (note, (trace, "a")))
     assert trace == ["a"]
-    assert (alone.tx_id, engine.scheduled_total, engine.locks.table) == (0, 0, {})
+    assert (alone.tx_id, engine.scheduled_total, engine.locks.counts()) == (0, 0, {})
 
 
 def test_schedule_run_is_refused_like_schedule(engine: Engine) -> None:
