@@ -1,10 +1,10 @@
 """`python -X gil=0 -m stress.scaling`: measure what this machine holds, project what it doesn't, write the
 report.
 
-make scaling                                  all of it: about seven minutes on two cores; docs/scaling.md
-make scaling ARGS=--quick                     two short rounds of everything, under two minutes; docs left
-alone make scaling ARGS='--loads "GET P1" --no-memory --no-docs' make scaling ARGS='--from
-build/scaling/result.json --docs'      the report of an earlier run, written anew
+make scaling                     all of it: about seven minutes on two cores; writes docs/scaling.md
+make scaling ARGS=--quick        two short rounds of everything, under two minutes; docs left alone
+make scaling ARGS='--loads "GET P1" --no-memory --no-docs'
+make scaling ARGS='--from build/scaling/result.json --docs'      the report of an earlier run, written anew
 """
 
 from __future__ import annotations
@@ -19,11 +19,13 @@ from pathlib import Path
 from bench import environment
 from bench.servers import Server, ServerError
 from stress.scaling import footprint, tools
+from stress.scaling.check import checks
 from stress.scaling.generator import ROOT, fill
+from stress.scaling.model import models
 from stress.scaling.outcome import GeneratorError
 from stress.scaling.plots import draw
 from stress.scaling.profiles import LOADS, MACHINES, Load, Machine, cores
-from stress.scaling.projection import SIMULATED, models, project
+from stress.scaling.projection import SIMULATED, project
 from stress.scaling.report import report
 from stress.scaling.result import Result
 from stress.scaling.sampling import Plan, Series, Step, measure
@@ -154,7 +156,9 @@ def run(args: argparse.Namespace, step: Step) -> Result:
     footprints = [] if args.no_memory else footprint.footprints(args.keys, args.sizes, step)
     fillings = [] if args.no_memory else footprint.fillings(args.populate, step)
     snapshots = [] if args.no_memory or args.no_snapshots else footprint.snapshots(args.snapshot_keys, step)
-    step("projecting")
+    step("simulating this machine, and those that are not here")
+    found = models(series, before.cpus)
+    held = checks(found, series, before.cpus, args.simulated)
     return Result(
         environment=dataclasses.replace(before, load_after=os.getloadavg()[0]),
         rounds=args.rounds,
@@ -162,7 +166,8 @@ def run(args: argparse.Namespace, step: Step) -> Result:
         versions=said,
         tool=tools.find(args.generator).name,
         series=series,
-        projections=project(models(series, before.cpus), chosen_machines(args.machines), args.simulated),
+        checks=held,
+        projections=project(found, held, chosen_machines(args.machines), args.simulated),
         footprints=footprints,
         fillings=fillings,
         snapshots=snapshots,

@@ -231,7 +231,7 @@ def wanted_ns() -> int:
 
 def one_round(loop: Loop, task: Task) -> dict[str, object]:
     """The figures of one round."""
-    begun, wanted = time.perf_counter_ns(), wanted_ns()
+    begun, wanted, computed = time.perf_counter_ns(), wanted_ns(), time.process_time_ns()
     loop.start()
     loop.run(begun + round(WARM_UP_SECONDS * NS))
     unmeasured, from_ns = len(loop.latencies), time.perf_counter_ns()
@@ -239,6 +239,7 @@ def one_round(loop: Loop, task: Task) -> dict[str, object]:
     until_ns = time.perf_counter_ns()
     busy = (wanted_ns() - wanted) / (until_ns - begun)
     loop.finish()
+    computed = time.process_time_ns() - computed
     measured = loop.latencies[unmeasured:]
     histogram = Histogram()
     histogram.record(measured)
@@ -247,6 +248,7 @@ def one_round(loop: Loop, task: Task) -> dict[str, object]:
         "rps": len(measured) * task.load.pipeline * NS / (until_ns - from_ns),
         "counts": histogram.counts,
         "busy": min(1.0, busy),
+        "cpu_us": computed / 1000,
     }
 
 
@@ -318,15 +320,16 @@ class Running:
         for process in self._processes:
             say(process, "begin")
         total = Histogram()
-        requests, rps, busy = 0, 0.0, 0.0
+        requests, rps, busy, cpu_us = 0, 0.0, 0.0, 0.0
         for process in self._processes:
             plain = json.loads(hear(process))
             total.merge(Histogram({int(bucket): count for bucket, count in plain["counts"].items()}))
             requests += plain["requests"]
             rps += plain["rps"]
             busy = max(busy, plain["busy"])
+            cpu_us += plain["cpu_us"]
         p50, p99, p999 = (total.quantile(share) / 1e6 for share in (0.5, 0.99, 0.999))
-        return Outcome(requests, rps, p50, p99, p999, busy)
+        return Outcome(requests, rps, p50, p99, p999, busy, cpu_us / requests)
 
 
 def say(process: subprocess.Popen[str], line: str) -> None:

@@ -17,7 +17,7 @@ class Outcome:
     Latencies are milliseconds; that of 99.9 % is None where the generator does not tell. `busy` is the share
     of its time in which the busiest process or thread of the generator computed or waited for a core: close
     to 1, and the generator (or the machine that it shares with the server) limits what was measured, not the
-    server alone.
+    server alone. `client_us` is the CPU time that a request cost the generator, microseconds.
     """
 
     requests: int
@@ -26,6 +26,7 @@ class Outcome:
     p99_ms: float
     p999_ms: float | None
     busy: float | None
+    client_us: float | None = None
 
     @property
     def limited(self) -> bool:

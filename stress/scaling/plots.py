@@ -6,12 +6,12 @@ others' published figures.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
 from stress.scaling.footprint import draw_snapshots
-from stress.scaling.projection import Range
+from stress.scaling.model import Range
 from stress.scaling.published import FIGURES, REDIS_RANGE
 from stress.scaling.report import Images
 from stress.scaling.result import Result
@@ -24,6 +24,8 @@ COLOURS = {
     "memcached": "#2a9d6f",
 }
 OTHER = "#8a8f98"
+Painter = Callable[[Any, Result, str], None]
+"""Draws what a result has of one load."""
 PUBLISHED = {"Dragonfly": "#e07b39", "Redis": "#c0392b", "Memcached": "#2a9d6f"}
 
 
@@ -39,6 +41,7 @@ def draw(result: Result, directory: Path, prefix: str, address: str) -> Images:
     painters: dict[str, tuple[bool, Callable[[Result, Path], None]]] = {
         "throughput": (bool(result.series), throughput),
         "latency": (bool(result.series), latency),
+        "held": (bool(result.checks), held_latency),
         "projected-latency": (bool(result.projections), projected_latency),
         "bytes": (bool(result.footprints), bytes_a_key),
         "bgsave": (bool(result.snapshots), lambda found, path: draw_snapshots(found.snapshots, path)),
@@ -50,18 +53,6 @@ def draw(result: Result, directory: Path, prefix: str, address: str) -> Images:
             paint(result, directory / file)
             images[name] = f"{address}{file}"
     return images
-
-
-def grid(count: int, width: float, height: float) -> tuple[Any, list[Any]]:
-    """A figure with a plot for each load, in two columns."""
-    from matplotlib import pyplot
-
-    rows = (count + 1) // 2
-    figure, axes = pyplot.subplots(rows, 2, figsize=(width, height * rows), squeeze=False)
-    flat = [one for line in axes for one in line]
-    for spare in flat[count:]:
-        spare.set_visible(False)
-    return figure, flat[:count]
 
 
 def finish(figure: Any, result: Result, path: Path, note: str) -> None:
@@ -77,41 +68,61 @@ def finish(figure: Any, result: Result, path: Path, note: str) -> None:
     pyplot.close(figure)
 
 
+def each_load(
+    loads: Iterable[str], result: Result, path: Path, height: float, paint: Painter, note: str
+) -> None:
+    """A figure with a plot for each load, in two columns; `paint` draws what is in one."""
+    from matplotlib import pyplot
+
+    names = list(dict.fromkeys(loads))
+    rows = (len(names) + 1) // 2
+    figure, axes = pyplot.subplots(rows, 2, figsize=(11, height * rows), squeeze=False)
+    flat = [one for line in axes for one in line]
+    for spare in flat[len(names) :]:
+        spare.set_visible(False)
+    for plot, load in zip(flat, names, strict=False):
+        paint(plot, result, load)
+        plot.set_title(load, loc="left", fontsize=10)
+        plot.grid(alpha=0.3)
+    finish(figure, result, path, note)
+
+
 def throughput(result: Result, path: Path) -> None:
     """Requests a second with all threads busy, over threads; both axes logarithmic."""
-    loads = list(dict.fromkeys(one.load for one in result.series))
-    figure, axes = grid(len(loads), 11, 3.6)
-    for plot, load in zip(axes, loads, strict=True):
-        for kind in dict.fromkeys(one.kind for one in result.series):
-            mine = [one for one in result.series if (one.load, one.kind, one.foreign) == (load, kind, None)]
-            cpus, colour = result.environment.cpus, COLOURS.get(kind, OTHER)
-            whiskers(plot, [one for one in mine if one.threads <= cpus], fmt="-o", color=colour, label=kind)
-            taking_turns = [one for one in mine if one.threads > cpus]
-            if taking_turns:
-                label = f"{kind}, measured on {cpus} cores"
-                whiskers(plot, taking_turns, fmt="^", color=colour, label=label)
-        far = [one for one in result.projections if one.load == load]
-        if far:
-            xs = [one.vcpus for one in far]
-            projected(plot, xs, [one.rps for one in far], "nogil-df, projected")
-            plot.plot(xs, [one.plain_rps for one in far], ":", color=OTHER, label="plain law, projected")
-        crosses(plot, load, lambda one: one.rps)
-        if load.endswith(" P1"):
-            plot.axhspan(*REDIS_RANGE, color=PUBLISHED["Redis"], alpha=0.08, label="Redis, published")
-        plot.set_xscale("log", base=2)
-        plot.set_yscale("log")
-        plot.set_title(load, loc="left", fontsize=10)
-        plot.set_xlabel("threads = cores")
-        plot.set_ylabel("requests/s")
-        plot.grid(alpha=0.3)
-    axes[0].legend(fontsize=7)
-    finish(
-        figure,
+    each_load(
+        (one.load for one in result.series),
         result,
         path,
+        3.6,
+        paint_throughput,
         "Solid: threads / measured CPU time a request; triangles: of more threads than cores. Dashed, "
         "shaded: projected, with interval. Crosses: published by others.",
     )
+
+
+def paint_throughput(plot: Any, result: Result, load: str) -> None:
+    """Every server at one load."""
+    for kind in dict.fromkeys(one.kind for one in result.series):
+        mine = [one for one in result.series if (one.load, one.kind, one.foreign) == (load, kind, None)]
+        cpus, colour = result.environment.cpus, COLOURS.get(kind, OTHER)
+        whiskers(plot, [one for one in mine if one.threads <= cpus], fmt="-o", color=colour, label=kind)
+        taking_turns = [one for one in mine if one.threads > cpus]
+        if taking_turns:
+            whiskers(plot, taking_turns, fmt="^", color=colour, label=f"{kind}, measured on {cpus} cores")
+    far = [one for one in result.projections if one.load == load]
+    if far:
+        xs = [one.vcpus for one in far]
+        projected(plot, xs, [one.rps for one in far], "nogil-df, projected")
+        plot.plot(xs, [one.plain_rps for one in far], ":", color=OTHER, label="plain law, projected")
+    crosses(plot, load, lambda one: one.rps)
+    if load.endswith(" P1"):
+        plot.axhspan(*REDIS_RANGE, color=PUBLISHED["Redis"], alpha=0.08, label="Redis, published")
+    plot.set_xscale("log", base=2)
+    plot.set_yscale("log")
+    plot.set_xlabel("threads = cores")
+    plot.set_ylabel("requests/s")
+    if load == result.series[0].load:
+        plot.legend(fontsize=7)
 
 
 def whiskers(plot: Any, mine: list[Series], **look: str) -> None:
@@ -145,45 +156,70 @@ def crosses(plot: Any, load: str, of: Callable[[Any], float | None]) -> None:
 
 def latency(result: Result, path: Path) -> None:
     """p50, p99 and p99.9 of every server, as marks on a line of its own."""
+    note = "Measured. Dot: p50, bar: p99, diamond: p99.9; lines: all rounds."
+    each_load((one.load for one in result.series), result, path, 3.2, paint_latency, note)
+
+
+def paint_latency(plot: Any, result: Result, load: str) -> None:
+    """Every server at one load."""
     from matplotlib.ticker import NullFormatter
 
-    loads = list(dict.fromkeys(one.load for one in result.series))
-    figure, axes = grid(len(loads), 11, 3.2)
-    for plot, load in zip(axes, loads, strict=True):
-        mine = [one for one in result.series if one.load == load and one.foreign is None]
-        for place, one in enumerate(mine):
-            colour = COLOURS.get(one.kind, OTHER)
-            marks = [one.spread(lambda s: s.outcome.p50_ms), one.spread(lambda s: s.outcome.p99_ms), one.p999]
-            for mark, shape in zip(marks, "o|D", strict=True):
-                if mark is not None:
-                    plot.plot([mark.low, mark.high], [place, place], color=colour, linewidth=1, alpha=0.6)
-                    plot.plot(mark.median, place, shape, color=colour, markersize=8 if shape == "|" else 4)
-        plot.set_yticks(range(len(mine)), [one.server for one in mine], fontsize=7)
-        plot.invert_yaxis()
-        plot.set_xscale("log")
-        plot.xaxis.set_minor_formatter(NullFormatter())
-        plot.set_xlabel("ms")
-        plot.set_title(load, loc="left", fontsize=10)
-        plot.grid(alpha=0.3)
-    finish(figure, result, path, "Measured. Dot: p50, bar: p99, diamond: p99.9; lines: all rounds.")
+    mine = [one for one in result.series if one.load == load and one.foreign is None]
+    for place, one in enumerate(mine):
+        colour = COLOURS.get(one.kind, OTHER)
+        marks = [one.spread(lambda s: s.outcome.p50_ms), one.spread(lambda s: s.outcome.p99_ms), one.p999]
+        for mark, shape in zip(marks, "o|D", strict=True):
+            if mark is not None:
+                plot.plot([mark.low, mark.high], [place, place], color=colour, linewidth=1, alpha=0.6)
+                plot.plot(mark.median, place, shape, color=colour, markersize=8 if shape == "|" else 4)
+    plot.set_yticks(range(len(mine)), [one.server for one in mine], fontsize=7)
+    plot.invert_yaxis()
+    plot.set_xscale("log")
+    plot.xaxis.set_minor_formatter(NullFormatter())
+    plot.set_xlabel("ms")
 
 
 def projected_latency(result: Result, path: Path) -> None:
     """p99 over vCPUs."""
-    loads = list(dict.fromkeys(one.load for one in result.projections))
-    figure, axes = grid(len(loads), 11, 3.2)
-    for plot, load in zip(axes, loads, strict=True):
-        far = [one for one in result.projections if one.load == load]
-        projected(plot, [one.vcpus for one in far], [one.p99_ms for one in far], "nogil-df p99, projected")
-        crosses(plot, load, lambda one: one.p99_ms)
-        plot.set_xscale("log", base=2)
-        plot.set_ylim(bottom=0)
-        plot.set_xlabel("vCPUs")
-        plot.set_ylabel("p99, ms")
-        plot.set_title(load, loc="left", fontsize=10)
-        plot.grid(alpha=0.3)
-        plot.legend(fontsize=7)
-    finish(figure, result, path, "Projected by simulation, every core busy. Crosses: published by others.")
+    note = "Projected by simulation, every core busy. Crosses: published by others."
+    each_load((one.load for one in result.projections), result, path, 3.2, paint_projected_latency, note)
+
+
+def paint_projected_latency(plot: Any, result: Result, load: str) -> None:
+    """One load."""
+    far = [one for one in result.projections if one.load == load]
+    projected(plot, [one.vcpus for one in far], [one.p99_ms for one in far], "nogil-df p99, projected")
+    crosses(plot, load, lambda one: one.p99_ms)
+    plot.set_xscale("log", base=2)
+    plot.set_ylim(bottom=0)
+    plot.set_xlabel("vCPUs")
+    plot.set_ylabel("p99, ms")
+    plot.legend(fontsize=7)
+
+
+def held_latency(result: Result, path: Path) -> None:
+    """p50 and p99 as measured here and as simulated for here, over threads."""
+    note = "Of this machine. Filled: measured; hollow: simulated, with the load generator on the same cores."
+    each_load((one.load for one in result.checks), result, path, 3.0, paint_held, note)
+
+
+def paint_held(plot: Any, result: Result, load: str) -> None:
+    """One load."""
+    mine = [one for one in result.checks if one.load == load]
+    xs = [one.threads for one in mine]
+    for name, pairs, colour in (
+        ("p50", [one.p50_ms for one in mine], COLOURS["nogil-df"]),
+        ("p99", [one.p99_ms for one in mine], PUBLISHED["Dragonfly"]),
+    ):
+        plot.plot(xs, [one.measured for one in pairs], "-o", color=colour, label=f"{name}, measured")
+        look = {"marker": "o", "markerfacecolor": "white", "color": colour, "label": f"{name}, simulated"}
+        plot.plot(xs, [one.modelled for one in pairs], "--", **look)
+    plot.set_xscale("log", base=2)
+    plot.set_xticks(xs, [str(count) for count in xs])
+    plot.set_ylim(bottom=0)
+    plot.set_xlabel(f"threads on {result.environment.cpus} cores")
+    plot.set_ylabel("ms")
+    plot.legend(fontsize=7)
 
 
 def bytes_a_key(result: Result, path: Path) -> None:

@@ -7,25 +7,14 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from stress.scaling.profiles import CONNECTIONS_A_VCPU, MACHINES, Machine, cores
+from stress.scaling.check import Check, tail_of
+from stress.scaling.model import PACE, Model, Range
+from stress.scaling.profiles import MACHINES, Machine, cores
 from stress.scaling.queueing import Latencies, Simulation
 from stress.scaling.sampling import Series
-from stress.scaling.usl import PLAIN, Fit, Setting, bootstrap, fit, interval, terms_for
 
-PACE = (0.75, 1.25)
-"""How fast a core of another machine may be, beside one of this: assumed, not measured. The interval is so
-much wider."""
 SIMULATED = 20_000
 """Pipelines that a simulation answers, if they are of one request; a third of that if of several."""
-
-
-@dataclass(frozen=True, slots=True)
-class Range:
-    """A central value and the bounds of an interval."""
-
-    value: float
-    low: float
-    high: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,62 +70,6 @@ class Projection:
         return cls(**values)  # type: ignore[arg-type]
 
 
-@dataclass(frozen=True, slots=True)
-class Model:
-    """The fit of one load, what other rounds might have told, and the largest relative error at what was
-    measured."""
-
-    load: str
-    pipeline: int
-    fitted: Fit
-    plain: Fit
-    others: list[Fit]
-    worst_error: float
-
-    def setting(self, vcpus: int) -> Setting:
-        """How such a machine is run: a thread for each vCPU, connections in proportion, keys of all."""
-        return Setting(vcpus, 1 - 1 / vcpus, CONNECTIONS_A_VCPU * vcpus, self.pipeline, vcpus)
-
-    def throughput(self, vcpus: int) -> Range:
-        """Requests a second with every thread busy."""
-        setting = self.setting(vcpus)
-        low, high = interval([one.throughput(setting) for one in self.others])
-        return Range(self.fitted.throughput(setting), low * PACE[0], high * PACE[1])
-
-    def extremes(self, vcpus: int) -> tuple[Fit, Fit]:
-        """The fits at the ends of the interval, the cheaper one first."""
-        setting = self.setting(vcpus)
-        ordered = sorted(self.others, key=lambda one: one.cost(setting))
-        return ordered[len(ordered) // 20], ordered[-1 - len(ordered) // 20]
-
-
-def settings_of(series: Series, cpus: int) -> Setting:
-    """How a series was run; keys are any where they were not placed."""
-    foreign = 1 - 1 / series.threads if series.foreign is None else series.foreign
-    return Setting(series.threads, foreign, series.connections, series.pipeline, cpus)
-
-
-def models(all_series: Sequence[Series], cpus: int) -> list[Model]:
-    """A model for each load that ours was measured with on several numbers of threads, on so many CPUs."""
-    terms = terms_for(cpus)
-    found = []
-    for load in dict.fromkeys(one.load for one in all_series):
-        mine = [one for one in all_series if one.ours and one.load == load]
-        if len({one.threads for one in mine}) < 2:
-            continue
-        # All keys of others is what no client does: it tells the split, not how cost grows with any keys.
-        calibrating = [one for one in mine if one.foreign in (None, 0.0)]
-        groups = [(settings_of(one, cpus), [sample.cpu_us for sample in one.samples]) for one in calibrating]
-        medians = [(setting, one.cpu.median) for one, (setting, _) in zip(calibrating, groups, strict=True)]
-        fitted = fit(medians, terms)
-        anyhow = [pair for pair, one in zip(medians, calibrating, strict=True) if one.foreign is None]
-        error = max(abs(fitted.cost(setting) / cost - 1) for setting, cost in medians)
-        found.append(
-            Model(load, mine[0].pipeline, fitted, fit(anyhow, PLAIN), bootstrap(groups, terms), error)
-        )
-    return found
-
-
 def splits(all_series: Sequence[Series]) -> list[Split]:
     """Where the time goes, for each load."""
     found = []
@@ -162,10 +95,13 @@ def simulate(model: Model, vcpus: int, pipelines: int) -> list[Latencies]:
 
 
 def project(
-    found: Sequence[Model], machines: Sequence[Machine] = MACHINES, pipelines: int = SIMULATED
+    found: Sequence[Model],
+    held: Sequence[Check] = (),
+    machines: Sequence[Machine] = MACHINES,
+    pipelines: int = SIMULATED,
 ) -> list[Projection]:
     """Every model on every number of vCPUs of the machines, simulated by as many threads as there
-    are cores."""
+    are cores; latencies as uncertain as `held` shows."""
     jobs = [(model, vcpus) for model in found for vcpus in sorted({machine.vcpus for machine in machines})]
     with ThreadPoolExecutor(cores()) as pool:
         simulated = list(pool.map(lambda job: simulate(job[0], job[1], pipelines), jobs))
@@ -173,6 +109,8 @@ def project(
     for (model, vcpus), (central, low, high) in zip(jobs, simulated, strict=True):
         setting = model.setting(vcpus)
         bounds = sorted((central.p99_ms, low.p99_ms, high.p99_ms))
+        shorter, longer = tail_of(held, model.load)
+        wider = 1 + model.doubt
         projections.append(
             Projection(
                 load=model.load,
@@ -183,7 +121,11 @@ def project(
                 cost_us=model.fitted.cost(setting),
                 plain_rps=model.plain.throughput(setting),
                 p50_ms=central.p50_ms,
-                p99_ms=Range(central.p99_ms, bounds[0] / PACE[1], bounds[-1] / PACE[0]),
+                p99_ms=Range(
+                    central.p99_ms,
+                    bounds[0] * shorter / PACE[1] / wider,
+                    bounds[-1] * longer / PACE[0] * wider,
+                ),
                 p999_ms=central.p999_ms,
             )
         )

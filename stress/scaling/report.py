@@ -12,8 +12,10 @@ from collections.abc import Iterable, Sequence
 
 from bench import snapshot
 from bench.measure import Spread
+from stress.scaling.check import Check, Pair
+from stress.scaling.model import PACE, Model, Range
 from stress.scaling.profiles import CONNECTIONS_A_VCPU, MACHINES, cores
-from stress.scaling.projection import PACE, Model, Projection, Range, Split, splits
+from stress.scaling.projection import Projection, Split, splits
 from stress.scaling.published import FIGURES, PEAK_P99, README, REDIS_RANGE
 from stress.scaling.result import Result
 from stress.scaling.sampling import Series
@@ -62,6 +64,7 @@ def report(result: Result, images: Images) -> str:
         ["## Projected: bigger machines", "", *projected(result, images)],
         ["## Memory", "", *memory(result, images)],
         ["## The model", "", *model(result)],
+        ["## The model beside what was measured", "", *held(result, images)],
         ["## Published figures", "", *published()],
         ["## How it was run", "", *how(result)],
     ]
@@ -177,9 +180,10 @@ def projected(result: Result, images: Images) -> list[str]:
     """What the model says of the profiles, beside what is published."""
     lines = [
         f"A shard thread for each vCPU, all busy, {CONNECTIONS_A_VCPU} connections a vCPU from another "
-        "machine. In brackets is the interval: 90 % of what other rounds might have told, widened by a "
-        f"core that is {1 - PACE[0]:.0%} slower or {PACE[1] - 1:.0%} faster than one here, as nobody has "
-        "compared them. Network cards and their interrupts are not in the model; a vCPU of the m5 is one "
+        "machine. In brackets is the interval: 90 % of what other rounds might have told, widened by how "
+        "far the model is off here (see [below](#the-model-beside-what-was-measured)), and by a core that is "
+        f"{1 - PACE[0]:.0%} slower or {PACE[1] - 1:.0%} faster than one here, as nobody has compared them. "
+        "Network cards and their interrupts are not in the model; a vCPU of the m5 is one "
         "of two hyperthreads of a core. *Plain law* takes all growth of cost for contention (see [the "
         "model](#the-model)): a pessimist's figure.",
     ]
@@ -268,7 +272,10 @@ def memory(result: Result, images: Images) -> list[str]:
 
 def model(result: Result) -> list[str]:
     """The law, and what was found."""
-    heads = ("load", "local a", "hop h", "message w", "turns o", "contention s", "coherency k", "worst error")
+    heads = (
+        *("load", "local a", "hop h", "message w", "turns o", "contention s", "coherency k"),
+        *("worst error", "foretold"),
+    )
     return [
         "CPU time a request with N threads, of which f = 1 - 1/N do not own its key:",
         "",
@@ -285,7 +292,8 @@ def model(result: Result) -> list[str]:
         "",
         *table(heads, [model_row(one) for one in result.models]),
         "",
-        "Microseconds of CPU time; the worst error is that of the fit at what was measured. Latencies come "
+        "Microseconds of CPU time. The worst error is that of the fit at what was measured; *foretold* is "
+        "that of a fit which has not seen the runs with the most threads, at those. Latencies come "
         "from a discrete-event simulation of connections, threads, turns and messages with these costs and "
         "a network of 0.1 ms there and back, all connections sending as fast as they are answered.",
     ]
@@ -295,7 +303,63 @@ def model_row(one: Model) -> list[str]:
     """One load."""
     terms = one.fitted.terms
     values = [f"{terms[name]:.2f}" if name in terms else "" for name in TERMS]
-    return [one.load, *values, f"{one.worst_error:.0%}"]
+    foretold = "" if one.foretold is None else f"{one.foretold:.0%}"
+    return [one.load, *values, f"{one.worst_error:.0%}", foretold]
+
+
+def held(result: Result, images: Images) -> list[str]:
+    """The simulation of this machine, beside what it did."""
+    heads = ("load", "threads", "CPU µs a request", "requests/s", "p50 ms", "p99 ms")
+    cpus = result.environment.cpus
+    lines = [
+        f"The same simulation with {cpus} cores, which the processes of the load generator share with the "
+        "server's threads as they did here (they cost what they cost here): measured, then as the model has "
+        "it. What was measured had the rest of the machine beside it, and a scheduler that takes cores away "
+        "in ways which are not simulated: it is the tails where that shows. The bounds of projected p99 are "
+        "multiplied by the largest and the smallest of what the one is to the other here, with no more "
+        "threads than cores.",
+        "",
+    ]
+    if not result.checks:
+        return [*lines, "(The load generator did not tell what it cost.)"]
+    rows = [held_row(one) for one in result.checks]
+    picture = image(images, "held", "Latencies on this machine, measured and simulated")
+    return [*lines, *table(heads, rows), "", *summary(result.checks, cpus), *picture]
+
+
+def held_row(one: Check) -> list[str]:
+    """One load with so many threads."""
+    return [
+        one.load,
+        f"{one.threads}",
+        beside(one.cpu_us, "{:.2f}"),
+        beside(one.rps, "{:,.0f}"),
+        beside(one.p50_ms, "{:.2f}"),
+        beside(one.p99_ms, "{:.2f}"),
+    ]
+
+
+def beside(pair: Pair, form: str) -> str:
+    """`measured / modelled (by how much)`."""
+    return f"{form.format(pair.measured)} / {form.format(pair.modelled)} ({pair.ratio - 1:+.0%})"
+
+
+def summary(found: Sequence[Check], cpus: int) -> list[str]:
+    """How far off in the middle, and at worst."""
+    lines = []
+    for name, of in (
+        ("requests/s", lambda one: one.rps),
+        ("p50", lambda one: one.p50_ms),
+        ("p99", lambda one: one.p99_ms),
+    ):
+        ratios = sorted(of(one).ratio for one in found if not one.oversubscribed)
+        if ratios:
+            middle = ratios[len(ratios) // 2]
+            lines.append(
+                f"- {name}, up to {cpus} threads: what was measured is {middle:.2f} of what is modelled, the "
+                f"median, and {ratios[0]:.2f} to {ratios[-1]:.2f}."
+            )
+    return lines
 
 
 def published() -> list[str]:

@@ -8,8 +8,10 @@ from typing import Any
 
 from bench import snapshot
 from bench.environment import Environment
+from stress.scaling.check import Check
 from stress.scaling.footprint import Filling, Footprint
-from stress.scaling.projection import Model, Projection, models
+from stress.scaling.model import Model, models
+from stress.scaling.projection import Projection
 from stress.scaling.sampling import Series
 
 
@@ -23,6 +25,7 @@ class Result:
     versions: dict[str, str]
     tool: str
     series: list[Series]
+    checks: list[Check]
     projections: list[Projection]
     footprints: list[Footprint]
     fillings: list[Filling]
@@ -43,6 +46,7 @@ class Result:
             "versions": self.versions,
             "tool": self.tool,
             "series": [one.as_dict() for one in self.series],
+            "checks": [one.as_dict() for one in self.checks],
             "projections": [one.as_dict() for one in self.projections],
             "footprints": [asdict(one) for one in self.footprints],
             "fillings": [asdict(one) for one in self.fillings],
@@ -57,6 +61,7 @@ class Result:
         plain = json.loads(text)
         plain["environment"] = Environment(**plain["environment"])
         plain["series"] = [Series.from_dict(one) for one in plain["series"]]
+        plain["checks"] = [Check.from_dict(one) for one in plain["checks"]]
         plain["projections"] = [Projection.from_dict(one) for one in plain["projections"]]
         plain["footprints"] = [Footprint(**one) for one in plain["footprints"]]
         plain["fillings"] = [Filling(**one) for one in plain["fillings"]]

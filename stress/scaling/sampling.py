@@ -46,6 +46,8 @@ class Series:
     foreign: float | None
     command: str
     tool: str
+    processes: int
+    """Of the generator, or its threads."""
     server_command: str
     samples: list[Sample] = field(default_factory=list)
 
@@ -72,6 +74,13 @@ class Series:
     def p999(self) -> Spread | None:
         """Milliseconds, where the tool tells."""
         values = [sample.outcome.p999_ms for sample in self.samples]
+        known = [value for value in values if value is not None]
+        return Spread.of(known) if known else None
+
+    @property
+    def client_us(self) -> Spread | None:
+        """CPU microseconds that a request cost the generator."""
+        values = [sample.outcome.client_us for sample in self.samples]
         known = [value for value in values if value is not None]
         return Spread.of(known) if known else None
 
@@ -115,6 +124,7 @@ class Plan:
             foreign=None if self.placement is None else self.placement.foreign,
             command=self.tool.command(server.port, load, seconds, kind.protocol),
             tool=self.tool.name,
+            processes=self.tool.processes(load),
             server_command=shlex.join([os.path.basename(server.argv[0]), *server.argv[1:]]),
         )
 

@@ -6,12 +6,14 @@ before and after a round, so that connecting belongs to the round of tools that 
 
 from __future__ import annotations
 
+import os
 import shlex
 import shutil
 import subprocess
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Protocol
 
@@ -36,6 +38,9 @@ class Tool(Protocol):
     def takes(self, load: Load, protocol: str) -> bool:
         """Whether it can send such a load."""
 
+    def processes(self, load: Load) -> int:
+        """How many processes or threads of it send a load."""
+
     def command(self, port: int, load: Load, seconds: float, protocol: str) -> str:
         """What it does as a command line."""
 
@@ -51,6 +56,10 @@ class Own:
     def takes(self, load: Load, protocol: str) -> bool:
         """Everything."""
         return True
+
+    def processes(self, load: Load) -> int:
+        """Those of its command line."""
+        return generator.processes_for(load)
 
     def command(self, port: int, load: Load, seconds: float, protocol: str) -> str:
         """There is none to type; how many processes and connections."""
@@ -84,6 +93,10 @@ class Memtier:
         """Everything: the loads are its arguments."""
         return True
 
+    def processes(self, load: Load) -> int:
+        """Those of its command line."""
+        return load.threads
+
     def command(self, port: int, load: Load, seconds: float, protocol: str) -> str:
         """As it is run."""
         return shlex.join(memtier.argv(port, load, seconds, protocol, Path("result.json")))
@@ -96,9 +109,10 @@ class Memtier:
 
             def play(clock: Clock) -> tuple[Outcome, CpuTime]:
                 before = clock()
-                execute(memtier.argv(port, load, seconds, protocol, file))
+                _, spent = execute(memtier.argv(port, load, seconds, protocol, file))
                 used = clock() - before
-                return memtier.parse(file.read_text(encoding="utf-8")), used
+                outcome = memtier.parse(file.read_text(encoding="utf-8"))
+                return replace(outcome, client_us=spent * 1e6 / outcome.requests), used
 
             yield play
 
@@ -112,6 +126,10 @@ class RedisBenchmark:
         """One command at a time, and no Memcached."""
         return protocol == RESP and 0 in (load.sets, load.gets)
 
+    def processes(self, load: Load) -> int:
+        """Those of its command line."""
+        return generator.processes_for(load)
+
     def command(self, port: int, load: Load, seconds: float, protocol: str) -> str:
         """As it is run."""
         return shlex.join(redis_benchmark.argv(port, load, seconds))
@@ -123,18 +141,23 @@ class RedisBenchmark:
         def play(clock: Clock) -> tuple[Outcome, CpuTime]:
             line = redis_benchmark.argv(port, load, seconds)
             before = clock()
-            output = execute(line)
-            return redis_benchmark.parse(output, line), clock() - before
+            output, spent = execute(line)
+            used = clock() - before
+            outcome = redis_benchmark.parse(output, line)
+            return replace(outcome, client_us=spent * 1e6 / outcome.requests), used
 
         yield play
 
 
-def execute(argv: list[str]) -> str:
-    """Run a tool; its output. GeneratorError if it failed."""
+def execute(argv: list[str]) -> tuple[str, float]:
+    """Run a tool; its output, and the CPU seconds that it used. GeneratorError if it failed."""
+    before = os.times()
     done = subprocess.run(argv, capture_output=True, text=True, timeout=LIMIT_SECONDS, check=False)
     if done.returncode:
         raise GeneratorError(f"{argv[0]} failed: {(done.stdout + done.stderr).strip()[-300:]}")
-    return done.stdout
+    after = os.times()
+    spent = after.children_user - before.children_user + after.children_system - before.children_system
+    return done.stdout, spent
 
 
 TOOLS: dict[str, type[Own | Memtier | RedisBenchmark]] = {

@@ -23,6 +23,7 @@ HEADINGS = (
         "## Projected: bigger machines",
         "## Memory",
         "## The model",
+        "## The model beside what was measured",
         "## Published figures",
         "## How it was run",
     ),
@@ -87,6 +88,14 @@ def test_the_figures_are_those_of_the_rounds(directory: Path) -> None:
             assert seen.p999_ms is not None
             assert 0 < seen.p50_ms <= seen.p99_ms <= seen.p999_ms
             assert 0 < sample.cpu_us < 100_000
+            assert seen.client_us is not None
+            assert 0 < seen.client_us < 100_000
+    assert [(one.load, one.threads) for one in result.checks] == [("GET P1", 1), ("GET P1", 2)]
+    for held in result.checks:
+        for pair in (held.cpu_us, held.rps, held.p50_ms, held.p99_ms):
+            assert pair.measured > 0
+            assert pair.modelled > 0
+        assert not held.oversubscribed
     for one in result.projections:
         assert one.rps.low <= one.rps.value * 1.001
         assert one.p99_ms.low <= one.p99_ms.value <= one.p99_ms.high
