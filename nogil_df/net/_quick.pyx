@@ -9,7 +9,7 @@ from nogil_df.net._plans cimport GET, INCR, SET_PLAIN, SETEX
 from nogil_df.net._replies cimport COPIED
 
 cdef enum:
-    DIGITS = 10             # of a time to live that is read here
+    DIGITS = 15             # of a time to live that is read here
 
 
 cdef class Quick:

@@ -36,7 +36,7 @@ cdef class DashTable(Directory):
     cpdef int64_t payload(self)
 
     # -- of the table itself
-    cdef int64_t used_bytes(self) noexcept
+    cpdef int64_t memory_usage(self) noexcept
     cdef int write(
         self, const char *key, Py_ssize_t size, uint64_t h, Value *value, int64_t deadline, PyObject **old
     ) except -1

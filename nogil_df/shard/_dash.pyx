@@ -252,10 +252,10 @@ cdef class DashTable(Directory):
             self.shrink(segment)
         return value
 
-    def evict_strings(self, list chosen not None, int64_t goal):
+    def evict_strings(self, list chosen not None, int64_t goal, in_use=None):
         """Take records out that were chosen to go: (key, level), from the end of the list on. O(records).
 
-        Those that are not on that level any more stay. Ends when so many bytes are free, or at a value that is not
+        Those that are not on that level any more stay, and those of which `in_use(h)` says that they must. Ends when so many bytes are free, or at a value that is not
         a string, which is left on the list, as others have to account for it.
 
         Returns:
@@ -265,7 +265,7 @@ cdef class DashTable(Directory):
         cdef Py_ssize_t slot
         cdef Py_ssize_t evicted = 0
         cdef Record record
-        cdef int64_t before = self.used_bytes()
+        cdef int64_t before = self.memory_usage()
         cdef int64_t freed = 0
         cdef bytes key
         cdef uint64_t h
@@ -274,7 +274,7 @@ cdef class DashTable(Directory):
             key, level = chosen[-1]
             h = self.hash_of(PyBytes_AS_STRING(key), PyBytes_GET_SIZE(key))
             slot = self.locate_live(key, h, &segment)
-            if slot >= 0 and segment.ages[slot] == level:
+            if slot >= 0 and segment.ages[slot] == level and (in_use is None or not in_use(h)):
                 read_record(record_at(segment, slot), &record)
                 if record.flags & KIND == OBJECT and not PyBytes_CheckExact(load_object(record.value)):
                     break
@@ -282,7 +282,7 @@ cdef class DashTable(Directory):
                 if segment.count % MERGE_CHECK_EVERY == 0:
                     self.shrink(segment)
                 evicted += 1
-                freed = before - self.used_bytes()
+                freed = before - self.memory_usage()
             chosen.pop()
         return freed, evicted
 
@@ -404,12 +404,9 @@ cdef class DashTable(Directory):
         """How many slots the segments have. O(1)."""
         return self.segments * SEGMENT_SLOTS
 
-    def memory_usage(self):
+    cpdef int64_t memory_usage(self) noexcept:
         """Bytes that the table takes, keys and strings included; without garbage, as that gives way to new records and
         whoever takes records out must see the figure fall. O(1)."""
-        return self.used_bytes()
-
-    cdef int64_t used_bytes(self) noexcept:
         if not self.count:
             return 0
         return (

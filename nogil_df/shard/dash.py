@@ -284,7 +284,9 @@ class DashTable:
             self._shrink(segment)
         return value
 
-    def evict_strings(self, chosen: list[tuple[bytes, int]], goal: int) -> tuple[int, int]:
+    def evict_strings(
+        self, chosen: list[tuple[bytes, int]], goal: int, in_use: Callable[[int], bool] | None = None
+    ) -> tuple[int, int]:
         """Take records out that were chosen to go: (key, level), from the end of the list on. O(records).
 
         For tables that count strings themselves. This one does not, and leaves all to the caller.

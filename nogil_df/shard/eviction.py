@@ -230,9 +230,9 @@ class Evictor:
         table = db.table
         pending = self.pending
         freed = 0
-        if in_use is None and not db.observed:
+        if not db.observed:
             # Nobody has to be told of any of them.
-            freed, evicted = table.evict_strings(pending, goal)
+            freed, evicted = table.evict_strings(pending, goal, in_use)
             shard.evicted += evicted
             if freed >= goal or not pending:
                 return freed

@@ -31,3 +31,7 @@ cdef class Keyspace:
     cpdef changed(self, bytes key, int64_t kind, bytes event)
     cpdef touched(self, bytes key)
     cpdef tell(self, bytes key, int64_t kind, bytes event)
+
+
+@cython.locals(db=Keyspace, held=int64_t)
+cpdef int64_t held_by(list databases)

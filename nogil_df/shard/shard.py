@@ -14,7 +14,7 @@ from typing import Any
 from nogil_df.base import keyspace_events as events
 from nogil_df.base.hashing import hash_key
 from nogil_df.shard.eviction import Evictor, Frequencies
-from nogil_df.shard.keyspace import Keyspace
+from nogil_df.shard.keyspace import Keyspace, held_by
 from nogil_df.shard.memory import value_size
 from nogil_df.shard.shard_state import ShardState
 from nogil_df.shard.tracking import KeyTracking
@@ -118,7 +118,7 @@ class Shard(ShardState):
     @property
     def used(self) -> int:
         """Bytes held by records and tables of all databases. O(databases)."""
-        return sum(db.used + db.table.memory_usage() for db in self.dbs)
+        return held_by(self.dbs)
 
     def next_cas(self) -> int:
         """A cas unique that no string of this shard has had. O(1)."""

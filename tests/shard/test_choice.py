@@ -100,4 +100,9 @@ def test_what_is_chosen_goes_until_enough_is_free(tick: Tick) -> None:
     chosen.pop()
     freed, count = table.evict_strings(chosen, 1)
     assert (len(chosen), count) == (189, 1)
+    # A transaction wants one of them.
+    wanted = hash_key(keys[185])
+    freed, count = table.evict_strings(chosen, 1 << 20, wanted.__eq__)
+    assert (len(chosen), count) == (0, 188)
+    assert table.look(keys[185], wanted) == b"value"
     table.verify()
