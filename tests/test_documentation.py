@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -12,8 +13,10 @@ from tools import reference
 ROOT = Path(__file__).resolve().parent.parent
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 _LINK = re.compile(r"\]\(([^)#\s]*)(?:#([^)\s]+))?\)")
-_MODULE = re.compile(r"`((?:nogil_df|tests|tools|stress|bench)/[\w/]+\.py)`")
-_BRIEF_MODULE = re.compile(r"`((?:base|wire|shard|vll|commands|net)/\w+\.py)`")
+_MODULE = re.compile(r"`((?:nogil_df|tests|tools|stress|bench)/[\w/]+\.(?:py|pyx|pxd))`")
+_BRIEF_MODULE = re.compile(
+    r"`((?:acl|base|commands|console|memcached|net|rdb|scripting|shard|snapshot|vll|wire)/\w+\.(?:py|pyx|pxd))`"
+)
 
 
 def anchors(page: Path) -> set[str]:
@@ -42,3 +45,14 @@ def test_modules_that_are_named_exist(page: Path) -> None:
     named = _MODULE.findall(text) + [f"nogil_df/{name}" for name in _BRIEF_MODULE.findall(text)]
     missing = [name for name in named if not (ROOT / name).exists()]
     assert not missing, f"{page.name} names {missing}"
+
+
+def test_the_layers_are_those_that_imports_are_held_to() -> None:
+    contracts = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["tool"]["importlinter"][
+        "contracts"
+    ]
+    (held,) = (one["layers"] for one in contracts if one["type"] == "layers")
+    text = (ROOT / "docs" / "architecture.md").read_text("utf-8")
+    section = text.partition("## Layers")[2].partition("\n## ")[0]
+    told = re.findall(r"^\| `nogil_df\.(\w+)` \|", section, re.MULTILINE)
+    assert told == [name for name in held if name != "__main__"]

@@ -33,7 +33,6 @@ if TYPE_CHECKING:
     from nogil_df.vll.proactor import Message, Proactor
     from nogil_df.vll.transaction import Transaction
 
-Hop = tuple[dict[int, Work], bool]
 Steps = Generator[Any, Any, Any]
 
 

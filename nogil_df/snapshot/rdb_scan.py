@@ -29,10 +29,6 @@ _WIDTHS: Final = {0: 2, 1: 3, 2: 5}
 """Bytes of a string that is an integer, by its kind."""
 
 
-class _Short(Exception):
-    """There is not enough to go on."""
-
-
 # Stepping over values. All take the data and a position, and return the position behind; what lies behind the
 # end of the data raises IndexError or is found out at the end of the record.
 

@@ -219,8 +219,6 @@ METHODS: Final = (
     b"TRACE ",
     b"CONNECT ",
 )
-INITIALS: Final = frozenset(method[0] for method in METHODS)
-"""First bytes of connections that may be HTTP."""
 
 MAX_FIRST_LINE: Final = 8 * 1024
 """Bytes of a first line past which it is left to RESP, which refuses it in its turn."""
