@@ -58,7 +58,7 @@ PIP_ENVIRONMENT = {"LUPA_NO_LUAJIT": "true", "NOGIL_DF_PURE": "1"}
 _PIP_LIMIT = 1200.0
 _VENV_LIMIT = 120.0
 _NPM_LIMIT = 90.0
-_COMPILE_LIMIT = 900.0
+_COMPILE_LIMIT = 1800.0
 _OLDEST_TOOLS_PYTHON = (3, 10)
 
 
@@ -124,8 +124,10 @@ def _prepare_compiled() -> None:
         return
     command = [str(VENV / "bin" / "python"), "setup.py", "build_ext", "--inplace", f"--parallel={cpus()}"]
     what = "compiling the hot path (the first time takes minutes; NOGIL_DF_PURE=1 does without)"
+    # Unbuffered, so that what is told of it is not old.
+    env = {"NOGIL_DF_MUST_COMPILE": "1", "PYTHONUNBUFFERED": "1"}
     try:
-        run_step(what, command, COMPILE_LOG, _COMPILE_LIMIT, cwd=ROOT, env={"NOGIL_DF_MUST_COMPILE": "1"})
+        run_step(what, command, COMPILE_LOG, _COMPILE_LIMIT, cwd=ROOT, env=env, counts=True)
     except StepFailed:
         say(f"that failed, see {COMPILE_LOG}; the server runs from Python source: slower, otherwise the same")
     # Also after a failure, which would be the same the next time. Hashed again: now it is known what is used.

@@ -9,6 +9,7 @@ command goes to a log, and its end is shown when the command fails. What a step 
 from __future__ import annotations
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -20,6 +21,9 @@ from pathlib import Path
 HEARTBEAT = 20.0
 _POLL = 0.1
 _LOG_TAIL = 12
+# Bytes at the end of a log in which a line with a count is looked for.
+_COUNTED_TAIL = 20_000
+_COUNT = re.compile(r"\[ *\d+/\d+\] ")
 
 
 class Lacking(Exception):
@@ -60,9 +64,11 @@ def run_step(
     env: Mapping[str, str] | None = None,
     quiet_limit: float | None = None,
     progress: Callable[[], int] | None = None,
+    counts: bool = False,
 ) -> None:
     """Run `command`; tell that it started, that it goes on, and the end of its log when it fails.
 
+    With `counts` the command numbers what it does, in lines like `[ 3/75] ...`; the last one is told, too.
     `limit` bounds it in seconds. With `quiet_limit`, in seconds too, it also ends once `progress()` has not
     changed for that long. Raises `StepFailed`.
     """
@@ -79,7 +85,7 @@ def run_step(
             start_new_session=True,
         )
         try:
-            reason = _watch(process, what, limit, quiet_limit, progress)
+            reason = _watch(process, what, limit, quiet_limit, progress, log if counts else None)
         except BaseException:
             _end(process)
             raise
@@ -94,6 +100,7 @@ def _watch(
     limit: float,
     quiet_limit: float | None,
     progress: Callable[[], int] | None,
+    counted: Path | None,
 ) -> str:
     """Wait for the end of `process`; the reason for which it was ended before, or an empty text."""
     started = told = changed = time.monotonic()
@@ -111,7 +118,7 @@ def _watch(
             return f"nothing came for {quiet_limit:.0f} s"
         if now - told > HEARTBEAT:
             told = now
-            say(f"  still at it after {now - started:.0f} s: {what}")
+            say(f"  still at it after {now - started:.0f} s: {_last_count(counted) if counted else what}")
     return ""
 
 
@@ -120,6 +127,14 @@ def _end(process: subprocess.Popen[bytes]) -> None:
     if process.poll() is None:
         os.killpg(process.pid, signal.SIGKILL)
         process.wait()
+
+
+def _last_count(log: Path) -> str:
+    """The last line of a log that numbers what is done, of those at its end."""
+    with log.open("rb") as file:
+        file.seek(max(0, log.stat().st_size - _COUNTED_TAIL))
+        lines = file.read().decode(errors="replace").splitlines()
+    return next((line for line in reversed(lines) if _COUNT.match(line)), "at the beginning")
 
 
 def _tail(log: Path) -> str:
