@@ -29,7 +29,7 @@ def seconds(pytestconfig: pytest.Config) -> float:
 
 @pytest.fixture
 def kills(pytestconfig: pytest.Config) -> int:
-    """How often a server is killed in each format, with 1 and 2 shard threads."""
+    """How often a server is killed in each format, with 1, with 2, and with changing numbers of threads."""
     value: int = pytestconfig.getoption("--kills")
     return value
 

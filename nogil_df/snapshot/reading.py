@@ -146,14 +146,8 @@ class Loading:
                 self._begin([path])
                 self._read_rdb(path, 0)
             self._wait_until(0)
-        except RdbError as error:
-            self.fail(str(error))
-        except OSError as error:
-            self.fail(describe(error))
-        except InterruptedLoading:
-            self.fail("interrupted")
-        except MemoryError:
-            self.fail("out of memory")
+        except Exception as error:
+            self.fail(reason_of(error))
         if self.error:
             raise LoadError(f"cannot load {path}: {self.error}")
 
@@ -228,12 +222,8 @@ class Loading:
             self._read_frames(path, file, set_id)
         except RdbError as error:
             self.fail(f"{os.path.basename(path)}: {error}")
-        except OSError as error:
-            self.fail(describe(error))
-        except InterruptedLoading:
-            self.fail("interrupted")
-        except MemoryError:
-            self.fail("out of memory")
+        except Exception as error:
+            self.fail(reason_of(error))
 
     def _read_frames(self, path: str, file: int, set_id: bytes) -> None:
         give = self._give(file)
@@ -263,22 +253,32 @@ class Loading:
     # The shards' side.
 
     def take(self, shard: Shard, blob: bytes) -> None:
-        """On a shard's thread: store records."""
+        """On a shard's thread: store records. Raises what is wrong with them."""
         if not self.error:
-            try:
-                load_blob(
-                    shard, blob, self.loaded[shard.index], override=self.override, use_ages=self.use_ages
-                )
-            except RdbError as error:
-                self.fail(str(error))
-            except Exception as error:
-                self.fail(f"{type(error).__name__}: {error}")
+            load_blob(shard, blob, self.loaded[shard.index], override=self.override, use_ages=self.use_ages)
         self._done[shard.index] += 1
         self._bell.set()
 
 
 class InterruptedLoading(Exception):
     """The loading is given up."""
+
+
+def reason_of(error: Exception) -> str:
+    """Why a loading fails, in a few words.
+
+    Whatever it is, a bug included, it ends the loading: a reader that went without a word would leave the
+    server loading for ever, or serving a part of its data, which the next save would put in the place of all.
+    """
+    if isinstance(error, RdbError):
+        return str(error)
+    if isinstance(error, OSError):
+        return describe(error)
+    if isinstance(error, InterruptedLoading):
+        return "interrupted"
+    if isinstance(error, MemoryError):
+        return "out of memory"
+    return f"{type(error).__name__}: {error}"
 
 
 def split(blob: bytes, records: RecordScanner) -> None:
@@ -294,9 +294,13 @@ def split(blob: bytes, records: RecordScanner) -> None:
 def load_here(proactor: Any, message: tuple[Any, ...]) -> None:
     """Message handler on a shard's thread: ``(load_here, loading, blob)``."""
     _, loading, blob = message
-    loading.take(proactor.shard, blob)
     guard = proactor.service.memory
-    guard.make_room()
+    try:
+        loading.take(proactor.shard, blob)
+        guard.make_room()
+    except Exception as error:
+        loading.fail(reason_of(error))
+        return
     # Not `short`, which it is also while resident memory is over.
     if guard.limit and guard.may_not_evict and guard.total > guard.deny_from * TOLERANCE:
         loading.fail(f"it needs more than maxmemory ({guard.limit} bytes), and nothing may be evicted")

@@ -7,6 +7,9 @@ saved. Nothing else is ever raised, and nothing else is ever loaded. All in this
 from __future__ import annotations
 
 import random
+import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -15,9 +18,12 @@ from nogil_df.base.flags import Options
 from nogil_df.shard import digest
 from nogil_df.shard.shard import Shard
 from nogil_df.simulation import Simulation
-from nogil_df.snapshot.names import NATIVE, RDB, Place
+from nogil_df.snapshot import native
+from nogil_df.snapshot.names import NATIVE, RDB, Place, find_youngest
+from nogil_df.snapshot.rdb_scan import RdbScanner
 from nogil_df.snapshot.reading import LoadError, Loading
 from tests.commands.console import Console
+from tests.patience import PATIENCE
 
 CASES = 500
 
@@ -55,10 +61,10 @@ class Target:
     def __init__(self, now_ms: int) -> None:
         self.shards = [Shard(index, 2, 16, now_ms) for index in range(2)]
 
-    def load(self, place: Place) -> None:
+    def load(self, place: Place, *, waits: bool = False) -> None:
         """Load. Raises LoadError."""
         hash_key = self.shards[0].hash_key
-        loading = Loading(place, 2, 16, hash_key, self._submit, waits=False)
+        loading = Loading(place, 2, 16, hash_key, self._submit, waits=waits)
         loading.run()
 
     def _submit(self, shard: int, message: tuple[object, ...]) -> None:
@@ -190,3 +196,76 @@ def test_a_set_loads_with_any_number_of_shards(tmp_path: Path) -> None:
         simulation.verify()
         states.append(console("DEBUG DIGEST").value)
     assert len(set(states)) == 1
+
+
+@pytest.mark.parametrize("name", ["dump", "dump.rdb"])
+@pytest.mark.parametrize(
+    ("error", "reason"),
+    [
+        (IndexError("a bug"), "IndexError: a bug"),
+        (MemoryError(), "out of memory"),
+        (OSError(5, "Input/output error"), "Input/output error"),
+    ],
+    ids=["bug", "memory", "disk"],
+)
+@pytest.mark.parametrize("waits", [False, True])
+def test_whatever_a_reader_runs_into_ends_the_loading(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    name: str,
+    error: Exception,
+    reason: str,
+    waits: bool,
+) -> None:
+    """Not a thread that is gone, a server that serves the part that came before, and a save of that."""
+    make(tmp_path, name, "none")
+    before = contents(tmp_path)
+
+    def fail(scanner: object) -> None:
+        raise error
+
+    monkeypatch.setattr(RdbScanner, "end", fail)
+    monkeypatch.setattr(native.FrameReader, "end", fail)
+    target = Target(1_700_000_000_000)
+    place = find_youngest(str(tmp_path), name)
+    assert place is not None
+    with pytest.raises(LoadError, match=f"cannot load {re.escape(place.path)}: .*{reason}"):
+        target.load(place, waits=waits)
+    assert contents(tmp_path) == before
+
+
+FAILING = """
+import sys
+from nogil_df import server
+from nogil_df.base.flags import Options
+from nogil_df.snapshot.reading import Loading
+
+def fail(*arguments):
+    raise IndexError("a bug")
+
+setattr(Loading, sys.argv[3], fail)
+sys.exit(server.run(Options(dir=sys.argv[1], dbfilename=sys.argv[2], port=0, proactor_threads=2)))
+"""
+
+
+@pytest.mark.parametrize("where", ["_read_frames", "_tell", "take"])
+def test_a_server_ends_with_one_line_then(tmp_path: Path, where: str) -> None:
+    make(tmp_path, "dump", "none")
+    before = contents(tmp_path)
+    ran = subprocess.run(
+        [sys.executable, "-X", "gil=0", "-c", FAILING, str(tmp_path), "dump", where],
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE,
+        check=False,
+    )
+    assert ran.returncode == 1, ran.stderr
+    (line,) = [line for line in ran.stderr.splitlines() if line.startswith("nogil-df: ")]
+    assert line == f"nogil-df: cannot load {tmp_path}/dump-summary.dfs: IndexError: a bug"
+    assert "Traceback" not in ran.stderr
+    assert contents(tmp_path) == before
+
+
+def contents(directory: Path) -> dict[str, bytes]:
+    """All files of a directory."""
+    return {path.name: path.read_bytes() for path in directory.iterdir()}
