@@ -114,6 +114,12 @@ def _pairs(text: str) -> tuple[tuple[str, str], ...]:
     return tuple(pairs)
 
 
+def _text(text: str) -> str:
+    if "\0" in text:
+        raise ValueError("must not have a NUL in it")
+    return text
+
+
 def _word(text: str) -> str:
     if any(letter.isspace() for letter in text):
         raise ValueError("must be one word")
@@ -146,7 +152,7 @@ PARSERS: dict[str, Callable[[str], Any]] = {
     "size": _size,
     "float": _float,
     "octal": _octal,
-    "text": str,
+    "text": _text,
     "choice": str.lower,
     "cron": _cron,
     "events": _events,
@@ -157,6 +163,10 @@ PARSERS: dict[str, Callable[[str], Any]] = {
     "pairs": _pairs,
 }
 """Kind of a flag -> what makes its value of a text; raises ValueError with what the text "must be"."""
+
+
+NUMBERS = frozenset(("int", "size", "float"))
+"""Kinds of flags whose values are at most `INT64_MAX` where nothing else is said, as those of CONFIG SET."""
 
 
 class Flag:
@@ -213,10 +223,8 @@ class Flag:
         """
         if value == () and self.kind == "words":
             return self.default
-        low, high = self.low, self.high
+        low, high = self.low, INT64_MAX if self.high is None and self.kind in NUMBERS else self.high
         if (low is not None and value < low) or (high is not None and value > high):
-            if high is None:
-                raise ValueError(f"must be at least {low}")
             raise ValueError(f"must be between {low} and {high}")
         if self.choices and value not in self.choices:
             raise ValueError("must be one of " + ", ".join(choice or "''" for choice in self.choices))

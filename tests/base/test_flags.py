@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from nogil_df.base.config import ConfigView
 from nogil_df.base.flag_names import KINDS, ignored_kind
-from nogil_df.base.flags import FLAGS, GROUPS, PARSERS, FlagError, Options
+from nogil_df.base.flags import FLAGS, GROUPS, INT64_MAX, NUMBERS, PARSERS, FlagError, Options
 
 
 def test_every_flag_has_what_help_needs() -> None:
@@ -20,6 +21,18 @@ def test_every_flag_has_what_help_needs() -> None:
 def test_every_default_survives_a_round_trip() -> None:
     for definition in FLAGS.values():
         assert definition.parse(definition.text(definition.default)) == definition.default
+
+
+def test_every_number_that_a_flag_takes_is_one_that_its_parameter_takes() -> None:
+    """The table of parameters is made of the texts of the flags, on every thread: nothing may fail there."""
+    for definition in FLAGS.values():
+        if definition.kind not in NUMBERS:
+            continue
+        assert definition.low is not None
+        high = INT64_MAX if definition.high is None else definition.high
+        for value in (definition.low, high if definition.kind != "float" else float(1 << 62)):
+            text = definition.text(definition.check(min(value, high)))
+            assert ConfigView(Options(**{definition.name: definition.parse(text)}))
 
 
 def test_no_flag_is_both_working_and_ignored() -> None:
@@ -71,6 +84,10 @@ def test_an_octal_mode_and_its_text() -> None:
         ("port", 65536, "bad value 65536 for flag --port: it must be between -1 and 65535"),
         ("port", True, "bad value True for flag --port: it must be int"),
         ("dbnum", "0", "bad value '0' for flag --dbnum: it must be between 1 and 2147483647"),
+        ("acllog_max_len", str(1 << 63), f"it must be between 0 and {(1 << 63) - 1}"),
+        ("tx_queue_warning_len", -1, f"it must be between 0 and {(1 << 63) - 1}"),
+        ("oom_deny_ratio", str(1 << 63), f"it must be between 0 and {(1 << 63) - 1}"),
+        ("aclfile", "users\0.acl", "it must not have a NUL in it"),
         ("maxmemory", "lots", "it must be an amount of memory, such as 512mb or 12gb"),
         ("tcp_nodelay", "maybe", "it must be true or false"),
         ("loglevel", "chatty", "it must be one of debug, verbose, notice, warning"),
