@@ -51,7 +51,7 @@ rdb.listpack rdb.reader
 shard.eviction shard.hashes shard.keyspace shard.lists shard.score_order shard.sets shard.shard_state
 shard.sorted_sets shard.stream_groups shard.streams
 snapshot.rdb_scan snapshot.records
-vll.columns vll.engine vll.locks vll.part vll.proactor vll.squash vll.transaction vll.txqueue
+vll.columns vll.engine vll.part vll.proactor vll.squash vll.transaction vll.txqueue
 wire.memcached wire.reply wire.request
 """.split()
 

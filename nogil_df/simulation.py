@@ -265,7 +265,7 @@ class Simulation:
             thread.proactor.shard.verify()
             thread.state.subscriptions.verify()
             assert not thread.proactor.engine.queue.parts, f"seed {self.seed}: tx-queue not empty"
-            assert not thread.proactor.engine.locks.table, f"seed {self.seed}: intents left behind"
+            assert not thread.proactor.engine.locks, f"seed {self.seed}: intents left behind"
 
     # What threads ask of the server as a whole.
 

@@ -132,7 +132,7 @@ class Run:
         me = proactor.index
         spread = self.spread
         shares = spread.shares
-        if len(shares) == 1 and me in shares and not proactor.engine.locks.table:
+        if len(shares) == 1 and me in shares and not proactor.engine.locks:
             self._answer_now({me: call((self.work, shares[me]), proactor.shard)})
             return
         dispatcher.squashed_hops += len(shares)

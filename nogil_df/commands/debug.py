@@ -282,7 +282,7 @@ def describe_transactions(proactor: Proactor, argument: Any) -> dict[str, Any]:
         "granted": sum(part.granted for part in parts),
         "running": sum(part.work is None for part in parts),
         "global": sum(not (part.shared or part.exclusive) for part in parts),
-        "intents": len(engine.locks.table),
+        "intents": len(engine.locks),
         "scheduled": engine.scheduled_total,
         "refused": engine.refused_total,
         "out-of-order": engine.out_of_order_total,

@@ -169,7 +169,7 @@ class Dispatcher:
             self.commands,
             shard.dbs,
             shard.hash_key,
-            proactor.engine.locks.table,
+            proactor.engine.locks,
             proactor.count > 1,
             proactor.count,
             proactor.index,
@@ -711,7 +711,7 @@ def lock_command(context: Context, tx: Transaction, command: Command, args: list
     row = command.row
     if row.lock is not None:
         row.lock(context, tx, args)
-    elif row.scope == KEYS and context.proactor.count == 1 and not context.proactor.engine.locks.table:
+    elif row.scope == KEYS and context.proactor.count == 1 and not context.proactor.engine.locks:
         # All keys are here and nobody holds an intent: nothing to find out, nothing to lock.
         tx.run_inline()
     elif row.scope == KEYS:

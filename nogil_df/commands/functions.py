@@ -171,7 +171,7 @@ def lock_fcall(context: Context, tx: Transaction, args: Args) -> None:
     """Lock what the function may touch, and something on the thread where it runs: see the module's text."""
     context.result = plan = make_plan(context.dispatcher.state, context.command.name, args)
     proactor = context.proactor
-    if proactor.count == 1 and not proactor.engine.locks.table:
+    if proactor.count == 1 and not proactor.engine.locks:
         tx.run_inline()
     elif plan.function.declared:
         keys = fingerprints(context, plan.keys)
@@ -193,7 +193,7 @@ def run_fcall(dispatcher: Dispatcher, session: Session, command: Command, args: 
     """
     proactor = dispatcher.proactor
     state = dispatcher.state
-    if proactor.engine.locks.table or session.special or "libraries" not in state.extra:
+    if proactor.engine.locks or session.special or "libraries" not in state.extra:
         return False
     started = dispatcher.stopwatch()
     plan = make_plan(state, command.name, args)

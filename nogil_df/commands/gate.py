@@ -271,7 +271,7 @@ def _run_single(dispatcher: Dispatcher, session: Session, command: Command, args
     proactor = dispatcher.proactor
     shard = proactor.shard
     h = shard.hash_key(args[1])
-    if proactor.engine.locks.table or (h >> 32) % proactor.count != proactor.index:
+    if proactor.engine.locks or (h >> 32) % proactor.count != proactor.index:
         dispatcher.squash(session, 1)
         return
     session.last_command = command.full_name

@@ -168,7 +168,6 @@ def note(saver: Saver, loading: Loading) -> None:
     status = saver.status
     status.loaded_keys = sum(one.keys for one in loading.loaded)
     status.loaded_expired = sum(one.expired for one in loading.loaded)
-    status.loaded_seconds = saver.state.clock.monotonic() - loading.started
 
 
 def begin_loading(proactor: Proactor) -> None:

@@ -105,7 +105,7 @@ class Lone:
             Plans(dispatcher.commands),
             shard.dbs,
             shard.hash_key,
-            proactor.engine.locks.table,
+            proactor.engine.locks,
             proactor.count,
             proactor.index,
             dispatcher.encoder.bulk_header,

@@ -264,7 +264,7 @@ class MemoryGuard:
         shard = state.proactor.shard
         locks = state.proactor.engine.locks
         started = state.clock.stopwatch_ns()
-        freed, more = shard.evictor.evict(goal, VISITS, locks.is_wanted if locks.table else None)
+        freed, more = shard.evictor.evict(goal, VISITS, locks.is_wanted if locks else None)
         self.visits_ns += state.clock.stopwatch_ns() - started
         self.held -= freed
         self.exhausted = freed < goal and not more

@@ -195,7 +195,7 @@ def fill(
         fill_numbered is not None
         and hash_key is plain_hash_key
         and population.plain
-        and not (db.observed or (locks is not None and locks.table))
+        and not (db.observed or locks)
     ):
         reached, records = fill_numbered(
             db.table,
@@ -218,7 +218,7 @@ def fill(
             continue
         h = hash_key(key)
         if (h >> 32) % shard.count == shard.index:
-            if locks is not None and locks.table and locks.conflicts(h, True):
+            if locks and locks.conflicts(h, True):
                 break
             if db.table.look(key, h) is None:
                 value = _value(shard, population, number)

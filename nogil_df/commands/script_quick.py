@@ -37,7 +37,7 @@ def run_eval(dispatcher: Dispatcher, session: Session, command: Command, args: A
         return False
     if not 0 <= text[0] - 48 <= len(args) - 3:
         return False
-    if not script.verdict.declared and (proactor.count > 1 or proactor.engine.locks.table):
+    if not script.verdict.declared and (proactor.count > 1 or proactor.engine.locks):
         return False
     begun = session.position
     runtime = scripting.lua()
@@ -70,7 +70,7 @@ def _run_alike(
     batch, position = session.batch, session.position
     size, proto, db = len(batch), session.proto, session.db
     proactor = dispatcher.proactor
-    shard, locks, several = proactor.shard, proactor.engine.locks.table, proactor.count > 1
+    shard, locks, several = proactor.shard, proactor.engine.locks, proactor.count > 1
     ready, out, headers = shard.ready, session.out, dispatcher.encoder.bulk_header
     scripting: Scripting = dispatcher.state.extra["scripting"]
     enter, function = scripting.lua().enter, script.function
@@ -120,7 +120,7 @@ def _ours(proactor: Proactor, keys: Args) -> set[int] | None:
     found = set()
     for key in keys:
         h = hash_key(key)
-        if (h >> 32) % count != me or (locks.table and locks.conflicts(h, True)):
+        if (h >> 32) % count != me or (locks and locks.conflicts(h, True)):
             return None
         found.add(h)
     return found

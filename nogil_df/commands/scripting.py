@@ -310,7 +310,7 @@ def lock_eval(context: Context, tx: Transaction, args: Args) -> None:
     state = context.dispatcher.state
     context.result = plan = make_plan(state, context.command.name, args)
     proactor = context.proactor
-    if proactor.count == 1 and not proactor.engine.locks.table:
+    if proactor.count == 1 and not proactor.engine.locks:
         tx.run_inline()
     elif plan.script.verdict.declared:
         keys = fingerprints(context, plan.keys)

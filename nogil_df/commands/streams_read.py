@@ -247,7 +247,7 @@ def run_inline(dispatcher: Dispatcher, session: Session, command: Command, args:
     """XREAD and XREADGROUP in one call, if all streams are here, nobody holds an intent and nothing is to be
     waited for. If not: False, and what has happened is what the other way does as well. O(entries)."""
     proactor = dispatcher.proactor
-    if proactor.engine.locks.table:
+    if proactor.engine.locks:
         return False
     started = dispatcher.stopwatch()
     shard = proactor.shard

@@ -309,7 +309,7 @@ cdef class Flight(InFlight):
             return False
         mine = self.shares[me]
         mine.name_keys()
-        if not quick.locks.are_free(mine.reads, mine.writes):
+        if not quick.locks.is_free(mine.reads, mine.writes):
             return False
         theirs = self.shares[second if first == me else first]
         theirs.name_keys()

@@ -235,7 +235,7 @@ cdef bint serve_part(Quick quick, tuple message) except -1:
     """
     cdef Part part = message[1]
     cdef Share share
-    if type(part.exclusive) is not Keys or not quick.locks.are_free(part.shared, part.exclusive):
+    if type(part.exclusive) is not Keys or not quick.locks.is_free(part.shared, part.exclusive):
         return False
     quick.engine.proactor.observe_tx_id(part.tx_id)
     share = message[2][1]

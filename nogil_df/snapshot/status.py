@@ -28,7 +28,6 @@ class Persistence:
         saves, failures: counted since the start.
         saved_dirty: changes of all shards until the last good save.
         loaded_keys, loaded_expired: of the last loading.
-        loaded_seconds: how long that took.
     """
 
     __slots__ = (
@@ -41,7 +40,6 @@ class Persistence:
         "last_try",
         "loaded_expired",
         "loaded_keys",
-        "loaded_seconds",
         "loading",
         "save",
         "saved_dirty",
@@ -62,4 +60,3 @@ class Persistence:
         self.saved_dirty = 0
         self.loaded_keys = 0
         self.loaded_expired = 0
-        self.loaded_seconds = 0.0

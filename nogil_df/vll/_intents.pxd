@@ -46,4 +46,6 @@ cdef class IntentLocks:
     cdef Py_ssize_t place(self, uint64_t h) noexcept
     cdef int change(self, uint64_t h, int64_t by) except -1
     cdef int resize(self, int bits) except -1
-    cdef bint are_free(self, Keys reads, Keys writes) noexcept
+    cdef int change_all(self, keys, int64_t by) except -1
+    cdef int none_holds(self, keys, int64_t least) except -1
+    cpdef bint is_free(self, shared, exclusive) except -1

@@ -140,11 +140,6 @@ cdef class IntentLocks:
     def __bool__(self):
         return self.used != 0 or self.everything != 0
 
-    @property
-    def table(self):
-        """What tells how many intents there are, and whether any: this itself."""
-        return self
-
     cdef Py_ssize_t place(self, uint64_t h) noexcept:
         """Where the intents on a key stand if nothing else does."""
         return <Py_ssize_t>((h * SECRET) >> (64 - self.bits))
@@ -199,19 +194,28 @@ cdef class IntentLocks:
             self.resize(LEAST)
         return 0
 
-    cdef bint are_free(self, Keys reads, Keys writes) noexcept:
-        """`is_free` for `Keys`."""
+    cdef int change_all(self, keys, int64_t by) except -1:
+        """`change` for each of some keys. O(keys), amortised."""
         cdef Py_ssize_t i
-        if self.everything != 0 and (writes.size or self.everything >= EXCLUSIVE):
-            return False
-        if self.used == 0:
-            return True
-        for i in range(writes.size):
-            if self.held(writes.hashes[i]) != 0:
-                return False
-        for i in range(reads.size):
-            if self.held(reads.hashes[i]) >= EXCLUSIVE:
-                return False
+        if type(keys) is Keys:
+            for i in range((<Keys>keys).size):
+                self.change((<Keys>keys).hashes[i], by)
+        else:
+            for fingerprint in keys:
+                self.change(fingerprint, by)
+        return 0
+
+    cdef int none_holds(self, keys, int64_t least) except -1:
+        """Whether as much is held on none of some keys. O(keys)."""
+        cdef Py_ssize_t i
+        if type(keys) is Keys:
+            for i in range((<Keys>keys).size):
+                if self.held((<Keys>keys).hashes[i]) >= least:
+                    return False
+        else:
+            for fingerprint in keys:
+                if self.held(fingerprint) >= least:
+                    return False
         return True
 
     def conflicts(self, uint64_t fingerprint, bint exclusive):
@@ -219,21 +223,11 @@ cdef class IntentLocks:
         cdef int64_t held = self.held(fingerprint) + self.everything
         return held != 0 if exclusive else held >= EXCLUSIVE
 
-    def is_free(self, shared, exclusive):
+    cpdef bint is_free(self, shared, exclusive) except -1:
         """See `nogil_df.vll.locks`."""
-        if type(shared) is Keys and type(exclusive) is Keys:
-            return self.are_free(shared, exclusive)
         if self.everything != 0 and (exclusive or self.everything >= EXCLUSIVE):
             return False
-        if self.used == 0:
-            return True
-        for fingerprint in exclusive:
-            if self.held(fingerprint) != 0:
-                return False
-        for fingerprint in shared:
-            if self.held(fingerprint) >= EXCLUSIVE:
-                return False
-        return True
+        return self.used == 0 or (self.none_holds(exclusive, 1) and self.none_holds(shared, EXCLUSIVE))
 
     def is_wanted(self, uint64_t fingerprint):
         """See `nogil_df.vll.locks`."""
@@ -241,48 +235,24 @@ cdef class IntentLocks:
 
     def acquire(self, shared, exclusive):
         """See `nogil_df.vll.locks`."""
-        cdef Py_ssize_t i
-        cdef Keys keys
         # All are looked at before any is added: a fingerprint may be there twice.
         granted = self.is_free(shared, exclusive)
-        if type(exclusive) is Keys:
-            keys = exclusive
-            for i in range(keys.size):
-                self.change(keys.hashes[i], EXCLUSIVE)
-        else:
-            for fingerprint in exclusive:
-                self.change(fingerprint, EXCLUSIVE)
-        if type(shared) is Keys:
-            keys = shared
-            for i in range(keys.size):
-                self.change(keys.hashes[i], 1)
-        else:
-            for fingerprint in shared:
-                self.change(fingerprint, 1)
+        self.change_all(exclusive, EXCLUSIVE)
+        self.change_all(shared, 1)
         return granted
 
     def contested(self, shared, exclusive):
         """See `nogil_df.vll.locks`. One that stands twice in `Keys` may seem contested."""
-        cdef Keys reads = Keys(), writes = Keys(), keys
-        cdef Py_ssize_t i
+        cdef Keys reads = Keys(), writes = Keys()
+        cdef uint64_t h
         if self.everything != 0:
             return shared, exclusive
-        if type(shared) is Keys and type(exclusive) is Keys:
-            keys = shared
-            for i in range(keys.size):
-                if self.held(keys.hashes[i]) >= EXCLUSIVE:
-                    reads.add(keys.hashes[i])
-            keys = exclusive
-            for i in range(keys.size):
-                if self.held(keys.hashes[i]) != EXCLUSIVE:
-                    writes.add(keys.hashes[i])
-            return reads, writes
-        for fingerprint in shared:
-            if self.held(fingerprint) >= EXCLUSIVE:
-                reads.add(fingerprint)
-        for fingerprint in exclusive:
-            if self.held(fingerprint) != EXCLUSIVE:
-                writes.add(fingerprint)
+        for h in shared:
+            if self.held(h) >= EXCLUSIVE:
+                reads.add(h)
+        for h in exclusive:
+            if self.held(h) != EXCLUSIVE:
+                writes.add(h)
         return reads, writes
 
     def acquire_everything(self, bint exclusive):
@@ -301,22 +271,8 @@ cdef class IntentLocks:
 
     def release(self, shared, exclusive):
         """See `nogil_df.vll.locks`."""
-        cdef Py_ssize_t i
-        cdef Keys keys
-        if type(exclusive) is Keys:
-            keys = exclusive
-            for i in range(keys.size):
-                self.change(keys.hashes[i], -EXCLUSIVE)
-        else:
-            for fingerprint in exclusive:
-                self.change(fingerprint, -EXCLUSIVE)
-        if type(shared) is Keys:
-            keys = shared
-            for i in range(keys.size):
-                self.change(keys.hashes[i], -1)
-        else:
-            for fingerprint in shared:
-                self.change(fingerprint, -1)
+        self.change_all(exclusive, -EXCLUSIVE)
+        self.change_all(shared, -1)
 
     def release_everything(self, bint exclusive):
         """See `nogil_df.vll.locks`."""

@@ -84,7 +84,7 @@ def run_columns_alone(proactor: Proactor, message: Message) -> None:
     _, token, work, columns = message
     engine = proactor.engine
     origin = columns[0]
-    if engine.locks.table:
+    if engine.locks:
         keys = {*columns[5]}
         part = Part(origin, token, _NO_KEYS, keys) if columns[4] else Part(origin, token, keys, _NO_KEYS)
         engine.schedule_run(part, (work, columns))

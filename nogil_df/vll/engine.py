@@ -79,7 +79,6 @@ class Engine:
         "queue",
         "scheduled_total",
         "refused_total",
-        "waited_total",
         "out_of_order_total",
         "blocking",
         "waiting",
@@ -91,7 +90,6 @@ class Engine:
         self.queue = TxQueue()
         self.scheduled_total = 0
         self.refused_total = 0
-        self.waited_total = 0
         self.out_of_order_total = 0
         # Parts in the queue that are not granted.
         self.waiting = 0
@@ -100,7 +98,7 @@ class Engine:
     def is_free(self, part: Part) -> bool:
         """Whether nothing scheduled here wants a key of ``part`` in a conflicting way. O(keys)."""
         if part.scope != NOT_GLOBAL:
-            return not self.locks.table
+            return not self.locks
         return self.locks.is_free(part.shared, part.exclusive)
 
     def schedule(self, part: Part) -> int:
@@ -136,7 +134,6 @@ class Engine:
                 self.out_of_order_total += 1
             return GRANTED
         self.waiting += 1
-        self.waited_total += 1
         return WAITING
 
     def run(self, part: Part, work: Work, last: bool) -> Any:

@@ -8,7 +8,7 @@ turn in the tx-queue.
 
 Keys are represented by their 64-bit hash: two keys that collide look like a conflict, which costs a wait
 and never correctness. Both counts share one int (``shared + exclusive * EXCLUSIVE``), in one dict, so that
-the hot path asks a single question, "is the dict empty?", before it runs a command inline.
+the hot path asks a single question, "is anything held?", before it runs a command inline.
 
 This is the reference. `nogil_df.vll._intents` has the same in C, and `nogil_df.vll.intents` chooses.
 """
@@ -34,6 +34,10 @@ class IntentLocks:
 
     def __init__(self) -> None:
         self.table: dict[int, int] = {}
+
+    def __len__(self) -> int:
+        """Fingerprints that somebody holds; that of everything is one. O(1)."""
+        return len(self.table)
 
     def conflicts(self, fingerprint: int, exclusive: bool) -> bool:
         """Whether a single-key command on ``fingerprint`` would have to wait. O(1)."""

@@ -126,7 +126,7 @@ def run_alone(proactor: Proactor, message: Message) -> None:
     """
     _, origin, token, db, items = message
     engine = proactor.engine
-    if not engine.locks.table:
+    if not engine.locks:
         result = call((run_batch, (origin, db, items)), proactor.shard)
         proactor.outboxes[origin].append((deliver, token, proactor.index, result))
         if proactor.shard.ready:
@@ -144,7 +144,7 @@ def run_one(proactor: Proactor, message: Message) -> None:
     """
     _, origin, token, op, db, payload, h, is_write = message
     engine = proactor.engine
-    if engine.locks.table and engine.locks.conflicts(h, is_write):
+    if engine.locks and engine.locks.conflicts(h, is_write):
         part = Part(origin, token, _NO_KEYS if is_write else {h}, {h} if is_write else _NO_KEYS)
         engine.schedule_run(part, (run_item, (origin, db, (op, payload, h, is_write))))
         return

@@ -196,7 +196,7 @@ def test_competing_loads_leave_all_threads_alike(seed: int) -> None:
     assert others == [one, one]
     assert len(set(epochs(simulation))) == 1
     for thread in simulation.threads:
-        assert not thread.proactor.engine.locks.table
+        assert not thread.proactor.engine.locks
 
 
 def test_info_tells_what_there_is(redis: Console) -> None:

@@ -61,7 +61,7 @@ def test_the_second_writer_waits_and_is_told(engine: Engine) -> None:
     engine.verify()
     engine.conclude(second)
     assert not engine.queue.parts
-    assert not engine.locks.table
+    assert not engine.locks
 
 
 def test_who_does_not_conflict_runs_out_of_order(engine: Engine) -> None:
@@ -127,7 +127,7 @@ def test_work_that_came_along_runs_when_its_turn_comes(engine: Engine) -> None:
     assert trace == ["a", "b", "c"]
     assert [handler for handler, _ in sent(engine)] == [deliver] * 3
     assert not engine.queue.parts
-    assert not engine.locks.table
+    assert not engine.locks
 
 
 def test_without_conflict_nothing_is_taken(engine: Engine) -> None:
@@ -168,7 +168,7 @@ def test_cancelling_is_concluding(engine: Engine) -> None:
     engine.verify()
     engine.conclude(first)
     assert sent(engine) == []
-    assert not engine.locks.table
+    assert not engine.locks
 
 
 def test_a_crash_in_work_is_an_answer(engine: Engine, capfd: pytest.CaptureFixture[str]) -> None:
@@ -182,7 +182,7 @@ def test_a_crash_in_work_is_an_answer(engine: Engine, capfd: pytest.CaptureFixtu
     engine.schedule(first)
     engine.schedule_run(part(writes={1}), (crash, None))
     engine.conclude(first)
-    assert not engine.locks.table
+    assert not engine.locks
     assert "ZeroDivisionError" in capfd.readouterr().err
 
 
@@ -237,7 +237,7 @@ def test_conflicting_parts_run_one_after_the_other(wanted: list[Any], seed: int)
         _conclude_one(engine, choices, waiting, granted)
     assert not waiting
     assert not engine.queue.parts
-    assert not engine.locks.table
+    assert not engine.locks
 
 
 def _conclude_one(engine: Engine, choices: random.Random, waiting: list[Part], granted: list[Part]) -> None:

@@ -63,7 +63,7 @@ def test_a_grant_means_that_nobody_conflicts(steps: list[tuple[Part, int]]) -> N
             locks.verify()
     for part in held:
         release(locks, part)
-    assert not locks.table
+    assert not locks
 
 
 @given(st.lists(parts(), max_size=5), st.integers(0, 5), st.booleans())
@@ -131,12 +131,12 @@ def test_all_that_is_asked_has_the_answers_of_the_reference() -> None:
             mine.release_everything(exclusive)
             theirs.release_everything(exclusive)
         mine.verify()
-        assert len(mine.table) == len(theirs.table)
-        assert bool(mine.table) == bool(theirs.table)
+        assert len(mine) == len(theirs)
+        assert bool(mine) == bool(theirs)
     assert mine.counts() == theirs.counts()
     for given_back in held:
         mine.release(*given_back)
-    assert not mine.table
+    assert not mine
     mine.verify()
 
 
@@ -169,7 +169,7 @@ def test_keys_named_in_either_way_conflict_alike(drawn: list[tuple[Part, bool]])
         release(plain, part)
         release(mixed, other)
         mixed.verify()
-    assert not mixed.table
+    assert not mixed
 
 
 @pytest.mark.parametrize("of", [set, named], ids=["sets", "numbers"])
