@@ -10,12 +10,13 @@ hop does both.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from nogil_df.base import keyspace_events as events
 from nogil_df.base.errors import ReplyError
 from nogil_df.base.numbers import parse_int
 from nogil_df.commands.arguments import integer
+from nogil_df.commands.at_once import ELSEWHERE
 from nogil_df.commands.spec import Row, multi, single
 from nogil_df.commands.strings import in_place, read
 from nogil_df.shard.bits import as_bytes, as_number, count_ones, find_bit, get_bit
@@ -23,6 +24,7 @@ from nogil_df.shard.memory import own, value_size
 from nogil_df.shard.values import EMBEDDED_LIMIT
 
 if TYPE_CHECKING:
+    from nogil_df.commands.at_once import Here
     from nogil_df.commands.context import Context, Steps
     from nogil_df.commands.session import Session
     from nogil_df.shard.keyspace import Keyspace
@@ -229,14 +231,7 @@ def cmd_bitop(context: Context, args: Args) -> Steps:
 
     An empty result removes the destination.
     """
-    operation = args[1].decode("latin-1").upper()
-    if operation not in OPERATIONS:
-        raise ReplyError("SYNTAX")
-    sources = args[3:]
-    if operation == NOT and len(sources) != 1:
-        raise ReplyError("BITOP_NOT")
-    if operation in OF_FIRST_AND_REST and len(sources) < 2:
-        raise ReplyError("BITOP_SOURCES", operation)
+    operation, sources = _parse_bitop(args)
     h = context.proactor.shard.hash_key(args[2])
     to = context.shard_of(h)
     target = context.db, args[2], h
@@ -251,6 +246,32 @@ def cmd_bitop(context: Context, args: Args) -> Steps:
     share = join(operation, list(shares.values()))
     yield from context.hop({to: (settle, (target, finish(operation, share), share.length))}, last=True)
     return share.length
+
+
+def bitop_at_once(here: Here, session: Session, db: Keyspace, args: Args) -> Any:
+    """BITOP of keys that are here. O(bytes of all)."""
+    operation, sources = _parse_bitop(args)
+    group, h = here.group(sources), here.find(args[2])
+    if group is None or h < 0:
+        return ELSEWHERE
+    return combine_and_settle(here.shard, (operation, (db.index, args[2], h), group))
+
+
+def _parse_bitop(args: Args) -> tuple[str, Args]:
+    """The operation and the sources.
+
+    Raises:
+        ReplyError: there is no such operation, or it takes another number of sources.
+    """
+    operation = args[1].decode("latin-1").upper()
+    if operation not in OPERATIONS:
+        raise ReplyError("SYNTAX")
+    sources = args[3:]
+    if operation == NOT and len(sources) != 1:
+        raise ReplyError("BITOP_NOT")
+    if operation in OF_FIRST_AND_REST and len(sources) < 2:
+        raise ReplyError("BITOP_SOURCES", operation)
+    return operation, sources
 
 
 def combine(shard: Shard, argument: tuple[str, int, Group]) -> Share:
@@ -396,6 +417,7 @@ TABLE: tuple[Row, ...] = (
         -4,
         "write denyoom",
         run=cmd_bitop,
+        at_once=bitop_at_once,
         encode="number",
         keys=(2, -1, 1),
         acl="@write @bitmap @slow",

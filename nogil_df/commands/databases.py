@@ -8,17 +8,19 @@ when the reply comes, so SYNC and ASYNC mean the same.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from nogil_df.base import keyspace_events as events
 from nogil_df.base.errors import ReplyError
 from nogil_df.base.numbers import parse_int
+from nogil_df.commands.at_once import ELSEWHERE
 from nogil_df.commands.cluster import refuse_in_cluster
 from nogil_df.commands.spec import ALL_EXCLUSIVE, ALL_SHARED, Row, multi, single
 from nogil_df.shard.memory import own
 from nogil_df.wire.values import OK
 
 if TYPE_CHECKING:
+    from nogil_df.commands.at_once import Here
     from nogil_df.commands.context import Context, Steps
     from nogil_df.commands.session import Session
     from nogil_df.shard.keyspace import Keyspace
@@ -135,6 +137,11 @@ def cmd_dbsize(context: Context, args: Args) -> Steps:
     return sum((yield from context.all_shards(size, context.db, last=True)))
 
 
+def dbsize_at_once(here: Here, session: Session, db: Keyspace, args: Args) -> Any:
+    """DBSIZE where there is one thread. O(1)."""
+    return len(db) if here.has_everything() else ELSEWHERE
+
+
 def size(shard: Shard, database: int) -> int:
     """Keys of a database on this shard. O(1)."""
     return len(shard.dbs[database])
@@ -201,6 +208,7 @@ TABLE: tuple[Row, ...] = (
         1,
         "readonly fast",
         run=cmd_dbsize,
+        at_once=dbsize_at_once,
         encode="number",
         scope=ALL_SHARED,
         acl="@keyspace @read @fast",

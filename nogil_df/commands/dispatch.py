@@ -29,7 +29,7 @@ from typing import TYPE_CHECKING, Any
 
 from nogil_df.base.crash import log_crash
 from nogil_df.base.errors import ReplyError, unknown_command
-from nogil_df.commands import bulk, gate
+from nogil_df.commands import at_once, bulk, gate
 from nogil_df.commands.blocking import Wait
 from nogil_df.commands.context import Alone, Context, Everywhere, GaveWay, Outside, Steps, collect
 from nogil_df.commands.lone import Lone
@@ -145,6 +145,7 @@ class Dispatcher:
         "squashed_ns",
         "movers",
         "lone",
+        "here",
     )
 
     def __init__(
@@ -190,6 +191,7 @@ class Dispatcher:
         # Blocked commands of the server that move elements: a batch would get between them and their element.
         self.movers = 0
         self.lone = Lone(self)
+        self.here = at_once.Here(proactor)
 
     def reconfigure(self) -> None:
         """Take over what the configuration says about squashing; at the start and after every CONFIG SET."""
@@ -570,14 +572,26 @@ class Dispatcher:
         """Start a multi-hop command."""
         if command.subcommands:
             command = gate.subcommand(command, args)
-        if (
-            command.quick is not None
-            and session.tracking is None
-            and not session.no_touch
-            and command.quick(self, session, command, args)
-        ):
-            return
+        if session.tracking is None and not session.no_touch:
+            if command.at_once is not None and self._run_at_once(session, command, args):
+                return
+            if command.quick is not None and command.quick(self, session, command, args):
+                return
         self.run_steps(session, command, args, command.run)  # type: ignore[arg-type]
+
+    def _run_at_once(self, session: Session, command: Command, args: list[bytes]) -> bool:
+        """Run a multi-hop command in one call, if all is here. False, and nothing has happened, if not."""
+        started = self.stopwatch()
+        shard = self.proactor.shard
+        value = at_once.run(command.at_once, self.here, session, shard.dbs[session.db], args)  # type: ignore[arg-type]
+        if value is at_once.ELSEWHERE:
+            return False
+        session.position += 1
+        session.last_command = command.full_name
+        if shard.ready:
+            shard.blocking.serve(shard.ready)
+        self.reply(session, command, value, self.stopwatch() - started, args)
+        return True
 
     def run_steps(
         self, session: Session, command: Command, args: list[bytes], run: Callable[..., Steps]

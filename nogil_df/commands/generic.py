@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from nogil_df.base import keyspace_events as events
 from nogil_df.base.errors import ReplyError
 from nogil_df.base.glob import compile_glob
+from nogil_df.commands.at_once import ELSEWHERE
 from nogil_df.commands.cluster import refuse_in_cluster
 from nogil_df.commands.databases import parse_database
 from nogil_df.commands.spec import ALL_SHARED, Row, multi, single
@@ -28,6 +29,7 @@ from nogil_df.wire.values import OK, Simple
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from nogil_df.commands.at_once import Here
     from nogil_df.commands.context import Context, Steps
     from nogil_df.commands.session import Session
     from nogil_df.shard.keyspace import Keyspace
@@ -62,6 +64,33 @@ def op_exists(db: Keyspace, key: bytes, h: int) -> int:
 def op_touch(db: Keyspace, key: bytes, h: int) -> int:
     """Count as an access to the key; 1 if it is there. O(1)."""
     return 0 if db.find(key, h) is None else 1
+
+
+def delete_at_once(here: Here, session: Session, db: Keyspace, args: Args) -> Any:
+    """DEL, UNLINK of several keys that are here. O(keys)."""
+    keys = args[1:]
+    hashes = here.find_all(keys)
+    if hashes is None:
+        return ELSEWHERE
+    return sum([op_delete(db, key, h) for key, h in zip(keys, hashes, strict=True)])
+
+
+def exists_at_once(here: Here, session: Session, db: Keyspace, args: Args) -> Any:
+    """EXISTS of several keys that are here. O(keys)."""
+    keys = args[1:]
+    hashes = here.find_all(keys)
+    if hashes is None:
+        return ELSEWHERE
+    return sum([op_exists(db, key, h) for key, h in zip(keys, hashes, strict=True)])
+
+
+def touch_at_once(here: Here, session: Session, db: Keyspace, args: Args) -> Any:
+    """TOUCH of several keys that are here. O(keys)."""
+    keys = args[1:]
+    hashes = here.find_all(keys)
+    if hashes is None:
+        return ELSEWHERE
+    return sum([op_touch(db, key, h) for key, h in zip(keys, hashes, strict=True)])
 
 
 def cmd_delete(context: Context, args: Args) -> Steps:
@@ -101,6 +130,23 @@ def cmd_renamenx(context: Context, args: Args) -> Steps:
     return (yield from _rename(context, args, keep_target=True))
 
 
+def rename_at_once(here: Here, session: Session, db: Keyspace, args: Args) -> Any:
+    """RENAME of keys that are here. O(1)."""
+    h, to = here.find(args[1]), here.find(args[2])
+    if h < 0 or to < 0:
+        return ELSEWHERE
+    rename_here(here.shard, ((db.index, args[1], h), (db.index, args[2], to), False))
+    return OK
+
+
+def renamenx_at_once(here: Here, session: Session, db: Keyspace, args: Args) -> Any:
+    """RENAMENX of keys that are here. O(1)."""
+    h, to = here.find(args[1]), here.find(args[2])
+    if h < 0 or to < 0:
+        return ELSEWHERE
+    return rename_here(here.shard, ((db.index, args[1], h), (db.index, args[2], to), True))
+
+
 def _rename(context: Context, args: Args, *, keep_target: bool) -> Steps:
     """Returns whether the key has another name now.
 
@@ -124,7 +170,7 @@ def _rename(context: Context, args: Args, *, keep_target: bool) -> Steps:
 
 def cmd_copy(context: Context, args: Args) -> Steps:
     """COPY source destination [DB index] [REPLACE]: 1 if there is a copy now."""
-    database, replace = _copy_options(context, args)
+    database, replace = _copy_options(context.session, context.db, args)
     if database == context.db and args[1] == args[2]:
         raise ReplyError("SAME_OBJECT")
     source, target = _place(context, args[1], context.db), _place(context, args[2], database)
@@ -139,8 +185,19 @@ def cmd_copy(context: Context, args: Args) -> Steps:
     return 1
 
 
-def _copy_options(context: Context, args: Args) -> tuple[int, bool]:
-    database = context.db
+def copy_at_once(here: Here, session: Session, db: Keyspace, args: Args) -> Any:
+    """COPY of keys that are here. O(size of the value)."""
+    database, replace = _copy_options(session, db.index, args)
+    if database == db.index and args[1] == args[2]:
+        raise ReplyError("SAME_OBJECT")
+    h, to = here.find(args[1]), here.find(args[2])
+    if h < 0 or to < 0:
+        return ELSEWHERE
+    return copy_here(here.shard, ((db.index, args[1], h), (database, args[2], to), replace))
+
+
+def _copy_options(session: Session, database: int, args: Args) -> tuple[int, bool]:
+    """The target's database, which is that of the key unless the arguments say otherwise, and REPLACE."""
     replace = False
     at = 3
     while at < len(args):
@@ -149,12 +206,12 @@ def _copy_options(context: Context, args: Args) -> tuple[int, bool]:
             replace = True
         elif word == b"DB" and at + 1 < len(args):
             at += 1
-            database = parse_database(context.session, args[at])
+            database = parse_database(session, args[at])
         else:
             raise ReplyError("SYNTAX")
         at += 1
     if database:
-        refuse_in_cluster(context.session, "Copying to another database")
+        refuse_in_cluster(session, "Copying to another database")
     return database, replace
 
 
@@ -350,6 +407,11 @@ def cmd_randomkey(context: Context, args: Args) -> Steps:
     raise AssertionError("the choice is below the sum of all sizes")
 
 
+def randomkey_at_once(here: Here, session: Session, db: Keyspace, args: Args) -> Any:
+    """RANDOMKEY where there is one thread. O(1)."""
+    return random_key(here.shard, db.index)[1] if here.has_everything() else ELSEWHERE
+
+
 def random_key(shard: Shard, index: int) -> tuple[int, bytes | None]:
     """(keys of a database on this shard, one of them)."""
     table = shard.dbs[index].table
@@ -363,6 +425,7 @@ TABLE: tuple[Row, ...] = (
         -2,
         "write",
         run=cmd_delete,
+        at_once=delete_at_once,
         single_with=2,
         cmd=cmd_only_key,
         op=op_delete,
@@ -382,6 +445,7 @@ TABLE: tuple[Row, ...] = (
         -2,
         "write fast",
         run=cmd_delete,
+        at_once=delete_at_once,
         single_with=2,
         cmd=cmd_only_key,
         op=op_delete,
@@ -401,6 +465,7 @@ TABLE: tuple[Row, ...] = (
         -2,
         "readonly fast",
         run=cmd_exists,
+        at_once=exists_at_once,
         single_with=2,
         cmd=cmd_only_key,
         op=op_exists,
@@ -420,6 +485,7 @@ TABLE: tuple[Row, ...] = (
         -2,
         "readonly fast",
         run=cmd_touch,
+        at_once=touch_at_once,
         single_with=2,
         cmd=cmd_only_key,
         op=op_touch,
@@ -451,6 +517,7 @@ TABLE: tuple[Row, ...] = (
         3,
         "write",
         run=cmd_rename,
+        at_once=rename_at_once,
         keys=(1, 2, 1),
         key_flags="RW ACCESS DELETE; OW UPDATE",
         acl="@keyspace @write @slow",
@@ -464,6 +531,7 @@ TABLE: tuple[Row, ...] = (
         3,
         "write fast",
         run=cmd_renamenx,
+        at_once=renamenx_at_once,
         encode="number",
         keys=(1, 2, 1),
         key_flags="RW ACCESS DELETE; OW INSERT",
@@ -478,6 +546,7 @@ TABLE: tuple[Row, ...] = (
         -3,
         "write denyoom",
         run=cmd_copy,
+        at_once=copy_at_once,
         encode="number",
         keys=(1, 2, 1),
         key_flags="RO ACCESS; OW UPDATE",
@@ -507,6 +576,7 @@ TABLE: tuple[Row, ...] = (
         1,
         "readonly",
         run=cmd_randomkey,
+        at_once=randomkey_at_once,
         scope=ALL_SHARED,
         acl="@keyspace @read @slow",
         since="1.0.0",

@@ -14,12 +14,14 @@ from nogil_df.base import geohash
 from nogil_df.base.errors import ReplyError
 from nogil_df.base.geohash import Shape
 from nogil_df.base.numbers import parse_float, parse_int
+from nogil_df.commands.at_once import ELSEWHERE
 from nogil_df.commands.sorted_sets import CH, NX, XX, add_given, read_sorted_set
-from nogil_df.commands.sorted_sets_ranges import settle_copy
+from nogil_df.commands.sorted_sets_ranges import settle, settle_copy
 from nogil_df.commands.spec import Row, multi, single
 from nogil_df.wire.values import NULL_ARRAY, Raw
 
 if TYPE_CHECKING:
+    from nogil_df.commands.at_once import Here
     from nogil_df.commands.context import Context, Steps
     from nogil_df.commands.session import Session
     from nogil_df.shard.keyspace import Keyspace
@@ -392,11 +394,33 @@ def run_search(context: Context, search: Search, event: bytes) -> Steps:
     found = (yield from context.hop({context.shard_of(h): (_search_at, (context.db, h, search))}))[
         context.shard_of(h)
     ]
-    scores = {one.member: one.away / search.unit if search.store_distance else one.score for one in found}
+    scores = _to_store(found, search)
     to = context.proactor.shard.hash_key(search.target)
     target = (context.db, search.target, to)
     yield from context.hop({context.shard_of(to): (settle_copy, (target, event, scores))}, last=True)
     return len(scores)
+
+
+def _search_at_once(here: Here, db: Keyspace, search: Search, event: bytes) -> Any:
+    """`run_search` of keys that are here."""
+    h = here.find(search.key)
+    if h < 0:
+        return ELSEWHERE
+    if search.target is None:
+        return op_answer(db, search, h)
+    to = here.find(search.target)
+    if to < 0:
+        return ELSEWHERE
+    scores = _to_store(op_search(db, search, h), search)
+    if len(scores) > here.shard.slice:
+        return ELSEWHERE
+    settle(here.shard, (db.index, search.target, to), event, scores)
+    return len(scores)
+
+
+def _to_store(found: list[Found], search: Search) -> dict[bytes, float]:
+    """What is to be stored: the members with their distances or their places."""
+    return {one.member: one.away / search.unit if search.store_distance else one.score for one in found}
 
 
 def _search_at(shard: Any, argument: tuple[int, int, Search]) -> list[Found]:
@@ -445,6 +469,11 @@ def cmd_geosearchstore(context: Context, args: Args) -> Steps:
     return (yield from run_search(context, parse_search(args, stores=True), b"geosearchstore"))
 
 
+def geosearchstore_at_once(here: Here, session: Session, db: Keyspace, args: Args) -> Any:
+    """GEOSEARCHSTORE of keys that are here."""
+    return _search_at_once(here, db, parse_search(args, stores=True), b"geosearchstore")
+
+
 def cmd_georadius(context: Context, args: Args) -> Steps:
     """GEORADIUS."""
     return (yield from _radius_search(context, args, by_member=False))
@@ -467,6 +496,20 @@ def cmd_georadiusbymember_ro(session: Session, args: Args) -> Search:
     search = parse_radius(args, by_member=True, stores=False)
     search.proto = session.proto
     return search
+
+
+def georadius_at_once(here: Here, session: Session, db: Keyspace, args: Args) -> Any:
+    """GEORADIUS of keys that are here."""
+    search = parse_radius(args, by_member=False, stores=True)
+    search.proto = session.proto
+    return _search_at_once(here, db, search, b"georadiusstore")
+
+
+def georadiusbymember_at_once(here: Here, session: Session, db: Keyspace, args: Args) -> Any:
+    """GEORADIUSBYMEMBER of keys that are here."""
+    search = parse_radius(args, by_member=True, stores=True)
+    search.proto = session.proto
+    return _search_at_once(here, db, search, b"georadiusstore")
 
 
 def _radius_search(context: Context, args: Args, *, by_member: bool) -> Steps:
@@ -522,13 +565,14 @@ def _search(name: str, arity: int, cmd: Any, **rest: Any) -> Row:
     )
 
 
-def _storing(name: str, arity: int, flags: str, run: Any, **rest: Any) -> Row:
+def _storing(name: str, arity: int, flags: str, run: Any, at_once: Any, **rest: Any) -> Row:
     """The row of a search that may store what it finds."""
     return multi(
         name,
         arity,
         flags,
         run=run,
+        at_once=at_once,
         acl=_WRITE,
         group="geo",
         complexity=_SEARCH_COST,
@@ -605,6 +649,7 @@ TABLE: tuple[Row, ...] = (
         -8,
         "write denyoom",
         cmd_geosearchstore,
+        geosearchstore_at_once,
         keys=(1, 2, 1),
         key_flags="OW UPDATE; RO ACCESS",
         since="6.2.0",
@@ -616,6 +661,7 @@ TABLE: tuple[Row, ...] = (
         -6,
         "write denyoom movablekeys",
         cmd_georadius,
+        georadius_at_once,
         find_keys=find_georadius_keys,
         key_flags="RO ACCESS; OW UPDATE",
         since="3.2.0",
@@ -635,6 +681,7 @@ TABLE: tuple[Row, ...] = (
         -5,
         "write denyoom movablekeys",
         cmd_georadiusbymember,
+        georadiusbymember_at_once,
         find_keys=find_georadiusbymember_keys,
         key_flags="RO ACCESS; OW UPDATE",
         since="3.2.0",

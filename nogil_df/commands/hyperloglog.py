@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from nogil_df.base import keyspace_events as events
 from nogil_df.base.errors import ReplyError
+from nogil_df.commands.at_once import ELSEWHERE
 from nogil_df.commands.spec import Row, local, multi, single
 from nogil_df.commands.strings import in_place, read
 from nogil_df.shard import hyperloglog
@@ -21,6 +22,7 @@ from nogil_df.shard.memory import own, value_size
 from nogil_df.wire.values import OK, Simple
 
 if TYPE_CHECKING:
+    from nogil_df.commands.at_once import Here
     from nogil_df.commands.context import Context, Steps
     from nogil_df.commands.session import Session
     from nogil_df.shard.keyspace import Keyspace
@@ -93,6 +95,15 @@ def cmd_pfcount(context: Context, args: Args) -> Steps:
     return 0 if registers is None else as_int64(hyperloglog.estimate(registers))
 
 
+def pfcount_at_once(here: Here, session: Session, db: Keyspace, args: Args) -> Any:
+    """PFCOUNT of several keys that are here."""
+    group = here.group(args[1:])
+    if group is None:
+        return ELSEWHERE
+    registers, _ = unite(here.shard, (db.index, group))
+    return 0 if registers is None else as_int64(hyperloglog.estimate(registers))
+
+
 def as_int64(cardinality: int) -> int:
     """A cardinality as a reply has it. Only registers that no elements make have one that does not fit."""
     return cardinality if cardinality < INT64_END else cardinality - 2 * INT64_END
@@ -138,6 +149,15 @@ def cmd_pfmerge(context: Context, args: Args) -> Steps:
     works: dict[int, Work] = {shard: (unite, (context.db, group)) for shard, group in groups.items()}
     found = yield from context.hop(works)
     yield from context.hop({to: (settle, (target, united(list(found.values()))))}, last=True)
+    return OK
+
+
+def pfmerge_at_once(here: Here, session: Session, db: Keyspace, args: Args) -> Any:
+    """PFMERGE of keys that are here."""
+    group = here.group(args[1:])
+    if group is None:
+        return ELSEWHERE
+    unite_and_settle(here.shard, ((db.index, args[1], group[0][2]), group))
     return OK
 
 
@@ -261,6 +281,7 @@ TABLE: tuple[Row, ...] = (
         -2,
         "readonly",
         run=cmd_pfcount,
+        at_once=pfcount_at_once,
         op=op_pfcount,
         single_with=2,
         encode="number",
@@ -278,6 +299,7 @@ TABLE: tuple[Row, ...] = (
         -2,
         "write denyoom",
         run=cmd_pfmerge,
+        at_once=pfmerge_at_once,
         keys=(1, -1, 1),
         acl="@write @hyperloglog @slow",
         since="2.8.9",

@@ -10,15 +10,25 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from nogil_df.base.errors import ReplyError
+from nogil_df.commands.at_once import ELSEWHERE
 from nogil_df.commands.blocking import Demand, block, parse_timeout
 from nogil_df.commands.lists import held, is_left, take
-from nogil_df.commands.lists_multi import counted_keys, move, move_between, parse_lmpop
+from nogil_df.commands.lists_multi import (
+    counted_keys,
+    move,
+    move_at_once,
+    move_between,
+    parse_lmpop,
+    pop_at_once,
+)
 from nogil_df.commands.spec import Row, multi
 from nogil_df.shard.lists import ListValue
 from nogil_df.wire.values import NULL_ARRAY
 
 if TYPE_CHECKING:
+    from nogil_df.commands.at_once import Here
     from nogil_df.commands.context import Context, Steps
+    from nogil_df.commands.session import Session
     from nogil_df.shard.keyspace import Keyspace
 
 Args = list[bytes]
@@ -55,6 +65,25 @@ def cmd_brpop(context: Context, args: Args) -> Steps:
     return (yield from _pop(context, args, left=False))
 
 
+def blpop_at_once(here: Here, session: Session, db: Keyspace, args: Args) -> Any:
+    """BLPOP of a list that is here. O(keys)."""
+    return _pop_at_once(here, db, args, True)
+
+
+def brpop_at_once(here: Here, session: Session, db: Keyspace, args: Args) -> Any:
+    """BRPOP of a list that is here. O(keys)."""
+    return _pop_at_once(here, db, args, False)
+
+
+def _pop_at_once(here: Here, db: Keyspace, args: Args, left: bool) -> Any:
+    parse_timeout(args[-1])
+    found = pop_at_once(here, db, args[1:-1], left, 1)
+    if found is None or found is ELSEWHERE:
+        return ELSEWHERE
+    key, (element,) = found
+    return [key, element]
+
+
 def _pop(context: Context, args: Args, *, left: bool) -> Steps:
     seconds = parse_timeout(args[-1])
     demand = Demand(args[1:-1], is_list, serve_pop, (left, 1))
@@ -71,6 +100,14 @@ def cmd_blmpop(context: Context, args: Args) -> Steps:
     seconds = parse_timeout(args[1])
     found = yield from block(context, Demand(keys, is_list, serve_pop, (left, count)), seconds)
     return NULL_ARRAY if found is None else list(found)
+
+
+def blmpop_at_once(here: Here, session: Session, db: Keyspace, args: Args) -> Any:
+    """BLMPOP of a list that is here. O(keys + count)."""
+    keys, left, count = parse_lmpop(args, 2)
+    parse_timeout(args[1])
+    found = pop_at_once(here, db, keys, left, count)
+    return ELSEWHERE if found is None or found is ELSEWHERE else list(found)
 
 
 def find_blmpop_keys(args: Sequence[bytes]) -> list[int]:
@@ -96,6 +133,21 @@ def cmd_blmove(context: Context, args: Args) -> Steps:
 def cmd_brpoplpush(context: Context, args: Args) -> Steps:
     """BRPOPLPUSH source destination timeout: BLMOVE RIGHT LEFT."""
     return (yield from _move(context, args[1], args[2], False, True, parse_timeout(args[3])))
+
+
+def blmove_at_once(here: Here, session: Session, db: Keyspace, args: Args) -> Any:
+    """BLMOVE of an element that is there, between lists that are here. O(1)."""
+    from_left, to_left = is_left(args[3]), is_left(args[4])
+    parse_timeout(args[5])
+    found = move_at_once(here, db, args[1], args[2], from_left, to_left)
+    return ELSEWHERE if found is None else found
+
+
+def brpoplpush_at_once(here: Here, session: Session, db: Keyspace, args: Args) -> Any:
+    """BRPOPLPUSH of an element that is there, between lists that are here. O(1)."""
+    parse_timeout(args[3])
+    found = move_at_once(here, db, args[1], args[2], False, True)
+    return ELSEWHERE if found is None else found
 
 
 def _move(
@@ -147,6 +199,7 @@ TABLE: tuple[Row, ...] = (
         -3,
         "write blocking",
         run=cmd_blpop,
+        at_once=blpop_at_once,
         keys=(1, -2, 1),
         key_flags="RW ACCESS DELETE",
         since="2.0.0",
@@ -159,6 +212,7 @@ TABLE: tuple[Row, ...] = (
         -3,
         "write blocking",
         run=cmd_brpop,
+        at_once=brpop_at_once,
         keys=(1, -2, 1),
         key_flags="RW ACCESS DELETE",
         since="2.0.0",
@@ -171,6 +225,7 @@ TABLE: tuple[Row, ...] = (
         -5,
         "write blocking movablekeys",
         run=cmd_blmpop,
+        at_once=blmpop_at_once,
         find_keys=find_blmpop_keys,
         key_flags="RW ACCESS DELETE",
         since="7.0.0",
@@ -183,6 +238,7 @@ TABLE: tuple[Row, ...] = (
         6,
         "write denyoom blocking",
         run=cmd_blmove,
+        at_once=blmove_at_once,
         encode="bulk_or_null",
         keys=(1, 2, 1),
         key_flags="RW ACCESS DELETE; RW INSERT",
@@ -195,6 +251,7 @@ TABLE: tuple[Row, ...] = (
         4,
         "write denyoom blocking",
         run=cmd_brpoplpush,
+        at_once=brpoplpush_at_once,
         encode="bulk_or_null",
         keys=(1, 2, 1),
         key_flags="RW ACCESS DELETE; RW INSERT",

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from nogil_df.base import keyspace_events as events
 from nogil_df.base.errors import ReplyError
+from nogil_df.commands.at_once import ELSEWHERE
 from nogil_df.commands.lists import (
     POP_EVENTS,
     erase_if_empty,
@@ -29,7 +30,9 @@ from nogil_df.shard.memory import own
 from nogil_df.wire.values import NULL_ARRAY
 
 if TYPE_CHECKING:
+    from nogil_df.commands.at_once import Here
     from nogil_df.commands.context import Context, Steps
+    from nogil_df.commands.session import Session
     from nogil_df.shard.keyspace import Keyspace
     from nogil_df.shard.shard import Shard
 
@@ -52,6 +55,27 @@ def cmd_lmove(context: Context, args: Args) -> Steps:
 def cmd_rpoplpush(context: Context, args: Args) -> Steps:
     """RPOPLPUSH source destination: LMOVE RIGHT LEFT."""
     return (yield from move(context, args[1], args[2], False, True))
+
+
+def lmove_at_once(here: Here, session: Session, db: Keyspace, args: Args) -> Any:
+    """LMOVE between lists that are here. O(1)."""
+    return move_at_once(here, db, args[1], args[2], is_left(args[3]), is_left(args[4]))
+
+
+def rpoplpush_at_once(here: Here, session: Session, db: Keyspace, args: Args) -> Any:
+    """RPOPLPUSH between lists that are here. O(1)."""
+    return move_at_once(here, db, args[1], args[2], False, True)
+
+
+def move_at_once(
+    here: Here, db: Keyspace, source: bytes, target: bytes, from_left: bool, to_left: bool
+) -> Any:
+    """`move` between lists that are here. O(1)."""
+    h, to = here.find(source), here.find(target)
+    if h < 0 or to < 0:
+        return ELSEWHERE
+    index = db.index
+    return move_here(here.shard, ((index, source, h), (index, target, to), from_left, to_left))
 
 
 def move(context: Context, source: bytes, target: bytes, from_left: bool, to_left: bool) -> Steps:
@@ -167,6 +191,23 @@ def cmd_lmpop(context: Context, args: Args) -> Steps:
     return (yield from pop_first(context, keys, left, count))
 
 
+def lmpop_at_once(here: Here, session: Session, db: Keyspace, args: Args) -> Any:
+    """LMPOP of lists that are here. O(keys + count)."""
+    keys, left, count = parse_lmpop(args, 1)
+    found = pop_at_once(here, db, keys, left, count)
+    return NULL_ARRAY if found is None else found if found is ELSEWHERE else list(found)
+
+
+def pop_at_once(here: Here, db: Keyspace, keys: list[bytes], left: bool, count: int) -> Any:
+    """`pop_here` of keys that are here. O(keys + count)."""
+    hashes = here.find_all(keys)
+    if hashes is None:
+        return ELSEWHERE
+    index = db.index
+    places = [(index, key, h) for key, h in zip(keys, hashes, strict=True)]
+    return pop_here(here.shard, (places, left, count))
+
+
 def parse_lmpop(args: Args, at: int) -> tuple[list[bytes], bool, int]:
     """The arguments of LMPOP and BLMPOP from the number of keys on: keys, whether left, count.
 
@@ -278,6 +319,7 @@ TABLE: tuple[Row, ...] = (
         5,
         "write denyoom",
         run=cmd_lmove,
+        at_once=lmove_at_once,
         encode="bulk_or_null",
         keys=(1, 2, 1),
         key_flags="RW ACCESS DELETE; RW INSERT",
@@ -290,6 +332,7 @@ TABLE: tuple[Row, ...] = (
         3,
         "write denyoom",
         run=cmd_rpoplpush,
+        at_once=rpoplpush_at_once,
         encode="bulk_or_null",
         keys=(1, 2, 1),
         key_flags="RW ACCESS DELETE; RW INSERT",
@@ -302,6 +345,7 @@ TABLE: tuple[Row, ...] = (
         -4,
         "write movablekeys",
         run=cmd_lmpop,
+        at_once=lmpop_at_once,
         find_keys=find_lmpop_keys,
         key_flags="RW ACCESS DELETE",
         since="7.0.0",

@@ -7,9 +7,10 @@ frequencies come from the table, in which every record has a byte for what the e
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from nogil_df.base.errors import ReplyError
+from nogil_df.commands.at_once import on_key
 from nogil_df.commands.help import help_row
 from nogil_df.commands.spec import Row, container, multi
 from nogil_df.shard.choice import PROBATION, USE
@@ -17,7 +18,9 @@ from nogil_df.shard.eviction import CACHE
 from nogil_df.shard.values import encoding, reference_count
 
 if TYPE_CHECKING:
+    from nogil_df.commands.at_once import Here
     from nogil_df.commands.context import Context, Steps
+    from nogil_df.commands.session import Session
     from nogil_df.shard.keyspace import Keyspace
 
 Args = list[bytes]
@@ -26,6 +29,16 @@ Args = list[bytes]
 def cmd_encoding(context: Context, args: Args) -> Steps:
     """OBJECT ENCODING key; null if there is no such key."""
     return (yield from context.at(args[2], op_encoding, args[2], last=True))
+
+
+def encoding_at_once(here: Here, session: Session, db: Keyspace, args: Args) -> Any:
+    """OBJECT ENCODING of a key that is here."""
+    return on_key(here, db, op_encoding, args[2], args[2])
+
+
+def refcount_at_once(here: Here, session: Session, db: Keyspace, args: Args) -> Any:
+    """OBJECT REFCOUNT of a key that is here."""
+    return on_key(here, db, op_refcount, args[2], args[2])
 
 
 def cmd_refcount(context: Context, args: Args) -> Steps:
@@ -79,13 +92,14 @@ def op_frequency(db: Keyspace, key: bytes, h: int) -> int | None:
     return level % PROBATION // USE if db.shard.evictor.policy.kind == CACHE else level
 
 
-def _reader(name: str, since: str, run: object, summary: str) -> Row:
+def _reader(name: str, since: str, run: object, summary: str, at_once: Any = None) -> Row:
     """The row of a subcommand that tells something about a key."""
     return multi(
         f"OBJECT {name}",
         3,
         "readonly",
         run=run,  # type: ignore[arg-type]
+        at_once=at_once,
         keys=(2, 2, 1),
         key_flags="RO",
         acl="@keyspace @read @slow",
@@ -102,8 +116,14 @@ TABLE: tuple[Row, ...] = (
         "OBJECT",
         -2,
         "",
-        _reader("ENCODING", "2.2.3", cmd_encoding, "Tells how a key's value is stored."),
-        _reader("REFCOUNT", "2.2.3", cmd_refcount, "Tells how many references a key's value has."),
+        _reader("ENCODING", "2.2.3", cmd_encoding, "Tells how a key's value is stored.", encoding_at_once),
+        _reader(
+            "REFCOUNT",
+            "2.2.3",
+            cmd_refcount,
+            "Tells how many references a key's value has.",
+            refcount_at_once,
+        ),
         _reader("IDLETIME", "2.2.3", cmd_idletime, "Tells for how many seconds a key has not been used."),
         _reader("FREQ", "4.0.0", cmd_freq, "Tells how often a key is used, on a logarithmic scale."),
         help_row("OBJECT", acl="@keyspace @slow", since="6.2.0", group="generic"),

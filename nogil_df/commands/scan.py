@@ -14,11 +14,15 @@ from typing import TYPE_CHECKING, Any
 from nogil_df.base.errors import ReplyError
 from nogil_df.base.glob import compile_glob
 from nogil_df.base.numbers import parse_int
+from nogil_df.commands.at_once import ELSEWHERE
 from nogil_df.commands.spec import ALL_SHARED, Row, multi
 from nogil_df.shard.values import type_name
 
 if TYPE_CHECKING:
+    from nogil_df.commands.at_once import Here
     from nogil_df.commands.context import Context, Steps
+    from nogil_df.commands.session import Session
+    from nogil_df.shard.keyspace import Keyspace
     from nogil_df.shard.shard import Shard
 
 Args = list[bytes]
@@ -104,6 +108,27 @@ def cmd_scan(context: Context, args: Args) -> Steps:
     return [b"%d" % (place * shards + shard), keys]
 
 
+def scan_at_once(here: Here, session: Session, db: Keyspace, args: Args) -> Any:
+    """SCAN where there is one thread, if one look will do."""
+    if not here.has_everything():
+        return ELSEWHERE
+    place = parse_cursor(args[1])
+    count, filters = parse_options(args)
+    if count > HOP_KEYS:
+        return ELSEWHERE
+    steps = max(LEAST_STEPS, count * STEPS_PER_KEY)
+    keys: list[bytes] = []
+    while True:
+        place, seen, looked, found = traverse(
+            here.shard, (db.index, place, count, min(steps, HOP_KEYS), filters)
+        )
+        keys += found
+        count -= seen
+        steps -= looked
+        if not place or count <= 0 or steps <= 0:
+            return [b"%d" % place, keys]
+
+
 def traverse(shard: Shard, request: tuple[int, int, int, int, Filters]) -> tuple[int, int, int, list[bytes]]:
     """Some steps through one shard's table.
 
@@ -149,6 +174,7 @@ TABLE: tuple[Row, ...] = (
         -2,
         "readonly",
         run=cmd_scan,
+        at_once=scan_at_once,
         scope=ALL_SHARED,
         lock=lock_nothing,
         acl="@keyspace @read @slow",

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any, Final
 from nogil_df.base import keyspace_events as events
 from nogil_df.base.errors import ReplyError
 from nogil_df.base.numbers import INT64_MAX, parse_int
+from nogil_df.commands.at_once import ELSEWHERE
 from nogil_df.commands.sets import add_members, erase_if_empty, read_set, set_to_change
 from nogil_df.commands.spec import Row, multi
 from nogil_df.shard.lengthy import Lengthy, Slices
@@ -27,7 +28,9 @@ from nogil_df.shard.memory import own
 from nogil_df.shard.sets import SetValue
 
 if TYPE_CHECKING:
+    from nogil_df.commands.at_once import Here
     from nogil_df.commands.context import Context, Steps
+    from nogil_df.commands.session import Session
     from nogil_df.shard.keyspace import Keyspace
     from nogil_df.shard.shard import Shard
 
@@ -70,6 +73,14 @@ def cmd_smove(context: Context, args: Args) -> Steps:
         return 0
     yield from context.hop({at: (take, (source, member)), to: (place, (target, member))}, last=True)
     return 1
+
+
+def smove_at_once(here: Here, session: Session, db: Keyspace, args: Args) -> Any:
+    """SMOVE between sets that are here. O(1)."""
+    h, to = here.find(args[1]), here.find(args[2])
+    if h < 0 or to < 0:
+        return ELSEWHERE
+    return move_here(here.shard, ((db.index, args[1], h), (db.index, args[2], to), args[3]))
 
 
 def has_member(shard: Shard, argument: tuple[Place, bytes]) -> bool | None:
@@ -191,6 +202,63 @@ def _limit(words: Args) -> int:
         if limit is None or limit < 0:
             raise ReplyError("LIMIT_NEGATIVE")
     return limit or 0
+
+
+def sinter_at_once(here: Here, session: Session, db: Keyspace, args: Args) -> Any:
+    """SINTER of sets that are here."""
+    found = _read_at_once(here, db, INTER, args[1:])
+    return found if found is ELSEWHERE else list(found)
+
+
+def sunion_at_once(here: Here, session: Session, db: Keyspace, args: Args) -> Any:
+    """SUNION of sets that are here."""
+    found = _read_at_once(here, db, UNION, args[1:])
+    return found if found is ELSEWHERE else list(found)
+
+
+def sdiff_at_once(here: Here, session: Session, db: Keyspace, args: Args) -> Any:
+    """SDIFF of sets that are here."""
+    found = _read_at_once(here, db, DIFF, args[1:])
+    return found if found is ELSEWHERE else list(found)
+
+
+def sinterstore_at_once(here: Here, session: Session, db: Keyspace, args: Args) -> Any:
+    """SINTERSTORE of sets that are here."""
+    return _store_at_once(here, db, INTER, args[1], args[2:])
+
+
+def sunionstore_at_once(here: Here, session: Session, db: Keyspace, args: Args) -> Any:
+    """SUNIONSTORE of sets that are here."""
+    return _store_at_once(here, db, UNION, args[1], args[2:])
+
+
+def sdiffstore_at_once(here: Here, session: Session, db: Keyspace, args: Args) -> Any:
+    """SDIFFSTORE of sets that are here."""
+    return _store_at_once(here, db, DIFF, args[1], args[2:])
+
+
+def sintercard_at_once(here: Here, session: Session, db: Keyspace, args: Args) -> Any:
+    """SINTERCARD of sets that are here."""
+    indexes = find_sintercard_keys(args)
+    limit = _limit(args[indexes[-1] + 1 :])
+    found = _read_at_once(here, db, INTER, [args[index] for index in indexes])
+    if found is ELSEWHERE:
+        return found
+    return min(len(found), limit) if limit else len(found)
+
+
+def _read_at_once(here: Here, db: Keyspace, operation: str, keys: Args) -> Any:
+    """`_read` of sets that are here."""
+    group = here.group(keys)
+    return ELSEWHERE if group is None else REDUCERS[operation](here.shard, (db.index, group))
+
+
+def _store_at_once(here: Here, db: Keyspace, operation: str, target: bytes, keys: Args) -> Any:
+    """`_store` of sets that are here."""
+    group, h = here.group(keys), here.find(target)
+    if group is None or h < 0:
+        return ELSEWHERE
+    return reduce_and_settle(here.shard, (operation, (db.index, target, h), group))
 
 
 def _read(context: Context, operation: str, keys: Args, *, last: bool = False) -> Steps:
@@ -394,13 +462,14 @@ SLICED: Final[dict[str, Callable[[list[set[bytes]], int], Slices]]] = {
 }
 
 
-def _algebra(name: str, run: object, summary: str, complexity: str) -> Row:
+def _algebra(name: str, run: object, at_once: Any, summary: str, complexity: str) -> Row:
     """The row of a command that answers what becomes of some sets."""
     return multi(
         name,
         -2,
         "readonly",
         run=run,  # type: ignore[arg-type]
+        at_once=at_once,
         encode="set_of_bulks",
         keys=(1, -1, 1),
         key_flags="RO ACCESS",
@@ -414,13 +483,14 @@ def _algebra(name: str, run: object, summary: str, complexity: str) -> Row:
     )
 
 
-def _storing(name: str, run: object, summary: str, complexity: str) -> Row:
+def _storing(name: str, run: object, at_once: Any, summary: str, complexity: str) -> Row:
     """The row of a command that stores what becomes of some sets."""
     return multi(
         name,
         -3,
         "write denyoom",
         run=run,  # type: ignore[arg-type]
+        at_once=at_once,
         encode="number",
         keys=(1, -1, 1),
         key_flags="OW UPDATE; RO ACCESS",
@@ -442,6 +512,7 @@ TABLE: tuple[Row, ...] = (
         4,
         "write fast",
         run=cmd_smove,
+        at_once=smove_at_once,
         encode="number",
         keys=(1, 2, 1),
         key_flags="RW ACCESS DELETE; RW INSERT",
@@ -451,19 +522,40 @@ TABLE: tuple[Row, ...] = (
         syntax="source destination member",
         summary="Moves a member from one set to another.",
     ),
-    _algebra("SINTER", cmd_sinter, "Answers what all of some sets have in common.", _OF_SMALLEST),
-    _algebra("SUNION", cmd_sunion, "Answers what is in any of some sets.", _OF_ALL),
-    _algebra("SDIFF", cmd_sdiff, "Answers what is in the first set and in none of the others.", _OF_ALL),
-    _storing("SINTERSTORE", cmd_sinterstore, "Stores what all of some sets have in common.", _OF_SMALLEST),
-    _storing("SUNIONSTORE", cmd_sunionstore, "Stores what is in any of some sets.", _OF_ALL),
+    _algebra(
+        "SINTER", cmd_sinter, sinter_at_once, "Answers what all of some sets have in common.", _OF_SMALLEST
+    ),
+    _algebra("SUNION", cmd_sunion, sunion_at_once, "Answers what is in any of some sets.", _OF_ALL),
+    _algebra(
+        "SDIFF",
+        cmd_sdiff,
+        sdiff_at_once,
+        "Answers what is in the first set and in none of the others.",
+        _OF_ALL,
+    ),
     _storing(
-        "SDIFFSTORE", cmd_sdiffstore, "Stores what is in the first set and in none of the others.", _OF_ALL
+        "SINTERSTORE",
+        cmd_sinterstore,
+        sinterstore_at_once,
+        "Stores what all of some sets have in common.",
+        _OF_SMALLEST,
+    ),
+    _storing(
+        "SUNIONSTORE", cmd_sunionstore, sunionstore_at_once, "Stores what is in any of some sets.", _OF_ALL
+    ),
+    _storing(
+        "SDIFFSTORE",
+        cmd_sdiffstore,
+        sdiffstore_at_once,
+        "Stores what is in the first set and in none of the others.",
+        _OF_ALL,
     ),
     multi(
         "SINTERCARD",
         -3,
         "readonly movablekeys",
         run=cmd_sintercard,
+        at_once=sintercard_at_once,
         encode="number",
         find_keys=find_sintercard_keys,
         key_flags="RO ACCESS",

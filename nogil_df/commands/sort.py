@@ -22,6 +22,7 @@ from nogil_df.base.errors import ReplyError
 from nogil_df.base.numbers import parse_float
 from nogil_df.commands.access import may_read_every_key
 from nogil_df.commands.arguments import integer
+from nogil_df.commands.at_once import ELSEWHERE
 from nogil_df.commands.context import Context, Steps
 from nogil_df.commands.hashes import read_hash
 from nogil_df.commands.spec import KEYS, Row, multi
@@ -34,6 +35,8 @@ from nogil_df.shard.sorted_sets import SortedSetValue
 from nogil_df.vll.part import GLOBAL_EXCLUSIVE, GLOBAL_SHARED, NOT_GLOBAL
 
 if TYPE_CHECKING:
+    from nogil_df.commands.at_once import Here
+    from nogil_df.commands.session import Session
     from nogil_df.shard.keyspace import Keyspace
     from nogil_df.shard.shard import Shard
     from nogil_df.vll.transaction import Transaction
@@ -201,6 +204,59 @@ def cmd_sort_ro(context: Context, args: Args) -> Steps:
     return (yield from context.answer_slowly(found))
 
 
+def sort_at_once(here: Here, session: Session, db: Keyspace, args: Args) -> Any:
+    """SORT of elements that are here, as everything is that they name."""
+    return _sort_at_once(here, session, db, args, True)
+
+
+def sort_ro_at_once(here: Here, session: Session, db: Keyspace, args: Args) -> Any:
+    """SORT_RO of elements that are here, as everything is that they name."""
+    return _sort_at_once(here, session, db, args, False)
+
+
+def _sort_at_once(here: Here, session: Session, db: Keyspace, args: Args, stores: bool) -> Any:
+    request = parse(args, stores=stores)
+    target = request.target
+    h = here.find(args[1])
+    to = h if target is None else here.find(target)
+    if h < 0 or to < 0:
+        return ELSEWHERE
+    if (request.patterns or request.looks_up) and not (
+        here.has_everything() and session.account.is_unrestricted
+    ):
+        return ELSEWHERE
+    elements, has_order = op_elements(db, (args[1], request.descending), h)
+    if request.unsorted:
+        if not has_order and target is not None:
+            elements = sorted(elements)
+    elif request.by is None:
+        elements = _in_own_order(elements, request)
+    else:
+        elements = _by_weights(elements, _look_up_here(here, db, elements, [request.by]), request)
+    elements = _within_limit(elements, request)
+    found: Any = _look_up_here(here, db, elements, request.patterns) if request.patterns else elements
+    if target is None:
+        return found
+    store_at(here.shard, (db.index, target, to, found))
+    return len(found)
+
+
+def _look_up_here(
+    here: Here, db: Keyspace, elements: list[bytes], patterns: list[bytes]
+) -> list[bytes | None]:
+    """`_look_up` of keys that are here."""
+    found: list[bytes | None] = []
+    hash_key = here.hash_key
+    for element in elements:
+        for pattern in patterns:
+            if pattern == b"#":
+                found.append(element)
+            else:
+                place = _place(pattern, element)
+                found.append(op_look_up(db, place, hash_key(place[0])))
+    return found
+
+
 def _check_rights(context: Context, args: Args, request: Request) -> None:
     """Keys made of elements may be looked up by who may read every key.
 
@@ -301,6 +357,11 @@ def _in_order(context: Context, elements: list[bytes], request: Request) -> Step
     if request.by is None:
         return _in_own_order(elements, request)
     weights: Sequence[bytes | None] = yield from _look_up(context, elements, [request.by])
+    return _by_weights(elements, weights, request)
+
+
+def _by_weights(elements: list[bytes], weights: Sequence[bytes | None], request: Request) -> list[bytes]:
+    """Elements in the order of what other keys say of them. O(n log n)."""
     ranks = _weighted(elements, weights, request)
     order = sorted(range(len(elements)), key=ranks.__getitem__, reverse=request.descending)
     return list(map(elements.__getitem__, order))
@@ -480,6 +541,7 @@ TABLE: tuple[Row, ...] = (
         -2,
         "write denyoom movablekeys",
         run=cmd_sort,
+        at_once=sort_at_once,
         scope=KEYS,
         keys=(1, 1, 1),
         find_keys=find_keys,
@@ -498,6 +560,7 @@ TABLE: tuple[Row, ...] = (
         -2,
         "readonly movablekeys",
         run=cmd_sort_ro,
+        at_once=sort_ro_at_once,
         scope=KEYS,
         keys=(1, 1, 1),
         find_keys=find_keys,

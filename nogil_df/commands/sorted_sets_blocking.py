@@ -10,16 +10,19 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from nogil_df.base.errors import ReplyError
+from nogil_df.commands.at_once import ELSEWHERE
 from nogil_df.commands.blocking import Demand, block, parse_timeout
 from nogil_df.commands.lists_multi import counted_keys
 from nogil_df.commands.sorted_sets import sorted_set_to_change, take
-from nogil_df.commands.sorted_sets_multi import parse_zmpop
+from nogil_df.commands.sorted_sets_multi import parse_zmpop, pop_here
 from nogil_df.commands.spec import Row, multi
 from nogil_df.shard.sorted_sets import SortedSetValue
 from nogil_df.wire.values import NULL_ARRAY
 
 if TYPE_CHECKING:
+    from nogil_df.commands.at_once import Here
     from nogil_df.commands.context import Context, Steps
+    from nogil_df.commands.session import Session
     from nogil_df.shard.keyspace import Keyspace
 
 Args = list[bytes]
@@ -54,6 +57,26 @@ def cmd_bzpopmax(context: Context, args: Args) -> Steps:
     return (yield from _pop(context, args, highest=True))
 
 
+def bzpopmin_at_once(here: Here, session: Session, db: Keyspace, args: Args) -> Any:
+    """BZPOPMIN of a sorted set that is here. O(keys + log n)."""
+    return _pop_at_once(here, db, args, False)
+
+
+def bzpopmax_at_once(here: Here, session: Session, db: Keyspace, args: Args) -> Any:
+    """BZPOPMAX of a sorted set that is here. O(keys + log n)."""
+    return _pop_at_once(here, db, args, True)
+
+
+def _pop_at_once(here: Here, db: Keyspace, args: Args, highest: bool) -> Any:
+    parse_timeout(args[-1])
+    group = here.group(args[1:-1])
+    found: Any = NULL_ARRAY if group is None else pop_here(here.shard, (db.index, group, highest, 1))
+    if found is NULL_ARRAY:
+        return ELSEWHERE
+    key, ((member, score),) = found
+    return [key, member, score]
+
+
 def _pop(context: Context, args: Args, *, highest: bool) -> Steps:
     seconds = parse_timeout(args[-1])
     demand = Demand(args[1:-1], is_sorted_set, serve_pop, (highest, 1))
@@ -73,6 +96,15 @@ def cmd_bzmpop(context: Context, args: Args) -> Steps:
         return NULL_ARRAY
     key, pairs = found
     return [key, [list(pair) for pair in pairs]]
+
+
+def bzmpop_at_once(here: Here, session: Session, db: Keyspace, args: Args) -> Any:
+    """BZMPOP of a sorted set that is here. O(keys + log n + members)."""
+    keys, highest, count = parse_zmpop(args, 2)
+    parse_timeout(args[1])
+    group = here.group(keys)
+    found = NULL_ARRAY if group is None else pop_here(here.shard, (db.index, group, highest, count))
+    return ELSEWHERE if found is NULL_ARRAY else found
 
 
 def find_bzmpop_keys(args: Sequence[bytes]) -> list[int]:
@@ -108,6 +140,7 @@ TABLE: tuple[Row, ...] = (
         "key [key ...] timeout",
         "Takes the lowest member of the first sorted set that is not empty; waits for one.",
         run=cmd_bzpopmin,
+        at_once=bzpopmin_at_once,
         keys=(1, -2, 1),
         complexity=_POPPED,
     ),
@@ -119,6 +152,7 @@ TABLE: tuple[Row, ...] = (
         "key [key ...] timeout",
         "Takes the highest member of the first sorted set that is not empty; waits for one.",
         run=cmd_bzpopmax,
+        at_once=bzpopmax_at_once,
         keys=(1, -2, 1),
         complexity=_POPPED,
     ),
@@ -130,6 +164,7 @@ TABLE: tuple[Row, ...] = (
         "timeout numkeys key [key ...] <MIN|MAX> [COUNT count]",
         "Takes members out of the first of several sorted sets that is not empty; waits for one.",
         run=cmd_bzmpop,
+        at_once=bzmpop_at_once,
         find_keys=find_bzmpop_keys,
         complexity="O(K+M*log(N)) where K is the number of keys and M the number of members popped",
     ),

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from nogil_df.base.errors import ReplyError
 from nogil_df.base.numbers import parse_float, parse_int
+from nogil_df.commands.at_once import ELSEWHERE
 from nogil_df.commands.lists import integer_from
 from nogil_df.commands.lists_multi import counted_keys
 from nogil_df.commands.sorted_sets import sorted_set_to_change, take
@@ -31,7 +32,9 @@ from nogil_df.shard.sorted_sets import SortedSetValue
 from nogil_df.wire.values import NULL_ARRAY, Chunks, Rows
 
 if TYPE_CHECKING:
+    from nogil_df.commands.at_once import Here
     from nogil_df.commands.context import Context, Steps
+    from nogil_df.commands.session import Session
     from nogil_df.shard.keyspace import Keyspace
     from nogil_df.shard.shard import Shard
     from nogil_df.vll.part import Work
@@ -248,6 +251,79 @@ def _store(context: Context, operation: str, args: Args) -> Steps:
     found = yield from _read(context, wanted, keys)
     yield from context.hop({to: (settle_copy, (target, event, found))}, last=True)
     return len(found)
+
+
+def zunion_at_once(here: Here, session: Session, db: Keyspace, args: Args) -> Any:
+    """ZUNION of sets that are here."""
+    return _answer_at_once(here, db, UNION, args)
+
+
+def zinter_at_once(here: Here, session: Session, db: Keyspace, args: Args) -> Any:
+    """ZINTER of sets that are here."""
+    return _answer_at_once(here, db, INTER, args)
+
+
+def zdiff_at_once(here: Here, session: Session, db: Keyspace, args: Args) -> Any:
+    """ZDIFF of sets that are here."""
+    return _answer_at_once(here, db, DIFF, args)
+
+
+def zunionstore_at_once(here: Here, session: Session, db: Keyspace, args: Args) -> Any:
+    """ZUNIONSTORE of sets that are here."""
+    return _store_at_once(here, db, UNION, args)
+
+
+def zinterstore_at_once(here: Here, session: Session, db: Keyspace, args: Args) -> Any:
+    """ZINTERSTORE of sets that are here."""
+    return _store_at_once(here, db, INTER, args)
+
+
+def zdiffstore_at_once(here: Here, session: Session, db: Keyspace, args: Args) -> Any:
+    """ZDIFFSTORE of sets that are here."""
+    return _store_at_once(here, db, DIFF, args)
+
+
+def zintercard_at_once(here: Here, session: Session, db: Keyspace, args: Args) -> Any:
+    """ZINTERCARD of sets that are here."""
+    keys = [args[index] for index in find_read_keys(args)]
+    group = here.group(keys)
+    wanted = _wanted_or_none(lambda: parse_limit(args[2 + len(keys) :]))
+    if group is None or wanted is None:
+        return ELSEWHERE
+    found = compute_here(here.shard, (db.index, wanted, group))
+    return min(len(found), wanted.limit) if wanted.limit else len(found)
+
+
+def _answer_at_once(here: Here, db: Keyspace, operation: str, args: Args) -> Any:
+    """`_answer` of sets that are here."""
+    keys = [args[index] for index in find_read_keys(args)]
+    words = args[2 + len(keys) :]
+    group = here.group(keys)
+    wanted = _wanted_or_none(lambda: parse_algebra(operation, words, len(keys), stored=False))
+    if group is None or wanted is None:
+        return ELSEWHERE
+    pairs = ranked(compute_here(here.shard, (db.index, wanted, group)))
+    return Rows(pairs) if wanted.with_scores else [member for member, _ in pairs]
+
+
+def _store_at_once(here: Here, db: Keyspace, operation: str, args: Args) -> Any:
+    """`_store` of sets that are here."""
+    keys = [args[index] for index in find_store_keys(args)[1:]]
+    words = args[3 + len(keys) :]
+    group, h = here.group(keys), here.find(args[1])
+    wanted = _wanted_or_none(lambda: parse_algebra(operation, words, len(keys), stored=True))
+    if group is None or h < 0 or wanted is None:
+        return ELSEWHERE
+    event = b"z%bstore" % operation.encode()
+    return compute_and_settle(here.shard, (wanted, (db.index, args[1], h), event, group))
+
+
+def _wanted_or_none(parse: Callable[[], Algebra]) -> Algebra | None:
+    """What the options ask for; None if they are wrong, and `_wanted` is to say so."""
+    try:
+        return parse()
+    except ReplyError:
+        return None
 
 
 def _wanted(context: Context, keys: Args, parse: Callable[[], Algebra]) -> Steps:
@@ -495,6 +571,13 @@ def cmd_zmpop(context: Context, args: Args) -> Steps:
     return NULL_ARRAY
 
 
+def zmpop_at_once(here: Here, session: Session, db: Keyspace, args: Args) -> Any:
+    """ZMPOP of sorted sets that are here. O(keys + log n + members)."""
+    keys, highest, count = parse_zmpop(args, 1)
+    group = here.group(keys)
+    return ELSEWHERE if group is None else pop_here(here.shard, (db.index, group, highest, count))
+
+
 def parse_zmpop(args: Args, at: int) -> tuple[Args, bool, int]:
     """The arguments of ZMPOP and BZMPOP from the number of keys on: keys, whether highest, count.
 
@@ -583,6 +666,7 @@ TABLE: tuple[Row, ...] = (
         f"numkeys key [key ...] {_OPTIONS} [WITHSCORES]",
         "Answers what is in any of some sorted sets.",
         run=cmd_zunion,
+        at_once=zunion_at_once,
         complexity=_OF_ALL,
         **_READ,
     ),
@@ -594,6 +678,7 @@ TABLE: tuple[Row, ...] = (
         f"numkeys key [key ...] {_OPTIONS} [WITHSCORES]",
         "Answers what all of some sorted sets have in common.",
         run=cmd_zinter,
+        at_once=zinter_at_once,
         complexity=_OF_SMALLEST,
         **_READ,
     ),
@@ -605,6 +690,7 @@ TABLE: tuple[Row, ...] = (
         "numkeys key [key ...] [WITHSCORES]",
         "Answers what is in the first sorted set and in none of the others.",
         run=cmd_zdiff,
+        at_once=zdiff_at_once,
         complexity=_OF_ALL,
         **_READ,
     ),
@@ -616,6 +702,7 @@ TABLE: tuple[Row, ...] = (
         "numkeys key [key ...] [LIMIT limit]",
         "Counts what all of some sorted sets have in common.",
         run=cmd_zintercard,
+        at_once=zintercard_at_once,
         encode="number",
         complexity=_OF_SMALLEST,
         **_READ,
@@ -628,6 +715,7 @@ TABLE: tuple[Row, ...] = (
         f"destination numkeys key [key ...] {_OPTIONS}",
         "Stores what is in any of some sorted sets.",
         run=cmd_zunionstore,
+        at_once=zunionstore_at_once,
         complexity=_OF_ALL,
         **_STORE,
     ),
@@ -639,6 +727,7 @@ TABLE: tuple[Row, ...] = (
         f"destination numkeys key [key ...] {_OPTIONS}",
         "Stores what all of some sorted sets have in common.",
         run=cmd_zinterstore,
+        at_once=zinterstore_at_once,
         complexity=_OF_SMALLEST,
         **_STORE,
     ),
@@ -650,6 +739,7 @@ TABLE: tuple[Row, ...] = (
         "destination numkeys key [key ...]",
         "Stores what is in the first sorted set and in none of the others.",
         run=cmd_zdiffstore,
+        at_once=zdiffstore_at_once,
         complexity=_OF_ALL,
         **_STORE,
     ),
@@ -661,6 +751,7 @@ TABLE: tuple[Row, ...] = (
         "numkeys key [key ...] <MIN|MAX> [COUNT count]",
         "Takes members out of the first of several sorted sets that is not empty.",
         run=cmd_zmpop,
+        at_once=zmpop_at_once,
         find_keys=find_zmpop_keys,
         key_flags="RW ACCESS DELETE",
         complexity="O(K+M*log(N)) where K is the number of keys and M the number of members popped",

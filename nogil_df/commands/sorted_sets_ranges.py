@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 from nogil_df.base import keyspace_events as events
 from nogil_df.base.errors import ReplyError
 from nogil_df.base.numbers import parse_bound, parse_int
+from nogil_df.commands.at_once import ELSEWHERE
 from nogil_df.commands.sorted_sets import read_sorted_set, row, sorted_set_to_change
 from nogil_df.commands.spec import Row, multi
 from nogil_df.shard.copying import own_scores_in_slices, sorted_set_in_slices
@@ -21,6 +22,7 @@ from nogil_df.shard.sorted_sets import MemberBounds, ScoreBounds, SortedSetValue
 from nogil_df.wire.values import Chunks, Rows
 
 if TYPE_CHECKING:
+    from nogil_df.commands.at_once import Here
     from nogil_df.commands.context import Context, Steps
     from nogil_df.commands.session import Session
     from nogil_df.shard.keyspace import Keyspace
@@ -338,6 +340,15 @@ def cmd_zrangestore(context: Context, args: Args) -> Steps:
     return len(found)
 
 
+def zrangestore_at_once(here: Here, session: Session, db: Keyspace, args: Args) -> Any:
+    """ZRANGESTORE of keys that are here. O(log n + members)."""
+    wanted = parse_range(args, 2, stored=True)
+    h, to = here.find(args[2]), here.find(args[1])
+    if h < 0 or to < 0:
+        return ELSEWHERE
+    return store_here(here.shard, ((db.index, args[2], h), wanted, (db.index, args[1], to)))
+
+
 def read_scores(shard: Shard, argument: tuple[Place, Range]) -> dict[bytes, float]:
     """The members in a range with their scores, as a dict made for the journey. O(log n + members).
 
@@ -512,6 +523,7 @@ TABLE: tuple[Row, ...] = (
         -5,
         "write denyoom",
         run=cmd_zrangestore,
+        at_once=zrangestore_at_once,
         encode="number",
         keys=(1, 2, 1),
         key_flags="OW UPDATE; RO ACCESS",

@@ -64,6 +64,8 @@ class Row:
             keys; ``op`` is then what runs for one of them.
         quick: a shorter way to run a MULTI command, for what it mostly is:
             ``quick(dispatcher, session, command, args)`` does it all, or nothing and returns False.
+        at_once: how a MULTI command runs where all its data is on the client's thread; see
+            `nogil_df.commands.at_once`.
         gather: the reply of a MULTI command with ``many``, made of the results by key; None: their list.
         find_keys: positions of keys where they can't be told by first/last/step (movable keys):
             ``find_keys(args) -> indexes``.
@@ -98,6 +100,7 @@ class Row:
     many: Callable[..., list[Any]] | None = None
     many_with: int = 0
     quick: Callable[..., bool] | None = None
+    at_once: Callable[..., Any] | None = None
     gather: Callable[[Sequence[Any]], Any] | None = None
     find_keys: Callable[[Sequence[bytes]], list[int]] | None = None
     key_flags: str = ""
@@ -180,6 +183,7 @@ class Command:
         "many",
         "many_with",
         "quick",
+        "at_once",
         "gather",
         "queueable",
         "encode",
@@ -215,6 +219,7 @@ class Command:
         self.many = row.many
         self.many_with = row.many_with
         self.quick = row.quick
+        self.at_once = row.at_once
         self.gather = row.gather
         self.encode: Callable[..., None] | None = None
         # True means +OK, so that the dispatcher can write it without a call.

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from nogil_df.base.errors import ReplyError
 from nogil_df.commands.arguments import integer
+from nogil_df.commands.at_once import on_key
 from nogil_df.commands.help import help_row
 from nogil_df.commands.spec import Row, container, multi
 from nogil_df.commands.streams import read, shown
@@ -19,7 +20,9 @@ from nogil_df.shard.stream_groups import NEVER, UNKNOWN, Consumer, Group
 from nogil_df.shard.streams import LAST_ID, StreamValue
 
 if TYPE_CHECKING:
+    from nogil_df.commands.at_once import Here
     from nogil_df.commands.context import Context, Steps
+    from nogil_df.commands.session import Session
     from nogil_df.shard.keyspace import Keyspace
 
 Args = list[bytes]
@@ -50,6 +53,11 @@ def _known(number: int) -> int | None:
 def cmd_stream(context: Context, args: Args) -> Steps:
     """XINFO STREAM key [FULL [COUNT count]]."""
     return (yield from context.at(args[2], op_stream, args, last=True))
+
+
+def stream_at_once(here: Here, session: Session, db: Keyspace, args: Args) -> Any:
+    """XINFO STREAM of a key that is here."""
+    return on_key(here, db, op_stream, args[2], args)
 
 
 def op_stream(db: Keyspace, args: Args, h: int) -> dict[bytes, Any]:
@@ -131,6 +139,11 @@ def cmd_groups(context: Context, args: Args) -> Steps:
     return (yield from context.at(args[2], op_groups, args[2], last=True))
 
 
+def groups_at_once(here: Here, session: Session, db: Keyspace, args: Args) -> Any:
+    """XINFO GROUPS of a key that is here."""
+    return on_key(here, db, op_groups, args[2], args[2])
+
+
 def op_groups(db: Keyspace, key: bytes, h: int) -> list[dict[bytes, Any]]:
     """The figures of every group, by name. O(groups)."""
     value = stream_at(db, key, h)
@@ -150,6 +163,11 @@ def op_groups(db: Keyspace, key: bytes, h: int) -> list[dict[bytes, Any]]:
 def cmd_consumers(context: Context, args: Args) -> Steps:
     """XINFO CONSUMERS key group."""
     return (yield from context.at(args[2], op_consumers, (args[2], args[3]), last=True))
+
+
+def consumers_at_once(here: Here, session: Session, db: Keyspace, args: Args) -> Any:
+    """XINFO CONSUMERS of a key that is here."""
+    return on_key(here, db, op_consumers, args[2], (args[2], args[3]))
 
 
 def op_consumers(db: Keyspace, payload: tuple[bytes, bytes], h: int) -> list[dict[bytes, Any]]:
@@ -195,15 +213,24 @@ TABLE: tuple[Row, ...] = (
             "CONSUMERS",
             4,
             run=cmd_consumers,
+            at_once=consumers_at_once,
             syntax="key group",
             summary="Lists the consumers of a group.",
             tips="nondeterministic_output",
         ),
-        _subrow("GROUPS", 3, run=cmd_groups, syntax="key", summary="Lists the consumer groups of a stream."),
+        _subrow(
+            "GROUPS",
+            3,
+            run=cmd_groups,
+            at_once=groups_at_once,
+            syntax="key",
+            summary="Lists the consumer groups of a stream.",
+        ),
         _subrow(
             "STREAM",
             -3,
             run=cmd_stream,
+            at_once=stream_at_once,
             syntax="key [FULL [COUNT count]]",
             summary="Tells about a stream; with FULL shows its entries and groups.",
         ),

@@ -25,6 +25,7 @@ from typing import TYPE_CHECKING, Any, Final
 from nogil_df.base.errors import ReplyError
 from nogil_df.base.numbers import parse_int
 from nogil_df.commands.arguments import integer, milliseconds
+from nogil_df.commands.at_once import ELSEWHERE
 from nogil_df.commands.blocking import TIME_UP, Demand, start_over, wait_for
 from nogil_df.commands.spec import Row, multi
 from nogil_df.commands.streams import held, read, shown
@@ -38,10 +39,9 @@ from nogil_df.wire.values import NULL_ARRAY, Pairs
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from nogil_df.commands.at_once import Here
     from nogil_df.commands.context import Context, Steps
-    from nogil_df.commands.dispatch import Dispatcher
     from nogil_df.commands.session import Session
-    from nogil_df.commands.spec import Command
     from nogil_df.shard.keyspace import Keyspace
     from nogil_df.shard.shard import Shard
 
@@ -243,40 +243,25 @@ def cmd_xreadgroup(context: Context, args: Args) -> Steps:
         start_over(context, reading.keys)
 
 
-def run_inline(dispatcher: Dispatcher, session: Session, command: Command, args: Args) -> bool:
-    """XREAD and XREADGROUP in one call, if all streams are here, nobody holds an intent and nothing is to be
-    waited for. If not: False, and what has happened is what the other way does as well. O(entries)."""
-    proactor = dispatcher.proactor
-    if proactor.engine.locks:
-        return False
-    started = dispatcher.stopwatch()
-    shard = proactor.shard
-    try:
-        reading = _Parser(args).parse()
-    except ReplyError:
-        return False
-    hashes = [shard.hash_key(key) for key in reading.keys]
-    if reading.claim != NO_CLAIM or any((h >> 32) % proactor.count != proactor.index for h in hashes):
-        return False
-    places = list(zip(range(len(hashes)), reading.keys, hashes, strict=True))
-    counted = shard.hits, shard.misses
-    found = (look if reading.group is None else deliver)(shard, (session.db, places, reading))
-    entries: dict[int, Any] = {}
-    if found.__class__ is dict:
-        if reading.group is None:
-            entries = {position: part for position, (part, _) in found.items() if part}
-        else:
-            entries = {position: part for position, part in found.items() if part.__class__ is list}
-    if found.__class__ is tuple or (not entries and reading.wait is not None):
-        shard.hits, shard.misses = counted
-        return False
-    session.position += 1
-    session.last_command = command.full_name
-    reply = _reply(session, reading, entries) if entries else NULL_ARRAY
-    if shard.ready:
-        proactor.engine.blocking.serve(shard.ready)
-    dispatcher.reply(session, command, reply, dispatcher.stopwatch() - started, args)
-    return True
+def read_at_once(here: Here, session: Session, db: Keyspace, args: Args) -> Any:
+    """XREAD and XREADGROUP of streams that are here, if nothing is to be waited for. O(entries)."""
+    reading = _Parser(args).parse()
+    keys = reading.keys
+    hashes = here.find_all(keys)
+    if hashes is None or reading.claim != NO_CLAIM:
+        return ELSEWHERE
+    places = list(zip(range(len(keys)), keys, hashes, strict=True))
+    work: Any = look if reading.group is None else deliver
+    found = work(here.shard, (db.index, places, reading))
+    if found.__class__ is tuple:
+        raise found[1]
+    if reading.group is None:
+        entries = {position: part for position, (part, _) in found.items() if part}
+    else:
+        entries = {position: part for position, part in found.items() if part.__class__ is list}
+    if entries:
+        return _reply(session, reading, entries)
+    return NULL_ARRAY if reading.wait is None else ELSEWHERE
 
 
 def _hop(context: Context, places: dict[int, Places], work: Any, reading: Reading) -> Steps:
@@ -529,7 +514,7 @@ def _row(name: str, arity: int, flags: str, *, run: Any, syntax: str, **rest: An
         arity,
         flags,
         run=run,
-        quick=run_inline,
+        at_once=read_at_once,
         find_keys=find_xread_keys,
         syntax=syntax,
         since="5.0.0",

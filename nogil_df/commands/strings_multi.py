@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from nogil_df.base.errors import ReplyError
 from nogil_df.base.numbers import parse_int
+from nogil_df.commands.at_once import ELSEWHERE
 from nogil_df.commands.bulk import run_keys
 from nogil_df.commands.spec import Row, multi
 from nogil_df.commands.string_options import ALWAYS, XX, deadline_of, parse_msetex
@@ -19,7 +20,9 @@ from nogil_df.commands.strings_many import many_set, many_value_or_none
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from nogil_df.commands.at_once import Here
     from nogil_df.commands.context import Context, Steps
+    from nogil_df.commands.session import Session
     from nogil_df.shard.keyspace import Keyspace
 
 Args = list[bytes]
@@ -69,6 +72,20 @@ def cmd_msetnx(context: Context, args: Args) -> Steps:
     if any((yield from context.each_key(keys, op_exists))):
         return 0
     yield from _set_all(context, keys, args[2::2])
+    return 1
+
+
+def msetnx_at_once(here: Here, session: Session, db: Keyspace, args: Args) -> Any:
+    """MSETNX of keys that are here. O(keys)."""
+    keys = args[1::2]
+    hashes = here.find_all(keys)
+    if hashes is None or len(args) % 2 == 0:
+        return ELSEWHERE
+    for key, h in zip(keys, hashes, strict=True):
+        if op_exists(db, key, h):
+            return 0
+    for key, value, h in zip(keys, args[2::2], hashes, strict=True):
+        op_set(db, [b"", key, value], h)
     return 1
 
 
@@ -191,6 +208,7 @@ TABLE: tuple[Row, ...] = (
         -3,
         "write denyoom",
         run=cmd_msetnx,
+        at_once=msetnx_at_once,
         keys=(1, -1, 2),
         encode="number",
         acl="@write @string @slow",

@@ -25,7 +25,7 @@ cdef class Onward:
 
 
 cdef class Express:
-    cdef object dispatcher, state, proactor, loop, hash_key, outboxes, ready
+    cdef object dispatcher, state, proactor, loop, hash_key, outboxes, ready, here
     cdef ShardState shard
     cdef Subscriptions subscriptions
     cdef Fanout fanout
@@ -71,6 +71,7 @@ cdef class Express:
                      Py_ssize_t end) except -1
     cdef list listed(self, Argument *args, int argc)
     cdef uint64_t hashed(self, const char *key, Py_ssize_t size) except? 0
+    cdef PyObject *find_at_once(self, Plan plan, int argc) except? NULL
     cdef bint is_here(self, const Argument *key, uint64_t *h) except -1
     cdef Py_ssize_t end_of_transaction(self, session, Py_ssize_t pos, Py_ssize_t end, int *calls) except -1
     cdef Py_ssize_t publish(self, Plan plan) except -1

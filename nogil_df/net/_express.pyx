@@ -13,8 +13,8 @@ It is a short cut, and leaves it as soon as anything is unusual. A `Reader` stan
 - whatever is not readiness to read, of a connection with nothing left over from before;
 - sessions that are special (no login, MULTI, subscribed, tracked...) and threads that are gated (paused clients,
   monitors...): of these the commands are parsed here and run by the dispatcher, which looks at each;
-- commands of other kinds than "one key", but for a few that concern no key (PING, PUBLISH): they, and what
-  follows them in the same read, go to the dispatcher;
+- commands of other kinds than "one key", but for a few that concern no key (PING, PUBLISH) and those that can be done
+  at once (`nogil_df.commands.at_once`): they, and what follows them in the same read, go to the dispatcher;
 - what is not complete, or not RESP: the bytes go to the connection's parser, which judges. If they turn out to be
   the beginning of a command that is just not there yet, the next read takes them back.
 
@@ -49,7 +49,7 @@ from nogil_df.base._xxh3 cimport LONGEST, xxh3
 from nogil_df.commands.subscriptions cimport Subscriptions
 from nogil_df.net._fanout cimport Fanout
 from nogil_df.net._parse cimport parse
-from nogil_df.net._plans cimport EXEC, GET, MULTI, NOTHING, PING, PUBLISH, SPUBLISH, df_nanoseconds
+from nogil_df.net._plans cimport EXEC, GET, MULTI, NOTHING, PING, PUBLISH, SELECT, SPUBLISH, df_nanoseconds
 from nogil_df.net._poller cimport EpollPoller
 from nogil_df.net._quick cimport Quick
 from nogil_df.net._slots cimport DF_LENGTH, DF_SLOT, is_true, offset_of, put_slot, slot
@@ -60,6 +60,7 @@ from nogil_df.base.crash import log_crash
 from nogil_df.base.errors import ReplyError
 from nogil_df.shard.lengthy import Lengthy
 from nogil_df.commands import gate
+from nogil_df.commands.at_once import ELSEWHERE, run as run_at_once
 from nogil_df.commands.session import Session
 from nogil_df.commands.subscriptions import CHANNEL as TO_CHANNEL, SHARD_CHANNEL as TO_SHARD_CHANNEL
 
@@ -109,6 +110,7 @@ cdef class Express:
         self.dispatcher = dispatcher
         self.loop = loop
         self.onward = onward
+        self.here = dispatcher.here
         self.state = dispatcher.state
         self.subscriptions = dispatcher.state.subscriptions
         self.proactor = dispatcher.proactor
@@ -256,6 +258,18 @@ cdef class Express:
         if self.hash_here and size <= LONGEST:
             return xxh3(key, size)
         return self.hash_key(PyBytes_FromStringAndSize(key, size))
+
+    cdef PyObject *find_at_once(self, Plan plan, int argc) except? NULL:
+        """The plan of the parsed command, or of its subcommand, if that can be done at once; NULL if not."""
+        if self.measuring is not None:
+            # Of these the dispatcher knows how to tell.
+            return NULL
+        if argc > 1 and plan.children:
+            plan = plan.child(PyBytes_FromStringAndSize(self.data + self.args[1].at, self.args[1].size))
+        if plan is None or not plan.once_least <= argc <= plan.once_most:
+            return NULL
+        # Plans live as long as the thread.
+        return <PyObject *>plan
 
     cdef bint is_here(self, const Argument *key, uint64_t *h) except -1:
         """Whether a key in the buffer is this thread's, and nobody has an intent on it; its hash."""
@@ -431,7 +445,7 @@ cdef class Reader:
         cdef Argument *key = &express.args[1]
         cdef const Argument *stored
         cdef uint64_t h
-        cdef bint usual = True
+        cdef bint usual = True, once
         cdef Quick quick = express.quick
         express.find_measured()
         while pos < end:
@@ -439,11 +453,19 @@ cdef class Reader:
             if following <= 0:
                 break
             found = express.plans.find(express.data + express.args[0].at, express.args[0].size)
-            if found == NULL or not (
+            once = False
+            if found == NULL:
+                usual = False
+                break
+            if not (
                 (<Plan>found).least <= argc <= (<Plan>found).most
                 or (<Plan>found).local_least <= argc <= (<Plan>found).local_most
             ):
-                if found == NULL or ((<Plan>found).step == 0 and (<Plan>found).here != MULTI):
+                found = express.find_at_once(<Plan>found, argc)
+                once = found != NULL
+            if found == NULL:
+                found = express.plans.find(express.data + express.args[0].at, express.args[0].size)
+                if (<Plan>found).step == 0 and (<Plan>found).here != MULTI:
                     usual = False
                     break
                 if calls:
@@ -471,7 +493,9 @@ cdef class Reader:
                     calls = 0
                 begin = pos
                 plan = <Plan>found
-            if plan.is_local:
+            if once:
+                h = 0
+            elif plan.is_local:
                 h = 0
                 if PyList_GET_SIZE(express.shard.outgoing):
                     # What was changed before is told before.
@@ -507,7 +531,15 @@ cdef class Reader:
                     value = express.publish(plan)
                 else:
                     args = express.listed(express.args, argc)
-                    value = plan.run(session, db, args, argc, h)
+                    if once:
+                        value = run_at_once(plan.at_once, express.here, session, db, args)
+                        if value is ELSEWHERE:
+                            usual = False
+                            break
+                    else:
+                        value = plan.run(session, db, args, argc, h)
+                        if plan.here == SELECT:
+                            db = express.dbs[slot(session, express.database)]
             except Lengthy:
                 # The dispatcher calls it again, and then it is counted.
                 express.shard.hits -= 1

@@ -20,7 +20,7 @@ cdef enum:
 
 # What runs without a call of Python.
 cdef enum:
-    NOTHING, GET, SET_PLAIN, INCR, SETEX, PUBLISH, SPUBLISH, PING, MULTI, EXEC
+    NOTHING, GET, SET_PLAIN, INCR, SETEX, PUBLISH, SPUBLISH, PING, MULTI, EXEC, SELECT
 
 # How a list becomes a reply.
 cdef enum:
@@ -38,11 +38,17 @@ cdef class Plan:
     # Whether it is about no key, `op(session, args)`, and how many arguments it then has.
     cdef bint is_local
     cdef int local_least, local_most
+    # Of what is done at once if all its data is here: `Row.at_once`, and how many arguments it then has.
+    cdef object at_once
+    cdef int once_least, once_most
+    # Those of its subcommands that are done at once, by their names.
+    cdef dict children
     cdef long long calls, nanoseconds
     cdef long long histogram[HISTOGRAM]
     cdef bint counted
 
     cdef object run(self, session, db, list args, int argc, uint64_t h)
+    cdef Plan child(self, bytes name)
     cdef int count(self, long long calls, int64_t nanoseconds) except -1
     cdef int settle(self) except -1
 

@@ -22,8 +22,9 @@ cdef extern from *:
 assert BUCKETS == HISTOGRAM
 
 
-LOCALS = frozenset({"ECHO", "PING", "PUBLISH", "SPUBLISH"})
-"""Commands about no key that run here: what they do ends with their reply, and leaves the session as it was."""
+LOCALS = frozenset({"ECHO", "PING", "PUBLISH", "SELECT", "SPUBLISH", "TIME"})
+"""Commands about no key that run here: what they do ends with their reply, and leaves the session as it was but for
+its database."""
 
 SEVERAL = frozenset({"MGET", "MSET", "MULTI", "EXEC"})
 """Commands that run here as so many GETs and SETs, and what makes one step of some of those."""
@@ -49,6 +50,13 @@ cdef class Plan:
             self.most = min(command.most, MOST_ARGUMENTS)
         else:
             self.least = self.most = command.single_with
+        self.at_once = command.at_once
+        self.once_least, self.once_most = MOST_ARGUMENTS + 1, 0
+        if self.at_once is not None:
+            self.once_least, self.once_most = command.least, min(command.most, MOST_ARGUMENTS)
+        self.children = {
+            name: Plan(child) for name, child in command.subcommands.items() if child.at_once is not None
+        }
         self.plain_with = command.plain_with
         self.cmd = command.cmd
         self.op = command.run if self.is_local else command.op
@@ -60,7 +68,7 @@ cdef class Plan:
         here = {"GET": (GET, 2), "SET": (SET_PLAIN, 3), "INCR": (INCR, 2)}
         here |= {"SETEX": (SETEX, 4), "PSETEX": (SETEX, 4), "MGET": (GET, 2), "MSET": (SET_PLAIN, 3)}
         here |= {"PUBLISH": (PUBLISH, 3), "SPUBLISH": (SPUBLISH, 3), "MULTI": (MULTI, 1), "EXEC": (EXEC, 1)}
-        here |= {"PING": (PING, 1)}
+        here |= {"PING": (PING, 1), "SELECT": (SELECT, 2)}
         self.here, self.here_with = here.get(command.name, (NOTHING, 0))
         self.unit = 1 if command.name == "PSETEX" else 1000
         self.step = command.key_step if command.name in ("MGET", "MSET") else 0
@@ -73,6 +81,11 @@ cdef class Plan:
         if self.is_local:
             return self.op(session, args)
         return self.op(db, args if self.cmd is None or argc == self.plain_with else self.cmd(session, args), h)
+
+    cdef Plan child(self, bytes name):
+        """The plan of a subcommand as it is spelled; None if it has none. O(1)."""
+        cdef bytes upper = name.upper()
+        return self.children[upper] if upper in self.children else None
 
     cdef int count(self, long long calls, int64_t nanoseconds) except -1:
         """Count calls that took so long together."""
@@ -97,8 +110,16 @@ cdef class Plan:
         return 0
 
 
+cdef bint is_planned(command) except -1:
+    """Whether a command, or a subcommand of it, runs by its ``op`` or at once."""
+    if command.op is not None and (command.kind == SINGLE or command.single_with):
+        return True
+    return command.at_once is not None or any(child.at_once is not None for child in command.subcommands.values())
+
+
 cdef class Plans:
-    """The commands of one thread's table that are about one key, `LOCALS` and `SEVERAL`, by their names.
+    """The commands of one thread's table that run here: those about one key, those whose row says how they are done at
+    once, `LOCALS` and `SEVERAL`; by their names.
 
     Args:
         table: the dispatcher's.
@@ -119,7 +140,7 @@ cdef class Plans:
                 self.add(name.encode(), plan)
                 if name == "EXEC":
                     self.exec_plan = plan
-            elif len(name) <= NAME and command.op is not None and (command.kind == SINGLE or command.single_with):
+            elif len(name) <= NAME and is_planned(command):
                 self.add(name.encode(), Plan(command))
 
     cdef int add(self, bytes name, Plan plan) except -1:
