@@ -20,7 +20,7 @@ from libc.stdint cimport INT64_MAX, int64_t, uint8_t, uint32_t, uint64_t
 from libc.string cimport memcpy, memmove, memset
 
 from nogil_df.base._words cimport format_integer, load_integer, store_integer, width_of
-from nogil_df.shard._directory cimport MERGE_CHECK_EVERY, PREFIX_BITS, PREFIXES, Directory, end_of
+from nogil_df.shard._directory cimport MERGE_CHECK_EVERY, MERGE_EMPTIED_BELOW, PREFIX_BITS, PREFIXES, Directory, end_of
 from nogil_df.shard._record cimport (
     HAS_DEADLINE,
     INTEGER,
@@ -65,9 +65,11 @@ from nogil_df.shard._segment cimport (
     count_objects,
     drop_ghosts,
     empty_segment,
+    fill_hole,
     find_slot,
     free_slot,
     give_back,
+    has_hole,
     heap_overhead,
     home_of,
     lay_ghost,
@@ -280,7 +282,7 @@ cdef class DashTable(Directory):
                     break
                 self.remove(segment, slot, h)
                 if segment.count % MERGE_CHECK_EVERY == 0:
-                    self.shrink(segment)
+                    self.shrink(segment, MERGE_EMPTIED_BELOW)
                 evicted += 1
                 freed = before - self.memory_usage()
             chosen.pop()
@@ -558,7 +560,7 @@ cdef class DashTable(Directory):
             if segment.expiring and segment.soonest < now:
                 budget -= 1
                 collected += self.collect(segment, now, quietly)
-                self.shrink(segment)
+                self.shrink(segment, MERGE_EMPTIED_BELOW)
             if position == PREFIXES:
                 return 0, collected
         return position, collected
@@ -697,7 +699,7 @@ cdef class DashTable(Directory):
         cdef object long_key = None
         cdef object outside = None
         cdef PyObject *kept = NULL
-        cdef uint32_t place
+        cdef uint32_t needed, place
         cdef Record record
         while slot < 0 or live_bytes(segment) > HEAP_MOST and self.may_split(segment):
             segment = self.make_room(segment, h)
@@ -710,12 +712,13 @@ cdef class DashTable(Directory):
         if value.kind == STRING and segment.used > SPARSE:
             outside = value.data[:value.size]
             value.kind, value.width, value.object = OBJECT, 0, <PyObject *> outside
-        reserve(
-            segment,
-            head_size(size, kept is not NULL, value, deadline > 0) + (0 if kept else size) + bytes_of_value(value),
-            &self.totals,
-        )
-        place = append_record(segment, key, size, kept, value, deadline, &self.totals)
+        needed = head_size(size, kept is not NULL, value, deadline > 0) + (0 if kept else size) + bytes_of_value(value)
+        if has_hole(segment, slot, needed):
+            place = segment.places[slot]
+            fill_hole(segment, slot, key, size, kept, value, deadline, &self.totals)
+        else:
+            reserve(segment, needed, &self.totals)
+            place = append_record(segment, key, size, kept, value, deadline, &self.totals)
         settle(segment, slot, h, place, self.known if lay_ghost(segment, h) else self.fresh, &self.totals)
         if kept is not NULL or value.kind == OBJECT or deadline:
             read_record(record_at(segment, slot), &record)

@@ -2,7 +2,7 @@
 """What must be true of a compiled Dash table, checked: its segments, heaps, counts, and the account of its memory."""
 
 from libc.stdint cimport int64_t, uint32_t, uint64_t
-from libc.string cimport memset
+from libc.string cimport memcpy, memset
 
 from nogil_df.shard._directory cimport PREFIXES, STAMP_SHIFT, Directory, end_of
 from nogil_df.shard._record cimport Record, key_object, read_record
@@ -17,6 +17,7 @@ from nogil_df.shard._segment cimport (
     HOME_BUCKETS,
     NEAR_SLOTS,
     NEVER,
+    NO_PLACE,
     REMAINDERS,
     SEGMENT_SLOTS,
     SLOT_BYTES,
@@ -100,7 +101,7 @@ cdef int verify_segment(Directory table, Segment *segment, Totals *sums) except 
     cdef Record record
     cdef Py_ssize_t slot, bucket
     cdef uint64_t h
-    cdef uint32_t size = 0
+    cdef uint32_t size = 0, hole
     memset(&counted, 0, sizeof(counted))
     assert segment.slots == 0 or segment.slots >= SEGMENT_SLOTS, f"{name}: {segment.slots} slots"
     assert segment.slots % BUCKET_SLOTS == 0, f"{name}: {segment.slots} slots are not whole buckets"
@@ -111,13 +112,17 @@ cdef int verify_segment(Directory table, Segment *segment, Totals *sums) except 
         assert segment.stamps[bucket] >> STAMP_SHIFT <= table.last_cut, f"{name}: a stamp of the future"
     assert segment.garbage <= segment.used <= segment.capacity, f"{name}: heap {segment.used}"
     seen = set()
+    taken = []
     for slot in range(segment.slots):
         if not segment.fingerprints[slot]:
+            if segment.places[slot] != NO_PLACE:
+                memcpy(&hole, segment.heap + segment.places[slot], 4)
+                taken.append((segment.places[slot], hole))
             continue
         assert segment.places[slot] < segment.used, f"{name}: slot {slot} points past the heap"
         read_record(record_at(segment, slot), &record)
         size += record.size
-        assert segment.places[slot] + record.size <= segment.used, f"{name}: slot {slot} ends past the heap"
+        taken.append((segment.places[slot], record.size))
         count_objects(&counted, &record, 1, sums)
         key = key_object(&record)
         assert key not in seen, f"{name}: {key!r} is there twice"
@@ -138,6 +143,10 @@ cdef int verify_segment(Directory table, Segment *segment, Totals *sums) except 
             assert record.deadline > 0, f"{name}: {key!r} has deadline {record.deadline}"
             assert segment.soonest <= record.deadline, f"{name}: {key!r} expires before `soonest`"
             assert is_noted(segment, slot, record.deadline), f"{name}: the second of {key!r} is wrong"
+    taken.sort()
+    taken.append((segment.used, 0))
+    for (place, length), (following, _) in zip(taken, taken[1:]):
+        assert place + length <= following, f"{name}: {length} bytes at {place} reach into those at {following}"
     if segment.dues is not NULL:
         noted = sum([segment.dues[slot] != NEVER for slot in range(segment.slots)])
         assert noted == segment.expiring, f"{name}: {noted} seconds of {segment.expiring} deadlines"

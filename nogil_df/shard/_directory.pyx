@@ -16,24 +16,25 @@ from libc.string cimport memcpy, memset
 from nogil_df.base._xxh3 cimport LONGEST, xxh3
 from nogil_df.shard._pages cimport drop_pages
 from nogil_df.shard._record cimport (
-    KIND, OBJECT, PyBytes_CheckExact, Record, key_object, load_object, read_record, value_object,
+    KIND, OBJECT, PyBytes_CheckExact, PyObject, Record, key_object, load_object, read_record, value_object,
 )
 from nogil_df.shard._segment cimport (
     BUCKET_SLOTS,
     GHOST_BYTES,
     HEAP_MOST,
     NEVER,
+    Py_DECREF,
     SEGMENT_SLOTS,
     STASH_START,
     Segment,
     any_used,
     compact,
     count_objects,
-    drop_objects,
     find_due,
     free_segment,
     free_slot,
     home_of,
+    leave_hole,
     live_bytes,
     need_ghosts,
     new_segment,
@@ -51,9 +52,6 @@ from nogil_df.base.hashing import hash_key as python_xxh3
 from nogil_df.shard.ages import translation
 
 cdef enum:
-    # Records of two segments that merge. The reference's 210 would leave twice the memory that half of the keys need. A
-    # segment is full with some 760, and merging or splitting costs 40 us: 1 us a record, should 40 come and go.
-    MERGE_BELOW = 720
     ENTRIES_PER_SEGMENT = 16
 
 
@@ -140,15 +138,22 @@ cdef class Directory:
     cdef int take_out(self, Segment *segment, Py_ssize_t slot, uint64_t h) except -1:
         """Take a record out and leave its bytes as garbage; `tidy_up` is due afterwards."""
         cdef Record record
+        cdef PyObject *dropped = NULL
         if self.cut_version:
             self.before_write(segment, slot)
         read_record(record_at(segment, slot), &record)
+        if record.flags & KIND == OBJECT:
+            dropped = load_object(record.value)
         vacate(segment, slot, h, &record)
         count_objects(segment, &record, -1, &self.totals)
         self.expiring -= record.deadline > 0
         waste(segment, record.size, &self.totals)
+        leave_hole(segment, slot, record.size)
         self.count -= 1
-        drop_objects(&record)
+        if record.key_object is not NULL:
+            Py_DECREF(record.key_object)
+        if dropped is not NULL:
+            Py_DECREF(dropped)
         return 0
 
     cdef int remove(self, Segment *segment, Py_ssize_t slot, uint64_t h) except -1:
@@ -210,7 +215,7 @@ cdef class Directory:
         key, value = key_object(&record), value_object(&record)
         self.remove(segment, slot, h)
         if segment.count % MERGE_CHECK_EVERY == 0:
-            self.shrink(segment)
+            self.shrink(segment, MERGE_EMPTIED_BELOW)
         if self.on_expired is not None:
             self.on_expired(key, h, value)
         return 0
@@ -375,14 +380,14 @@ cdef class Directory:
         settle(segment, slot, h, at, age, &self.totals)
         return 0
 
-    cdef int shrink(self, Segment *segment) except -1:
-        """Merge a segment with its buddy if both together hold little, and the result again, and so on."""
+    cdef int shrink(self, Segment *segment, uint32_t below=MERGE_BELOW) except -1:
+        """Merge a segment with its buddy if both together hold less, and the result again, and so on."""
         cdef Segment *buddy
-        while segment.count < MERGE_BELOW and segment.depth and not self.cut_version:
+        while segment.count < below and segment.depth and not self.cut_version:
             buddy = self.directory[(segment.prefix ^ 1) << self.bits - segment.depth]
             if (
                 buddy.depth != segment.depth
-                or segment.count + buddy.count >= MERGE_BELOW
+                or segment.count + buddy.count >= below
                 or live_bytes(segment) + live_bytes(buddy) > HEAP_MOST - (HEAP_MOST >> 3)
             ):
                 return 0

@@ -5,8 +5,10 @@
 # What differs is where records lie: here a slot holds the place of its record in the `heap` of the segment, one
 # block of memory in which keys and values stand end to end (`_record.pxd`).
 #
-# New records go to the end. A value that is replaced stays in its place if the new one is not longer; otherwise the
-# record moves to the end. What is left behind is counted in `garbage`. Once that is an eighth of the heap, or a quarter
+# A slot whose record was taken out remembers the hole that it left, and the next record in that slot goes there if it
+# fits (`leave_hole`), so a full server that evicts one record for each new one hardly ever has to move any. Other new
+# records go to the end. A value that is replaced stays in its place if the new one is not longer; otherwise the record
+# moves to the end. What is left behind, holes included, is counted in `garbage`. Once that is an eighth of the heap, or a quarter
 # of a big one (mostly 20 KB), the records behind it move up (`slide`): in the order in which they lie, so that nothing
 # is written to pages that are not there yet. (Copying them to a new heap slot by slot cost the system a fault for each
 # page of it, more than all the rest of an eviction.) A heap may have HEAP_MOST bytes, as a segment whose heap gets there
@@ -111,6 +113,8 @@ cdef enum:
     BLOCK_OVERHEAD = 16  # of what malloc gives: its own header, and rounding
     SLOT_BYTES = 6
     TELLING = 64  # records from which on their average size tells how much a full segment will hold
+    NO_PLACE = 0xFFFFFFFF  # in a free slot that knows of no hole
+    LEAST_HOLE = 4  # bytes: its size is written down there
     SMALL_HEAP = 512  # bytes below which garbage is left alone
     BIG_HEAP = 1 << 18  # bytes from which it may be a quarter, not an eighth
     SLOT_BITS = 10  # of a place and its slot in one word: `slide` sorts those of no more slots
@@ -131,7 +135,7 @@ cdef struct Totals:
 
 cdef struct Segment:
     # What every access needs lies in the first 64 bytes.
-    uint32_t *places  # of the records in the heap; the block that also holds fingerprints and ages
+    uint32_t *places  # of the records in the heap, and of holes; the block that also holds fingerprints and ages
     uint8_t *fingerprints
     uint8_t *ages
     char *heap
@@ -186,6 +190,7 @@ cdef inline int set_slots(Segment *segment, uint32_t slots, Totals *totals) exce
         free(segment.places)
     else:
         totals.allocated += BLOCK_OVERHEAD
+    memset(block + 4 * kept, 0xFF, 4 * (slots - kept))
     memset(block + 4 * slots + kept, 0, slots - kept)
     memset(block + 5 * slots + kept, 0, slots - kept)
     totals.allocated += SLOT_BYTES * (<int64_t> slots - segment.slots)
@@ -235,6 +240,7 @@ cdef inline int compact(Segment *segment, uint32_t extra, Totals *totals, bint g
     cdef char *heap
     if not wanted:
         drop_heap(segment, totals)
+        forget_all_holes(segment)
         return 0
     if may_slide(segment, wanted, capacity):
         return slide(segment, totals, give_back)
@@ -251,6 +257,8 @@ cdef inline int compact(Segment *segment, uint32_t extra, Totals *totals, bint g
             memcpy(heap + used, segment.heap + segment.places[slot], record.size)
             segment.places[slot] = used
             used += record.size
+        else:
+            segment.places[slot] = NO_PLACE
     drop_heap(segment, totals)
     segment.heap = heap
     segment.capacity = <uint32_t> capacity
@@ -314,7 +322,7 @@ cdef inline void forget_from(Segment *segment, uint32_t place) noexcept:
 
 
 # The places of all records with their slots in the low bits, in the order of the places: in one half of `order`, which
-# has room for twice as many. A radix sort, 4 us for a full segment.
+# has room for twice as many. A radix sort, 4 us for a full segment. Holes are forgotten.
 cdef inline uint32_t *in_order(const Segment *segment, uint32_t *order) noexcept:
     cdef uint32_t counts[256]
     cdef uint32_t *source = order
@@ -325,6 +333,8 @@ cdef inline uint32_t *in_order(const Segment *segment, uint32_t *order) noexcept
         if segment.fingerprints[slot]:
             source[found] = segment.places[slot] << SLOT_BITS | slot
             found += 1
+        else:
+            segment.places[slot] = NO_PLACE
     while shift < 32 and segment.used >> shift - SLOT_BITS:
         memset(counts, 0, sizeof(counts))
         for index in range(found):
@@ -376,9 +386,31 @@ cdef inline int tidy(Segment *segment, Totals *totals, bint give_back) except -1
             drop_heap(segment, totals)
         totals.garbage -= segment.garbage
         segment.used = segment.garbage = 0
+        forget_all_holes(segment)
     elif segment.garbage > SMALL_HEAP and segment.garbage > segment.used >> (3 if segment.used < BIG_HEAP else 2):
         compact(segment, 0, totals, give_back)
     return 0
+
+
+# What a slot's record leaves in the heap as it is taken out: the slot will know where there is room for another one.
+cdef inline void leave_hole(Segment *segment, Py_ssize_t slot, uint32_t size) noexcept:
+    if size < LEAST_HOLE:
+        segment.places[slot] = NO_PLACE
+    else:
+        memcpy(segment.heap + segment.places[slot], &size, 4)
+
+
+cdef inline bint has_hole(const Segment *segment, Py_ssize_t slot, uint32_t size) noexcept:
+    cdef uint32_t hole
+    if segment.places[slot] == NO_PLACE:
+        return False
+    memcpy(&hole, segment.heap + segment.places[slot], 4)
+    return size <= hole
+
+
+# For a segment without records.
+cdef inline void forget_all_holes(Segment *segment) noexcept:
+    memset(segment.places, 0xFF, 4 * <size_t> segment.slots)
 
 
 # Append a record; its place. Room must have been made. The segment owns a new reference to a key or value object.
@@ -387,6 +419,28 @@ cdef inline uint32_t append_record(
     int64_t deadline, Totals *totals
 ) noexcept:
     cdef uint32_t place = segment.used
+    cdef uint32_t size = write_record(segment, place, key, key_size, key_object, value, deadline)
+    segment.used += size
+    totals.live += size
+    return place
+
+
+# Put a record into the hole that a slot remembers, which has room for it. The segment owns references as above.
+cdef inline void fill_hole(
+    Segment *segment, Py_ssize_t slot, const char *key, Py_ssize_t key_size, PyObject *key_object, const Value *value,
+    int64_t deadline, Totals *totals
+) noexcept:
+    cdef uint32_t size = write_record(segment, segment.places[slot], key, key_size, key_object, value, deadline)
+    segment.garbage -= size
+    totals.garbage -= size
+    totals.live += size
+
+
+# Write a record to a place of the heap; its size.
+cdef inline uint32_t write_record(
+    Segment *segment, uint32_t place, const char *key, Py_ssize_t key_size, PyObject *key_object, const Value *value,
+    int64_t deadline
+) noexcept:
     cdef char *start = segment.heap + place
     cdef char *at = write_head(start, key_size, key_object, value, deadline)
     if key_object is NULL:
@@ -396,9 +450,7 @@ cdef inline uint32_t append_record(
         Py_INCREF(key_object)
     write_value(at, value)
     at += bytes_of_value(value)
-    segment.used += <uint32_t> (at - start)
-    totals.live += at - start
-    return place
+    return <uint32_t> (at - start)
 
 
 # -- slots ------------------------------------------------------------------------------------------------------
