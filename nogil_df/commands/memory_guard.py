@@ -53,7 +53,7 @@ LEAST_SLACK: Final = 1024
 """Evicting goes on until a thousandth of the limit is free, or this, so that not every write has to evict."""
 
 VISITS: Final = 256 if PACKED else 64
-"""Segments that one look visits to evict, at 2 to 4 us each, 20 to 50 in pure Python; it goes on in the next
+"""Segments that one look visits to evict, at 3 to 5 us each, 50 to 100 in pure Python; it goes on in the next
 turn. In cache mode each gives 8 records; with 64 visits, fifty clients with pipelines of 16 brought more in a
 turn than went, and memory grew 8 % past the limit."""
 

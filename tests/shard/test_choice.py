@@ -11,6 +11,8 @@ from nogil_df.shard import choice
 from nogil_df.shard import table as chosen_table
 from nogil_df.shard.choice import CACHE_KIND, CACHE_USES, LFU, LRU, PROBATION, RANDOM, TTL
 from nogil_df.shard.dash import DashTable as Reference
+from nogil_df.shard.eviction import CACHE
+from nogil_df.shard.shard import Shard
 from tests.shard.dash_support import Tick, key_of
 
 RECORDS = 3_000
@@ -46,8 +48,8 @@ def visits(table: Reference, way: int, *, volatile: bool, evict: bool) -> list[o
     for all_older in (True, False):
         position = -1
         while position:
-            position, going = visit(
-                table, max(position, 0), way, volatile, 20, all_older, hash_key, chance.sample
+            position, going, *_ = visit(
+                table, max(position, 0), way, volatile, 20, all_older, 777, hash_key, chance.sample
             )
             seen.append((position, going))
             for key, _ in going if evict else []:
@@ -106,3 +108,87 @@ def test_what_is_chosen_goes_until_enough_is_free(tick: Tick) -> None:
     assert (len(chosen), count) == (0, 188)
     assert table.look(keys[185], wanted) == b"value"
     table.verify()
+
+
+@pytest.mark.parametrize("way", [LRU, LFU, TTL, RANDOM, CACHE_KIND])
+def test_strings_go_where_they_are_chosen(tick: Tick, way: int) -> None:
+    """A packed table takes out itself what it chooses, in the same order, until so much is free."""
+    _, table = tables(tick, 7, levels=9)
+    _, other = tables(tick, 7, levels=9)
+    if not chosen_table.PACKED:
+        assert chosen_table.visit(table, 0, way, False, 20, False, 5, hash_key, random.sample, 1)[2:] == (
+            0,
+            0,
+            1,
+        )
+        return
+    position, expected = 0, []
+    while True:
+        position, going, *_ = chosen_table.visit(
+            table, position, way, way == TTL, 20, False, 5, hash_key, random.Random(position).sample
+        )
+        expected += going[::-1]
+        if not position:
+            break
+    # All of one segment, and of the next one until it is enough.
+    chance = random.Random(0)
+    before = other.memory_usage()
+    position, left, freed, evicted, visits = chosen_table.visit(
+        other, 0, way, way == TTL, 20, False, 5, hash_key, chance.sample, 60 * 25, 100
+    )
+    other.verify()
+    assert freed == before - other.memory_usage()
+    # Not many expire, and in cache mode room for ghosts is taken first: then it ends at the end of the table.
+    assert freed >= 60 * 25 or not position
+    assert visits >= 2
+    assert len(other) == RECORDS - evicted
+    if way != RANDOM:
+        gone = [key for key, _ in expected[:evicted]]
+        assert not any(other.look(key, hash_key(key)) for key in gone)
+        assert left[::-1] == expected[evicted : evicted + len(left)]
+
+
+def test_what_may_not_go_at_once_stays(tick: Tick) -> None:
+    """A value that is no string ends it; what a transaction wants, or has expired, is not evicted."""
+    if not chosen_table.PACKED:
+        return
+    _, table = tables(tick, 11, levels=9)
+    expired: list[bytes] = []
+    table.on_expired = lambda key, h, value: expired.append(key)
+    _, going, *_ = chosen_table.visit(table, 0, LRU, False, 20, False, 0, hash_key, random.sample)
+    first, second, third, fourth = (key for key, _ in going[:-5:-1])
+    for key in (second, fourth):
+        level = table.level(key, hash_key(key))
+        table.put(key, hash_key(key), b"late" if key == second else [1], tick.ms + 1 if key == second else 0)
+        table.set_age(key, hash_key(key), level)
+    tick.ms += 2
+    _, left, _, evicted, visits = chosen_table.visit(
+        table, 0, LRU, False, 20, False, 0, hash_key, random.sample, 1 << 20, 100, hash_key(third).__eq__
+    )
+    assert (evicted, visits) == (1, 1)
+    assert left[-1][0] == fourth
+    assert len(left) == len(going) - 3
+    assert [key for key, _, _ in table.items() if key in (first, second, third)] == [third]
+    assert expired == [second]
+    table.verify()
+
+
+@pytest.mark.parametrize("name", ["allkeys-lru", "allkeys-lfu", "allkeys-random", CACHE])
+def test_a_full_table_keeps_its_segments(name: str) -> None:
+    """Records that are worth the same go from all buckets alike: as many come as go, and nothing splits."""
+    shard = Shard(0, 1, 1, 1_700_000_000_000)
+    shard.evictor.follow(name, 5, 10, 1)
+    table = shard.dbs[0].table
+    full = 8 * 640
+    turnover = 20_000 if chosen_table.PACKED else 8_000
+    capacity = 0
+    for number in range(full + turnover):
+        key = key_of(number)
+        shard.dbs[0].put(key, hash_key(key), b"value")
+        while len(table) > full:
+            shard.evictor.evict(1, 100, None)
+        if number == full:
+            capacity = table.capacity
+    assert shard.evicted == turnover
+    assert table.capacity == capacity == 8 * 840
+    shard.verify()

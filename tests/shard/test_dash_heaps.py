@@ -100,3 +100,52 @@ def test_values_that_grow_in_their_places_split_the_segment() -> None:
 def heap(table: DashTable) -> list[int]:
     """Bytes in use of each segment's heap, garbage included."""
     return [used for *_, used, _, _ in table.layout()]
+
+
+@packed
+def test_what_comes_takes_the_places_of_what_went() -> None:
+    """Records as long as those before them need no room at the end of a heap."""
+    table = TABLES["compiled"](Tick())
+    chance = random.Random(4)
+    keys = [key_of(10_000 + number) for number in range(4_000)]
+    for key in keys:
+        table.put(key, hash_key(key), b"v" * 200)
+    serial = 20_000
+    for turn in range(100):
+        for _ in range(60):
+            key = keys.pop(chance.randrange(len(keys)))
+            table.erase(key, hash_key(key))
+        for _ in range(60):
+            serial += 1
+            key = key_of(serial)
+            table.put(key, hash_key(key), b"v" * 200)
+            keys.append(key)
+        if turn == 50:
+            before = heap(table)
+    table.verify()
+    grown = sum(heap(table)) - sum(before)
+    # 3,000 records have come and gone since.
+    assert abs(grown) < 150 * 215
+    assert {key for key, _, _ in table.items()} == set(keys)
+
+
+@packed
+def test_holes_hold_records_of_all_kinds() -> None:
+    """Shorter and longer ones, numbers, objects, long keys; and a heap that is tidied up has none."""
+    table = TABLES["compiled"](Tick())
+    chance = random.Random(6)
+    expected: dict[bytes, object] = {}
+    values = [b"", b"7", b"123456789012", b"v" * 20, b"w" * 255, b"x" * 256, b"y" * 3_000, b"z" * 20_000, [1]]
+    for step in range(30_000):
+        number = chance.randrange(1_500)
+        key = (b"k%d" % number).ljust(300 if number % 50 == 0 else 1, b"-") if number else b""
+        if chance.random() < 0.5:
+            assert table.erase(key, hash_key(key)) == expected.pop(key, None)
+        else:
+            value = chance.choice(values)
+            deadline = chance.choice((0, 2_000_000))
+            table.put(key, hash_key(key), value, deadline)
+            expected[key] = value
+        if step % 1_000 == 0:
+            table.verify()
+    assert {key: value for key, value, _ in table.items()} == expected
