@@ -41,17 +41,19 @@ PURE = os.environ.get("NOGIL_DF_PURE", "") not in ("", "0")
 # Modules below `nogil_df`, compiled because the profile of a benchmark says that it pays.
 AS_THEY_ARE = """
 base.numbers base.rdb_strings
-commands.at_once commands.bulk commands.dispatch commands.expiry_commands commands.generic commands.geo
-commands.hashes commands.lists commands.lists_blocking commands.lists_multi commands.lone commands.pubsub
-commands.sets commands.sets_multi commands.sort commands.sorted_sets commands.sorted_sets_blocking
-commands.sorted_sets_multi commands.sorted_sets_ranges commands.streams commands.streams_groups
-commands.streams_ids commands.streams_read commands.strings commands.strings_many commands.strings_multi
+commands.at_once commands.bitmaps commands.bulk commands.dispatch commands.expiry_commands commands.generic
+commands.geo commands.hashes commands.hyperloglog commands.lists commands.lists_blocking
+commands.lists_multi commands.lone commands.pubsub commands.scan commands.sets commands.sets_multi
+commands.sort commands.sorted_sets commands.sorted_sets_blocking commands.sorted_sets_multi
+commands.sorted_sets_ranges commands.streams commands.streams_groups commands.streams_ids
+commands.streams_read commands.string_options commands.strings commands.strings_many commands.strings_multi
 commands.strings_numeric commands.subscriptions
 memcached.replies memcached.storage
 net.connection net.loop net.tls
 rdb.listpack rdb.reader
-shard.eviction shard.hashes shard.keyspace shard.lists shard.score_order shard.sets shard.shard_state
-shard.sorted_sets shard.stream_groups shard.streams
+shard.bits shard.eviction shard.hashes shard.hyperloglog shard.keyspace shard.lists shard.member_index
+shard.memory shard.score_order shard.sets shard.shard_state shard.sorted_sets shard.stream_groups
+shard.streams
 snapshot.rdb_scan snapshot.records
 vll.columns vll.engine vll.part vll.proactor vll.squash vll.transaction vll.txqueue
 wire.memcached wire.reply wire.request

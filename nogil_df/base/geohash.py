@@ -148,6 +148,25 @@ def distance(longitude1: float, latitude1: float, longitude2: float, latitude2: 
     return 2.0 * EARTH_RADIUS * asin(min(1.0, sqrt(u * u + cos(lat1) * cos(lat2) * v * v)))
 
 
+def inside(
+    shape: Shape, members: list[bytes], scores: list[float], limit: int
+) -> list[tuple[bytes, float, float, float, float]]:
+    """The members inside a shape, at most ``limit`` of them unless that is 0. O(members).
+
+    Returns:
+        Each with its metres from the middle, its score, longitude and latitude.
+    """
+    found: list[tuple[bytes, float, float, float, float]] = []
+    for member, score in zip(members, scores, strict=True):
+        longitude, latitude = decode(score)
+        away = shape.distance_within(longitude, latitude)
+        if away is not None:
+            found.append((member, away, score, longitude, latitude))
+            if len(found) == limit:
+                break
+    return found
+
+
 def ranges_of(shape: Shape) -> list[tuple[int, int]]:
     """Ranges of stored places that cover a shape: (first, first that is not in it), at most nine.
 
@@ -232,3 +251,13 @@ def _too_fine(bits: int, steps: int, west: float, south: float, east: float, nor
         or area_of(_move(bits, 1, 0, steps), steps).east < east
         or area_of(_move(bits, -1, 0, steps), steps).west > west
     )
+
+
+# In C where it was built; what is above is the specification.
+decode_slowly, distance_slowly, inside_slowly = decode, distance, inside
+try:
+    from nogil_df.base._geohash import decode as decode
+    from nogil_df.base._geohash import distance as distance
+    from nogil_df.base._geohash import inside as inside
+except ImportError:
+    pass

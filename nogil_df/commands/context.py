@@ -95,6 +95,7 @@ class Context:
         db: the database that keys are looked up in.
         tx: the transaction whose hops these are.
         nested: runs inside another transaction (EXEC, a script), which concludes it.
+        in_script: a script runs it.
         slept, slept_at: nanoseconds it was blocked, and when it went to sleep.
     """
 
@@ -107,6 +108,7 @@ class Context:
         "db",
         "tx",
         "nested",
+        "in_script",
         "steps",
         "result",
         "started",
@@ -125,6 +127,7 @@ class Context:
         self.db = session.db
         self.tx: Transaction | None = None
         self.nested = False
+        self.in_script = False
         self.steps: Steps | None = None
         self.result: Any = None
         self.started = 0

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, NamedTuple
+from operator import itemgetter
+from typing import TYPE_CHECKING, Any
 
 from nogil_df.base import geohash
 from nogil_df.base.errors import ReplyError
@@ -36,14 +37,10 @@ UNITS = {b"m": 1.0, b"km": 1000.0, b"ft": 0.3048, b"mi": 1609.34}
 _NOWHERE = Shape(0.0, 0.0, 0.0)
 
 
-class Found(NamedTuple):
-    """A member inside the shape: its name, metres from the middle, its score, where it is."""
+Found = tuple[bytes, float, float, float, float]
+"""A member inside the shape: its name, metres from the middle, its score, longitude and latitude."""
 
-    member: bytes
-    away: float
-    score: float
-    longitude: float
-    latitude: float
+_AWAY = itemgetter(1)
 
 
 @dataclass(slots=True)
@@ -358,12 +355,8 @@ def op_search(db: Keyspace, search: Search, h: int) -> list[Found]:
         shape = shape._replace(longitude=longitude, latitude=latitude)
     found = _inside(value, shape, search.count if search.first_found else 0)
     if search.order:
-        found.sort(key=_away, reverse=search.order < 0)
+        found.sort(key=_AWAY, reverse=search.order < 0)
     return found[: search.count] if search.count else found
-
-
-def _away(found: Found) -> float:
-    return found.away
 
 
 def _inside(value: SortedSetValue, shape: Shape, limit: int) -> list[Found]:
@@ -371,13 +364,10 @@ def _inside(value: SortedSetValue, shape: Shape, limit: int) -> list[Found]:
     for low, high in geohash.ranges_of(shape):
         start, stop = value.by_score((float(low), float(high), False, True))
         members = value.order.span(start, stop)
-        for member, score in zip(members, value.order.scores_of(start, stop), strict=True):
-            longitude, latitude = geohash.decode(score)
-            away = shape.distance_within(longitude, latitude)
-            if away is not None:
-                found.append(Found(member, away, score, longitude, latitude))
-                if len(found) == limit:
-                    return found
+        scores = value.order.scores_of(start, stop)
+        found += geohash.inside(shape, members, scores, limit and limit - len(found))
+        if limit and len(found) == limit:
+            break
     return found
 
 
@@ -420,7 +410,9 @@ def _search_at_once(here: Here, db: Keyspace, search: Search, event: bytes) -> A
 
 def _to_store(found: list[Found], search: Search) -> dict[bytes, float]:
     """What is to be stored: the members with their distances or their places."""
-    return {one.member: one.away / search.unit if search.store_distance else one.score for one in found}
+    if search.store_distance:
+        return {member: away / search.unit for member, away, *_ in found}
+    return {member: score for member, _, score, *_ in found}
 
 
 def _search_at(shard: Any, argument: tuple[int, int, Search]) -> list[Found]:
@@ -430,16 +422,16 @@ def _search_at(shard: Any, argument: tuple[int, int, Search]) -> list[Found]:
 
 def _reply(found: list[Found], search: Search) -> list[Any]:
     if not (search.with_distance or search.with_hash or search.with_place):
-        return [one.member for one in found]
+        return [one[0] for one in found]
     rows = []
-    for one in found:
-        row: list[Any] = [one.member]
+    for member, away, score, longitude, latitude in found:
+        row: list[Any] = [member]
         if search.with_distance:
-            row.append(b"%.4f" % (one.away / search.unit))
+            row.append(b"%.4f" % (away / search.unit))
         if search.with_hash:
-            row.append(int(one.score))
+            row.append(int(score))
         if search.with_place:
-            row.append(_coordinates((one.longitude, one.latitude), search.proto))
+            row.append(_coordinates((longitude, latitude), search.proto))
         rows.append(row)
     return rows
 

@@ -46,3 +46,6 @@ cpdef op_hincrby(Keyspace db, payload, uint64_t h)
 
 @cython.locals(before=int64_t)
 cpdef _store_number(Keyspace db, bytes key, uint64_t h, HashValue value, bytes field, bytes text)
+
+@cython.locals(value=HashValue)
+cpdef bytes op_hincrbyfloat(Keyspace db, tuple payload, uint64_t h)

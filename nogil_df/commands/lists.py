@@ -476,7 +476,8 @@ def op_ltrim(db: Keyspace, payload: tuple[bytes, int, int], h: int) -> Any:
     if value is None:
         return OK
     before = value.memory
-    value.trim(*bounds(start, end, len(value.items)))
+    start, stop = bounds(start, end, len(value.items))
+    value.trim(start, stop)
     db.used += value.memory - before
     db.changed(key, events.LIST, b"ltrim")
     erase_if_empty(db, key, h, value)

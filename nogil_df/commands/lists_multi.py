@@ -74,8 +74,12 @@ def move_at_once(
     h, to = here.find(source), here.find(target)
     if h < 0 or to < 0:
         return ELSEWHERE
-    index = db.index
-    return move_here(here.shard, ((index, source, h), (index, target, to), from_left, to_left))
+    value = held(db, source, h)
+    if value is None:
+        return None
+    if target != source:
+        held(db, target, to)
+    return move_between(db, (source, h, value, from_left), (target, to, to_left))
 
 
 def move(context: Context, source: bytes, target: bytes, from_left: bool, to_left: bool) -> Steps:
@@ -141,7 +145,10 @@ def move_between(
     size = len(element) + ELEMENT_OVERHEAD
     value.memory -= size
     db.used -= size
-    (op_lpush if to_left else op_rpush)(db, [b"", own(key), element], to)
+    if to_left:
+        op_lpush(db, [b"", own(key), element], to)
+    else:
+        op_rpush(db, [b"", own(key), element], to)
     if db.observed:
         db.tell(source, events.LIST, POP_EVENTS[from_left])
     if not items:
@@ -203,9 +210,11 @@ def pop_at_once(here: Here, db: Keyspace, keys: list[bytes], left: bool, count: 
     hashes = here.find_all(keys)
     if hashes is None:
         return ELSEWHERE
-    index = db.index
-    places = [(index, key, h) for key, h in zip(keys, hashes, strict=True)]
-    return pop_here(here.shard, (places, left, count))
+    for i, key in enumerate(keys):
+        value = held(db, key, hashes[i])
+        if value is not None:
+            return key, take(db, key, hashes[i], value, count, left)
+    return None
 
 
 def parse_lmpop(args: Args, at: int) -> tuple[list[bytes], bool, int]:

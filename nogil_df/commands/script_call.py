@@ -286,7 +286,7 @@ class ScriptCall:
         if self.locked is not None:
             self._check_keys(command, args)
         context = Context(self.state.dispatcher, self.session, command, args)
-        context.nested = True
+        context.nested = context.in_script = True
         context.tx = self.tx
         steps = command.run(context, args)  # type: ignore[misc]
         if self.suspends:

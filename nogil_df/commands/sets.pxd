@@ -33,3 +33,6 @@ cpdef Py_ssize_t op_sismember(Keyspace db, list args, uint64_t h) except -1
 
 @cython.locals(value=SetValue)
 cpdef Py_ssize_t op_scard(Keyspace db, list args, uint64_t h) except -1
+
+@cython.locals(before=int64_t, value=SetValue)
+cpdef op_spop(Keyspace db, tuple payload, uint64_t h)

@@ -30,7 +30,7 @@ from nogil_df.shard.hashes import HashValue
 from nogil_df.shard.lengthy import Lengthy, Slices, sort_in_slices
 from nogil_df.shard.lists import ListValue
 from nogil_df.shard.memory import own
-from nogil_df.shard.sets import SetValue
+from nogil_df.shard.sets import INTSET, SetValue
 from nogil_df.shard.sorted_sets import SortedSetValue
 from nogil_df.vll.part import GLOBAL_EXCLUSIVE, GLOBAL_SHARED, NOT_GLOBAL
 
@@ -225,10 +225,10 @@ def _sort_at_once(here: Here, session: Session, db: Keyspace, args: Args, stores
         here.has_everything() and session.account.is_unrestricted
     ):
         return ELSEWHERE
-    elements, has_order = op_elements(db, (args[1], request.descending), h)
+    elements, has_order = op_elements(db, (args[1], _comes_reversed(request)), h)
     if request.unsorted:
         if not has_order and target is not None:
-            elements = sorted(elements)
+            elements = sorted(elements, reverse=request.descending)
     elif request.by is None:
         elements = _in_own_order(elements, request)
     else:
@@ -274,18 +274,23 @@ def _check_rights(context: Context, args: Args, request: Request) -> None:
 def _sorted(context: Context, key: bytes, request: Request) -> Steps:
     """The elements in order, within LIMIT, as GET wants them."""
     # A set has no order that stores or scripts could rely on: there it is always sorted.
-    must_sort = request.target is not None or context.nested
-    elements, has_order = yield from context.at(key, op_elements, (key, request.descending))
+    must_sort = request.target is not None or context.in_script
+    elements, has_order = yield from context.at(key, op_elements, (key, _comes_reversed(request)))
     if len(elements) > context.proactor.shard.slice and not context.nested:
         return (yield from _sorted_in_slices(context, elements, request, has_order or not must_sort))
     if request.unsorted and not has_order and must_sort:
-        elements = sorted(elements)
+        elements = sorted(elements, reverse=request.descending)
     elif not request.unsorted:
         elements = yield from _in_order(context, elements, request)
     elements = _within_limit(elements, request)
     if not request.patterns:
         return elements
     return (yield from _look_up(context, elements, request.patterns))
+
+
+def _comes_reversed(request: Request) -> bool:
+    """Whether elements that are left in their own order are wanted from the other end."""
+    return request.unsorted and request.descending
 
 
 def _sorted_in_slices(context: Context, elements: list[bytes], request: Request, has_order: bool) -> Steps:
@@ -301,8 +306,7 @@ def _sorted_in_slices(context: Context, elements: list[bytes], request: Request,
             weights = yield from _look_up_in_slices(context, elements, [request.by])
         ranks_of = _ranks(elements, weights, request)
     if ranks_of is not None:
-        descending = request.descending and not request.unsorted
-        steps = sort_in_slices(len(elements), ranks_of, size, descending=descending)
+        steps = sort_in_slices(len(elements), ranks_of, size, descending=request.descending)
         elements = yield from context.in_slices(steps)
     elements = _within_limit(elements, request)
     if not request.patterns:
@@ -313,14 +317,22 @@ def _sorted_in_slices(context: Context, elements: list[bytes], request: Request,
 def _ranks(
     elements: list[bytes], weights: list[bytes | None] | None, request: Request
 ) -> Callable[[int, int], list[Any]]:
-    """What tells the ranks of elements from one position up to another one: what they are sorted by, and
-    the element, which tells apart what is equal."""
+    """What tells the ranks of elements from one position up to another one: what they are sorted by, what
+    tells apart what is equal, and the element."""
 
     def ranks(start: int, stop: int) -> list[Any]:
         part = elements[start:stop]
         if weights is None:
             return list(zip(part)) if request.alpha else list(zip(_numbers(part), part, strict=True))
-        return _weighted(part, weights[start:stop], request)
+        weighted = _weighted(part, weights[start:stop], request)
+        if not request.alpha:
+            return weighted
+        # Equal weights leave elements in the order in which they came, whatever the direction.
+        sign = -1 if request.descending else 1
+        return [
+            (rank, sign * at, element)
+            for at, (rank, element) in enumerate(zip(weighted, part, strict=True), start)
+        ]
 
     return ranks
 
@@ -336,13 +348,13 @@ def _look_up_in_slices(context: Context, elements: list[bytes], patterns: list[b
 
 
 def _weighted(elements: list[bytes], weights: Sequence[bytes | None], request: Request) -> list[Any]:
-    """What elements with weights of their own are sorted by."""
-    # Equal weights are told apart by the elements, so that the order is always the same.
+    """What elements with weights of their own are sorted by.
+
+    Equal numbers are told apart by the elements. Equal texts, and those that are missing, are not: then the
+    elements stay in the order in which they came.
+    """
     if request.alpha:
-        return [
-            (weight is not None, weight or b"", element)
-            for weight, element in zip(weights, elements, strict=True)
-        ]
+        return [(weight is not None, weight or b"") for weight in weights]
     return list(zip(map(_number, weights), elements, strict=True))
 
 
@@ -394,9 +406,11 @@ _PLAIN = frozenset(b"0123456789.-")
 
 
 def _number(weight: bytes | None) -> float:
-    if weight is None:
+    """A weight as C's ``strtod`` reads it: up to a NUL, without white space before it, and nothing is 0."""
+    text = b"" if weight is None else weight.partition(b"\0")[0]
+    if not text:
         return 0.0
-    number = parse_float(weight)
+    number = parse_float(text.lstrip(b" \t\n\v\f\r"))
     if number is None:
         raise ReplyError("SORT_SCORES")
     return number
@@ -440,30 +454,32 @@ def _place(pattern: bytes, element: bytes) -> tuple[bytes, bytes]:
 def op_elements(db: Keyspace, payload: tuple[bytes, bool], h: int) -> tuple[list[bytes], bool]:
     """All elements of a key, and whether they come in an order of their own. O(elements).
 
+    Args:
+        payload: the key, and whether that order is to be reversed.
+
     Raises:
         ReplyError WRONGTYPE.
     """
-    key, descending = payload
+    key, reverse = payload
     value = db.find(key, h)
     if value is None:
         return [], True
     kind = value.__class__
     if kind in (ListValue, SetValue, SortedSetValue) and len(value) > db.shard.slice:
-        raise Lengthy(_elements_in_slices(value, descending, db.shard.slice), value)
+        raise Lengthy(_elements_in_slices(value, reverse, db.shard.slice), value)
     if kind is ListValue:
-        return list(value.items), True
+        return list(value.items)[:: -1 if reverse else 1], True
     if kind is SetValue:
-        return list(value.members), False
+        return value.ordered(), False
     if kind is SortedSetValue:
-        members = value.order.span(0, len(value))
-        return list(members)[:: -1 if descending else 1], True
+        return value.order.span(0, len(value))[:: -1 if reverse else 1], True
     raise ReplyError("WRONGTYPE")
 
 
-def _elements_in_slices(value: Any, descending: bool, size: int) -> Slices:
+def _elements_in_slices(value: Any, reverse: bool, size: int) -> Slices:
     found: list[bytes] = []
     if value.__class__ is SetValue:
-        members = iter(value.members)
+        members = iter(value.ordered() if value.encoding is INTSET else value.members)
         while chunk := list(islice(members, size)):
             found += chunk
             yield
@@ -472,7 +488,7 @@ def _elements_in_slices(value: Any, descending: bool, size: int) -> Slices:
     for at in range(0, len(value), size):
         found += read(at, min(at + size, len(value)))
         yield
-    if descending and value.__class__ is SortedSetValue:
+    if reverse:
         found.reverse()
     return found, True
 

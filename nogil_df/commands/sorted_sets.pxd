@@ -30,3 +30,12 @@ cpdef op_zscore(Keyspace db, list args, uint64_t h)
 
 @cython.locals(value=SortedSetValue)
 cpdef Py_ssize_t op_zcard(Keyspace db, list args, uint64_t h) except -1
+
+@cython.locals(value=SortedSetValue)
+cpdef pop(Keyspace db, tuple payload, uint64_t h, bint highest)
+
+@cython.locals(before=int64_t, members=list, pairs=list, size=Py_ssize_t, start=Py_ssize_t)
+cpdef list take(Keyspace db, bytes key, uint64_t h, SortedSetValue value, Py_ssize_t count, bint highest)
+
+@cython.locals(value=SortedSetValue)
+cpdef op_zrandmember(Keyspace db, tuple payload, uint64_t h)

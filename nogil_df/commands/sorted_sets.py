@@ -360,15 +360,15 @@ def cmd_zpop(session: Session, args: Args) -> tuple[bytes, int | None]:
 
 def op_zpopmin(db: Keyspace, payload: tuple[bytes, int | None], h: int) -> Any:
     """Take the members with the lowest scores out. O(log n + members)."""
-    return pop(db, payload, h, highest=False)
+    return pop(db, payload, h, False)
 
 
 def op_zpopmax(db: Keyspace, payload: tuple[bytes, int | None], h: int) -> Any:
     """Take the members with the highest scores out. O(log n + members)."""
-    return pop(db, payload, h, highest=True)
+    return pop(db, payload, h, True)
 
 
-def pop(db: Keyspace, payload: tuple[bytes, int | None], h: int, *, highest: bool) -> Any:
+def pop(db: Keyspace, payload: tuple[bytes, int | None], h: int, highest: bool) -> Any:
     """What ZPOPMIN and ZPOPMAX answer: [member, score], with a count pairs of them; or [] for nothing."""
     key, count = payload
     value = sorted_set_to_change(db, key, h)

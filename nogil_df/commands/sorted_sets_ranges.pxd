@@ -2,7 +2,7 @@ cimport cython
 from libc.stdint cimport int64_t, uint64_t
 
 from nogil_df.base.numbers cimport parse_bound, parse_int
-from nogil_df.commands.sorted_sets cimport read_sorted_set
+from nogil_df.commands.sorted_sets cimport read_sorted_set, sorted_set_to_change
 from nogil_df.shard.keyspace cimport Keyspace
 from nogil_df.shard.sorted_sets cimport SortedSetValue
 
@@ -32,3 +32,9 @@ cpdef read_range(SortedSetValue value, Range wanted)
 
 @cython.locals(start=Py_ssize_t, stop=Py_ssize_t, value=SortedSetValue)
 cpdef op_range(Keyspace db, Range wanted, uint64_t h)
+
+@cython.locals(start=Py_ssize_t, stop=Py_ssize_t, value=SortedSetValue)
+cpdef Py_ssize_t op_count(Keyspace db, Range wanted, uint64_t h) except -1
+
+@cython.locals(before=int64_t, start=Py_ssize_t, stop=Py_ssize_t, value=SortedSetValue)
+cpdef Py_ssize_t op_remove_range(Keyspace db, Range wanted, uint64_t h) except -1

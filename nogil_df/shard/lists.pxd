@@ -8,4 +8,7 @@ cdef class ListValue:
 
     cpdef lengthen(self)
     cpdef push(self, list elements, bint left)
+    cpdef trim(self, Py_ssize_t start, Py_ssize_t stop)
+    cpdef set(self, Py_ssize_t index, bytes element)
+    cpdef bint insert(self, bytes pivot, bytes element, bint after) except -1
     cpdef list pop(self, Py_ssize_t count, bint left)

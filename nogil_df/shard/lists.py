@@ -226,8 +226,8 @@ class ListValue:
         if start >= stop:
             self.replace([])
             return
-        self.pop(start, left=True)
-        self.pop(length - stop, left=False)
+        self.pop(start, True)
+        self.pop(length - stop, False)
 
     def positions(self, element: bytes, skip: int, count: int, longest: int, backwards: bool) -> list[int]:
         """Where elements equal ``element``, in the order in which they are met. O(n).
@@ -259,7 +259,7 @@ class ListValue:
         """
         used = 0
         while self.items and used < budget:
-            self.pop(SLICE, left=False)
+            self.pop(SLICE, False)
             used += 1
         return used
 

@@ -24,6 +24,20 @@ cdef class ScoreOrder:
     @cython.locals(at=Py_ssize_t, members=list, place=Py_ssize_t, scores=list)
     cpdef Py_ssize_t rank(self, score, bytes member) except -1
     @cython.locals(first=list)
+    @cython.locals(at=Py_ssize_t)
+    cpdef Py_ssize_t below(self, score) except -1
+    @cython.locals(at=Py_ssize_t)
+    cpdef Py_ssize_t up_to(self, score) except -1
+    @cython.locals(at=Py_ssize_t, bucket=list, level=list, size=Py_ssize_t)
+    cpdef tuple locate(self, Py_ssize_t rank)
+    @cython.locals(bucket=Py_ssize_t, found=list, place=Py_ssize_t, scores=list)
+    cpdef tuple at(self, Py_ssize_t rank)
+    @cython.locals(
+        at=Py_ssize_t, bucket=list, end=Py_ssize_t, first=Py_ssize_t, left=Py_ssize_t, lost=list, members=list,
+        place=Py_ssize_t, scores=list, values=list,
+    )
+    cpdef tuple take(self, Py_ssize_t start, Py_ssize_t stop)
+    cpdef _shrunk(self, Py_ssize_t at, Py_ssize_t lost)
     cpdef list span(self, Py_ssize_t start, Py_ssize_t stop)
     cpdef list scores_of(self, Py_ssize_t start, Py_ssize_t stop)
     @cython.locals(at=Py_ssize_t, found=list, left=Py_ssize_t, place=Py_ssize_t)

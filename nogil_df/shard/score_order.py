@@ -14,7 +14,7 @@ million members.
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
-from itertools import accumulate, pairwise
+from itertools import pairwise
 from typing import Any, Final
 
 LIMIT: Final = 256
@@ -314,17 +314,18 @@ class ScoreOrder:
         at = 0
         for level in reversed(self._summed()):
             at *= GROUP
-            sizes = list(accumulate(level[at : at + GROUP]))
-            step = bisect_right(sizes, rank)
-            if step:
-                rank -= sizes[step - 1]
-            at += step
+            for size in level[at : at + GROUP]:
+                if rank < size:
+                    break
+                rank -= size
+                at += 1
         at *= GROUP
-        sizes = list(accumulate(map(len, self.members[at : at + GROUP])))
-        step = bisect_right(sizes, rank)
-        if step:
-            rank -= sizes[step - 1]
-        return at + step, rank
+        for bucket in self.members[at : at + GROUP]:
+            if rank < len(bucket):
+                break
+            rank -= len(bucket)
+            at += 1
+        return at, rank
 
     def rank(self, score: float, member: bytes) -> int:
         """The rank of a member that is there, from 0. O(log n)."""

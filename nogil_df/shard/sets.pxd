@@ -7,3 +7,8 @@ cdef class SetValue:
     cdef public object index
     cdef public set members
     cdef public int64_t fits, longest, memory, room, table_size
+
+    @cython.locals(members=set)
+    cpdef bint discard(self, bytes member) except -1
+    cpdef indexed(self)
+    cpdef bytes random(self, source)

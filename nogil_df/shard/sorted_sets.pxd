@@ -19,4 +19,10 @@ cdef class SortedSetValue:
     cpdef tuple by_rank(self, int64_t start, int64_t stop)
     @cython.locals(order=ScoreOrder)
     cpdef tuple between(self, tuple bounds, Py_ssize_t offset, Py_ssize_t limit, bint reverse)
+    @cython.locals(order=ScoreOrder, start=Py_ssize_t, stop=Py_ssize_t)
+    cpdef tuple by_score(self, tuple bounds)
+    @cython.locals(members=list, scores=dict, values=list)
+    cpdef tuple take(self, Py_ssize_t start, Py_ssize_t stop)
+    @cython.locals(order=ScoreOrder)
+    cpdef bytes random(self, source)
     cpdef Py_ssize_t rank(self, bytes member, score) except -1
