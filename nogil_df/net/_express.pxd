@@ -22,6 +22,8 @@ cdef class Reader
 
 cdef class Onward:
     cdef int send_off(self, Reader reader, Py_ssize_t pos, Py_ssize_t end) except -1
+    cdef int collect(self, bint patient) except -1
+    cdef bint bring_down(self, flight) except -1
 
 
 cdef class Express:
@@ -35,6 +37,8 @@ cdef class Express:
     cdef Replies replies
     cdef Quick quick
     cdef Onward onward
+    # Whether what is answered by others is collected in every turn.
+    cdef bint collects
     cdef bint hash_here
     # What was read.
     cdef char *data
@@ -48,7 +52,7 @@ cdef class Express:
     # Offsets of slots.
     cdef Py_ssize_t hot_keys, only_measured
     cdef Py_ssize_t gated, has_notices, now, slow_ns
-    cdef Py_ssize_t queued, paused, unsent
+    cdef Py_ssize_t queued, paused, unsent, aloft
     cdef Py_ssize_t busy, special, closing, closed, shown, out, sink, database, proto, last_command, last_active, watching
     cdef Py_ssize_t squash_limit, squash_from, movers
     cdef Py_ssize_t idle

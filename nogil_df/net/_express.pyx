@@ -87,6 +87,18 @@ cdef class Onward:
         """Take the first command from `pos` on and those that are like it; the rest stays with the parser."""
         raise NotImplementedError
 
+    cdef int collect(self, bint patient) except -1:
+        """Be done with commands that others have answered to the client.
+
+        Args:
+            patient: wait for those that are just being answered.
+        """
+        raise NotImplementedError
+
+    cdef bint bring_down(self, flight) except -1:
+        """A connection is readable while another thread may answer its client: whether that has been done."""
+        raise NotImplementedError
+
 
 cdef class Express:
     """The short way of one thread, for all its plain connections.
@@ -111,6 +123,7 @@ cdef class Express:
         self.loop = loop
         self.onward = onward
         self.here = dispatcher.here
+        self.collects = False
         self.state = dispatcher.state
         self.subscriptions = dispatcher.state.subscriptions
         self.proactor = dispatcher.proactor
@@ -142,6 +155,7 @@ cdef class Express:
         self.queued = offset_of(connection, "queued")
         self.paused = offset_of(connection, "paused")
         self.unsent = offset_of(connection, "unsent")
+        self.aloft = offset_of(connection, "aloft")
         self.busy = offset_of(Session, "busy")
         self.special = offset_of(Session, "special")
         self.closing = offset_of(Session, "closing")
@@ -181,6 +195,7 @@ cdef class Express:
     cpdef settle(self):
         """Add what was counted here to where it is shown. O(commands, clients seen since)."""
         cdef Reader reader
+        self.onward.collect(True)
         self.plans.settle()
         for reader in self.readers:
             reader.settle()
@@ -349,6 +364,8 @@ cdef class Reader:
         cdef Express express = self.express
         session = self.session
         connection = self.connection
+        if slot(connection, express.aloft) is not None:
+            express.onward.bring_down(slot(connection, express.aloft))
         if (
             mask != READ
             or is_true(connection, express.queued)

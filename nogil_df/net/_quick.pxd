@@ -13,7 +13,9 @@ cdef class Quick:
     cdef ShardState shard
     cdef object engine, blocking
     cdef IntentLocks locks
-    cdef object ready, dbs, outboxes
+    cdef object ready, dbs, outboxes, proactor
+    # The offset of the proactor's slot.
+    cdef Py_ssize_t has_notices
     cdef readonly int index
     # Of the commands that ran, since `count`.
     cdef long long hit, missed, changed

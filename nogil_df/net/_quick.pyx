@@ -7,6 +7,7 @@ tell or to refuse: a miss that is to be notified, another type.
 
 from nogil_df.net._plans cimport GET, INCR, SET_PLAIN, SETEX
 from nogil_df.net._replies cimport COPIED
+from nogil_df.net._slots cimport offset_of
 
 cdef enum:
     DIGITS = 15             # of a time to live that is read here
@@ -21,6 +22,8 @@ cdef class Quick:
 
     def __init__(self, proactor):
         shard = proactor.shard
+        self.proactor = proactor
+        self.has_notices = offset_of(type(proactor), "has_notices")
         self.shard = shard
         self.blocking = shard.blocking
         self.index = proactor.index

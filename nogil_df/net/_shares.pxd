@@ -20,8 +20,35 @@ cdef struct Call:
     bint is_write
 
 
+# How far an answer is that its owner may send to the client itself; see `nogil_df.net._shares`.
+cdef enum:
+    BY_MESSAGE, ALLOWED, SENDING, WANTED, SENT
+
+
+cdef extern from *:
+    """
+    static inline int df_state(const int *state) {
+        return __atomic_load_n(state, __ATOMIC_ACQUIRE);
+    }
+
+    static inline void df_set_state(int *state, int to) {
+        __atomic_store_n(state, to, __ATOMIC_RELEASE);
+    }
+
+    static inline int df_change_state(int *state, int from, int to) {
+        return __atomic_compare_exchange_n(state, &from, to, 0, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE);
+    }
+    """
+    int df_state(const int *state) noexcept nogil
+    void df_set_state(int *state, int to) noexcept nogil
+    bint df_change_state(int *state, int origin, int to) noexcept nogil
+
+
 cdef class Share:
     cdef int origin, database, proto
+    # The client's socket, while its answer's `state` is not BY_MESSAGE; what is too slow to be told of without a message.
+    cdef int fd, state
+    cdef int64_t slow_ns
     cdef Call *calls
     cdef int size, room
     cdef char *data
@@ -39,6 +66,8 @@ cdef class Share:
         self, Plan plan, int step, const char *data, const Argument *key, const Argument *value, uint64_t h,
         int64_t deadline
     ) except -1
+    cdef bint answer_client(self, Quick quick) except -1
+    cdef bint recall(self, bint patient) noexcept
     cdef int name_keys(self) except -1
     cdef object payload(self, int at)
     cdef list arguments(self, int at)

@@ -4,6 +4,23 @@ The coordinator copies the arguments into a block of memory, and the shard write
 go to the client. Only the `Share` itself crosses threads: to the shard in a message, or as the work of a hop, and
 back with the answer; never do two threads look at it at the same time. Its memory is used again for later batches.
 
+**The answer of a single command** its shard may send to the client itself. That takes half the messages and wake-ups out
+of what a client that does not pipeline costs; the coordinator learns of it when it next has something to do. Both may
+want the socket, so `state` tells whose it is. It only changes by these steps, each one atomic:
+
+- ALLOWED: the coordinator has nothing to send, and sends nothing and keeps the descriptor open until it has changed this.
+- ALLOWED -> SENDING by the shard, which alone may send now: one `send` that does not wait, and no call of Python.
+- SENDING -> SENT by the shard, which touches neither share nor socket any more. Whoever reads SENT also sees what
+  the shard wrote before. The coordinator is the one to go on, without a message.
+- ALLOWED -> BY_MESSAGE by either: the shard does not send, and answers by a message, as for all other shares.
+- SENDING -> WANTED by the coordinator, which has more to read from this client and can't wait; WANTED or SENDING ->
+  BY_MESSAGE by the shard, after its `send`: a message comes, and `sent` tells how much the client has already.
+
+A client that got its answer may have its next request at the coordinator while the shard is between `send` and SENT:
+hence WANTED. Who closes the socket waits for the end of that one `send` (`recall`, patiently), so the descriptor can't be
+another client's by then. A shard sends nothing that it would have to tell something before, or that has to be noted:
+events and notices that are under way, waiters to be served, slow commands and errors all go by a message.
+
 What can't run like that (see `nogil_df.net._quick`) runs as it does everywhere, through its ``op``, and leaves a value
 instead of the bytes of a reply.
 """
@@ -11,12 +28,14 @@ instead of the bytes of a reply.
 import sys
 
 from cpython.bytes cimport PyBytes_FromStringAndSize
+from cpython.list cimport PyList_GET_SIZE
 from cpython.object cimport PyObject
 from libc.stdlib cimport free, malloc, realloc
 from libc.string cimport memcpy
 
 from nogil_df.net._plans cimport GET, INCR, df_nanoseconds
 from nogil_df.net._quick cimport Quick
+from nogil_df.net._slots cimport is_true
 from nogil_df.shard._dash cimport DashTable
 from nogil_df.vll._intents cimport Keys
 from nogil_df.vll.part cimport Part
@@ -26,6 +45,13 @@ from nogil_df.base.errors import ReplyError
 from nogil_df.commands.string_options import ALWAYS
 from nogil_df.vll.engine import deliver
 from nogil_df.vll.handlers import begins_work
+
+cdef extern from "<sched.h>" nogil:
+    int sched_yield()
+
+cdef extern from "<sys/socket.h>" nogil:
+    ssize_t send(int fd, const void *data, size_t size, int flags)
+    enum: MSG_NOSIGNAL
 
 cdef extern from "Python.h":
     Py_ssize_t PyDict_Size(object mapping) except -1
@@ -68,6 +94,7 @@ cdef class Share:
         self.size = self.read = 0
         self.used = self.sent = 0
         self.taken = 0
+        self.state = BY_MESSAGE
         self.values = None
         return 0
 
@@ -109,6 +136,51 @@ cdef class Share:
         self.used = wanted
         self.size += 1
         return 0
+
+    cdef bint answer_client(self, Quick quick) except -1:
+        """On the owner's thread: send the one reply to the client; False if the coordinator has to be told.
+
+        Whatever has to leave before a reply does, and whatever is to be noted about it, is left to the coordinator.
+        """
+        cdef Py_ssize_t sent
+        if (
+            self.calls[0].end < 0
+            or self.taken >= self.slow_ns
+            or PyDict_Size(quick.ready)
+            or PyList_GET_SIZE(quick.shard.outgoing)
+            or is_true(quick.proactor, quick.has_notices)
+        ):
+            self.recall(False)
+            return False
+        if not df_change_state(&self.state, ALLOWED, SENDING):
+            return False
+        sent = send(self.fd, self.replies.out, self.replies.used, MSG_NOSIGNAL)
+        self.sent = max(sent, 0)
+        if sent == self.replies.used and df_change_state(&self.state, SENDING, SENT):
+            return True
+        df_set_state(&self.state, BY_MESSAGE)
+        return False
+
+    cdef bint recall(self, bint patient) noexcept:
+        """Have the answer come by a message; False if the client has it already, and no message comes.
+
+        Args:
+            patient: come back only when the owner has let go of the socket, which is at most one `send` away.
+        """
+        cdef int state
+        while True:
+            state = df_state(&self.state)
+            if state == SENT:
+                return False
+            if state == BY_MESSAGE or (state == WANTED and not patient):
+                return True
+            if state == ALLOWED:
+                if df_change_state(&self.state, ALLOWED, BY_MESSAGE):
+                    return True
+            elif patient:
+                sched_yield()
+            elif df_change_state(&self.state, SENDING, WANTED):
+                return True
 
     cdef int name_keys(self) except -1:
         """Write down the fingerprints, read and written, for intents. O(commands)."""
@@ -210,6 +282,7 @@ cdef int serve_alone(Quick quick, tuple message) except -1:
     cdef int i
     for i in range(share.size):
         if quick.is_held(share.calls[i].h):
+            share.recall(False)
             share.name_keys()
             quick.engine.schedule_run(Part(share.origin, message[1], share.reads, share.writes), (run_share, share))
             return 0
@@ -218,6 +291,9 @@ cdef int serve_alone(Quick quick, tuple message) except -1:
         run(quick, share)
     except Exception:
         result = log_crash("run_share_alone", sys.exc_info())
+        share.recall(False)
+    if df_state(&share.state) != BY_MESSAGE and share.answer_client(quick):
+        return 0
     (<list>(<list>quick.outboxes)[share.origin]).append((DELIVER, message[1], quick.index, result))
     if PyDict_Size(quick.ready):
         quick.blocking.serve(quick.ready)

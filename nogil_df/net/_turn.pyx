@@ -90,6 +90,7 @@ cdef class Turns:
     def __init__(self, loop, Express express):
         self.loop = loop
         self.express = express
+        express.collects = True
         self.proactor = loop.proactor
         self.state = loop.state
         self.timers = loop.state.timers
@@ -144,6 +145,7 @@ cdef class Turns:
             proactor.read_mail()
         now = df_nanoseconds() * 1e-9
         put_slot(self.loop, self.now, now)
+        self.express.onward.collect(False)
         if self.poller.count:
             self.tick()
             self.express.serve_ready(self.poller, self.handlers)

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from nogil_df.commands.dispatch import Dispatcher
+    from nogil_df.net._batches import Flight
     from nogil_df.net.express import ShortCut
     from nogil_df.net.loop import Loop
     from nogil_df.wire.request import RequestParser
@@ -70,6 +71,7 @@ class Connection:
 
     Attributes:
         unsent, unsent_bytes: encoded replies that the kernel has not taken yet.
+        aloft: what another thread may be about to answer to the client itself; see `nogil_df.net._shares`.
         high_water: how many of them stop us from reading more.
         paused: READ is not watched.
         more: the parser may hold complete commands.
@@ -99,6 +101,7 @@ class Connection:
         "parser",
         "unsent",
         "unsent_bytes",
+        "aloft",
         "high_water",
         "paused",
         "dirty",
@@ -143,6 +146,7 @@ class Connection:
         # A deque once there is something: an empty one takes 600 bytes, and most connections need none ever.
         self.unsent: deque[memoryview] | tuple[()] = ()
         self.unsent_bytes = 0
+        self.aloft: Flight | None = None
         self.high_water = HIGH_WATER
         self.paused = False
         self.more = False
@@ -401,6 +405,7 @@ class Connection:
         sink = self.session.sink
         if not sink or self.closed:
             return
+        self._ground()
         proactor = self.proactor
         if proactor.has_notices:
             proactor.hand_over_notices()
@@ -556,6 +561,7 @@ class Connection:
 
     def close(self, *, after_replies: bool) -> None:
         """See `Transport`."""
+        self._ground()
         self.session.closing = True
         if not after_replies:
             self.drop()
@@ -567,12 +573,18 @@ class Connection:
         """Close now; what the session has in flight ends by itself and is not answered. Idempotent."""
         if self.closed:
             return
+        self._ground()
         self.closed = True
         self.loop.unwatch(self.fd)
         self.sock.close()
         self.unsent = ()
         self.unsent_bytes = 0
         self.dispatcher.state.forget(self.session)
+
+    def _ground(self) -> None:
+        """Have nobody but this thread send to the client, before it does so or closes the socket."""
+        if self.aloft is not None:
+            self.aloft.ground()
 
     def describe(self) -> dict[str, Any]:
         """See `Transport`."""

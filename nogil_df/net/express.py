@@ -38,7 +38,8 @@ class ShortCut:
 
         self._dispatcher = dispatcher
         self._memcached = memcached
-        self._express = express = Express(dispatcher, loop, Connection, RequestParser, Squasher())
+        onward = Squasher(dispatcher.proactor.count)
+        self._express = express = Express(dispatcher, loop, Connection, RequestParser, onward)
         self._tls_reader = tls_reader
         self._memcached_readers = (
             MemcachedReaders(express, memcached)
