@@ -757,7 +757,13 @@ cdef class Reader:
             express.state.publish_events()
         if is_true(express.proactor, express.has_notices):
             express.proactor.hand_over_notices()
-        if PyList_GET_SIZE(slot(session, express.sink)) or is_true(session, express.closing):
+        if (
+            PyList_GET_SIZE(slot(session, express.sink))
+            or DF_LENGTH(DF_SLOT(<PyObject *>self.connection, express.unsent))
+            or is_true(session, express.closing)
+        ):
+            # Something comes before them, or after: commands that were left for this turn (`resume`) may find that the
+            # kernel did not take all of the replies of the last one.
             express.replies.spill(session)
             self.connection.ready()
             return 0
