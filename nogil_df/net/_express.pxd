@@ -9,6 +9,7 @@ from nogil_df.net._poller cimport EpollPoller
 from nogil_df.net._quick cimport Quick
 from nogil_df.net._replies cimport Replies
 from nogil_df.net._slots cimport is_true
+from nogil_df.shard._dash cimport DashTable
 from nogil_df.shard.keyspace cimport Keyspace
 from nogil_df.shard.shard_state cimport ShardState
 
@@ -43,6 +44,8 @@ cdef class Express:
     # What was read.
     cdef char *data
     cdef Argument args[MOST_ARGUMENTS]
+    # Of a command that comes later.
+    cdef Argument later[MOST_ARGUMENTS]
     # Counted, and not yet settled.
     cdef long long bytes_in, bytes_out, reads, writes, pipelined, pipelines, send_ns
     cdef long long squashed_ns, squashed_hops, squashed_commands
@@ -73,6 +76,7 @@ cdef class Express:
     cdef int note_pipeline(self, Py_ssize_t size, int64_t began) except -1
     cdef int account(self, session, Plan plan, long long calls, int64_t nanoseconds, Py_ssize_t begin,
                      Py_ssize_t end) except -1
+    cdef Py_ssize_t look_ahead(self, DashTable table, Py_ssize_t pos, Py_ssize_t end) except -1
     cdef list listed(self, Argument *args, int argc)
     cdef uint64_t hashed(self, const char *key, Py_ssize_t size) except? 0
     cdef PyObject *find_at_once(self, Plan plan, int argc) except? NULL

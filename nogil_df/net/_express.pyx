@@ -51,7 +51,7 @@ from nogil_df.net._fanout cimport Fanout
 from nogil_df.net._parse cimport parse
 from nogil_df.net._plans cimport EXEC, GET, MULTI, NOTHING, PING, PUBLISH, SELECT, SPUBLISH, df_nanoseconds
 from nogil_df.net._poller cimport EpollPoller
-from nogil_df.net._quick cimport Quick
+from nogil_df.net._quick cimport AHEAD, Quick
 from nogil_df.net._slots cimport DF_LENGTH, DF_SLOT, is_true, offset_of, put_slot, slot
 from nogil_df.shard.keyspace cimport Keyspace
 
@@ -269,6 +269,28 @@ cdef class Express:
             PyList_SET_ITEM(found, i, argument)
         return found
 
+    cdef Py_ssize_t look_ahead(self, DashTable table, Py_ssize_t pos, Py_ssize_t end) except -1:
+        """Have the cache get what the next commands read, as far as their keys are here; how far it has looked."""
+        cdef uint64_t hashes[AHEAD]
+        cdef uint64_t h
+        cdef int count = 0, argc = 0
+        cdef Py_ssize_t following
+        while pos < end and count < AHEAD:
+            following = parse(self.data, pos, end, self.later, &argc)
+            if following <= 0 or argc < 2:
+                pos = end
+                break
+            h = self.hashed(self.data + self.later[1].at, self.later[1].size)
+            if self.owner_of(h) != self.me:
+                # From here on shards do that for themselves.
+                pos = end
+                break
+            hashes[count] = h
+            count += 1
+            pos = following
+        table.approach(hashes, count)
+        return pos
+
     cdef uint64_t hashed(self, const char *key, Py_ssize_t size) except? 0:
         if self.hash_here and size <= LONGEST:
             return xxh3(key, size)
@@ -451,7 +473,7 @@ cdef class Reader:
         cdef Express express = self.express
         cdef object session = self.session, args, value
         cdef Keyspace db = express.dbs[slot(session, express.database)]
-        cdef Py_ssize_t pos = 0, following = 0, begin = 0
+        cdef Py_ssize_t pos = 0, following = 0, begin = 0, looked = 0
         cdef int proto = slot(session, express.proto), argc = 0
         cdef long long calls = 0, ran = 0
         cdef int64_t started = df_nanoseconds(), now
@@ -469,6 +491,8 @@ cdef class Reader:
             following = parse(express.data, pos, end, express.args, &argc)
             if following <= 0:
                 break
+            if pos >= looked and following < end and db.table.is_large():
+                looked = express.look_ahead(db.table, following, end)
             found = express.plans.find(express.data + express.args[0].at, express.args[0].size)
             once = False
             if found == NULL:
@@ -650,23 +674,27 @@ cdef class Reader:
         cdef long long hit = quick.hit, missed = quick.missed, changed = quick.changed
         cdef uint64_t h[MOST_ARGUMENTS]
         cdef int64_t started = df_nanoseconds()
-        cdef int i = 1, proto = slot(self.session, express.proto)
+        cdef int i = 1, at = 0, keys = (argc - 1) // plan.step, proto = slot(self.session, express.proto)
         cdef Argument *key
         while i < argc:
-            if not express.is_here(&express.args[i], &h[i]):
+            if not express.is_here(&express.args[i], &h[at]):
                 return AWAY
             i += plan.step
+            at += 1
         if db.observed:
             return UNUSUAL
         if plan.here == GET:
             replies.reserve(32)
             replies.write_number(b"*", argc - 1)
         i = 1
+        at = 0
         while i < argc:
+            if at % AHEAD == 0 and keys > 1 and db.table.is_large():
+                db.table.approach(&h[at], min(keys - at, AHEAD))
             key = &express.args[i]
             written = replies.used
             if not quick.run(
-                plan.here, db.table, express.data + key.at, key.size, express.data + key[1].at, key[1].size, h[i], 0,
+                plan.here, db.table, express.data + key.at, key.size, express.data + key[1].at, key[1].size, h[at], 0,
                 proto, replies
             ):
                 # Other types, and values too big to copy: from the beginning, and nobody has seen anything yet.
@@ -677,6 +705,7 @@ cdef class Reader:
                 # One reply is for all.
                 replies.used = written
             i += plan.step
+            at += 1
         if plan.is_write:
             replies.write_ok()
         express.account(self.session, plan, 1, df_nanoseconds() - started, begin, end)

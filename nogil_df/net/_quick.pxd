@@ -9,6 +9,10 @@ from nogil_df.shard.shard_state cimport ShardState
 from nogil_df.vll._intents cimport IntentLocks
 
 
+cdef enum:
+    AHEAD = 32              # keys that are looked for in memory together
+
+
 cdef class Quick:
     cdef ShardState shard
     cdef object engine, blocking

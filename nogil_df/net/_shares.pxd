@@ -5,6 +5,7 @@ from nogil_df.net._parse cimport Argument
 from nogil_df.net._plans cimport Plan
 from nogil_df.net._quick cimport Quick
 from nogil_df.net._replies cimport Replies
+from nogil_df.shard._dash cimport DashTable
 from nogil_df.vll._intents cimport Keys
 
 cdef struct Call:
@@ -68,6 +69,7 @@ cdef class Share:
     ) except -1
     cdef bint answer_client(self, Quick quick) except -1
     cdef bint recall(self, bint patient) noexcept
+    cdef void approach(self, DashTable table, int first) noexcept
     cdef int name_keys(self) except -1
     cdef object payload(self, int at)
     cdef list arguments(self, int at)

@@ -34,7 +34,7 @@ from libc.stdlib cimport free, malloc, realloc
 from libc.string cimport memcpy
 
 from nogil_df.net._plans cimport GET, INCR, df_nanoseconds
-from nogil_df.net._quick cimport Quick
+from nogil_df.net._quick cimport AHEAD, Quick
 from nogil_df.net._slots cimport is_true
 from nogil_df.shard._dash cimport DashTable
 from nogil_df.vll._intents cimport Keys
@@ -182,6 +182,15 @@ cdef class Share:
             elif df_change_state(&self.state, SENDING, WANTED):
                 return True
 
+    cdef void approach(self, DashTable table, int first) noexcept:
+        """Have the cache get what the next calls read, from the `first` on."""
+        cdef uint64_t hashes[AHEAD]
+        cdef int i, count = min(self.size - first, AHEAD)
+        if count > 1:
+            for i in range(count):
+                hashes[i] = self.calls[first + i].h
+            table.approach(hashes, count)
+
     cdef int name_keys(self) except -1:
         """Write down the fingerprints, read and written, for intents. O(commands)."""
         cdef Keys reads = self.reads, writes = self.writes
@@ -236,6 +245,8 @@ cdef int run(Quick quick, Share share) except -1:
     cdef int i
     replies.used = 0
     for i in range(share.size):
+        if i % AHEAD == 0 and table is not None and table.is_large():
+            share.approach(table, i)
         call = &share.calls[i]
         key = share.data + call.at
         if table is not None and quick.run(

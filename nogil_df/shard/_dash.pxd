@@ -9,7 +9,11 @@ from libc.stdint cimport int64_t, uint64_t
 
 from nogil_df.shard._directory cimport Directory
 from nogil_df.shard._record cimport Record, Value
-from nogil_df.shard._segment cimport Segment
+from nogil_df.shard._segment cimport Segment, approach
+
+
+cdef enum:
+    LARGE = 10000  # records from which on caches do not hold what leads to all of them
 
 
 @cython.final
@@ -17,6 +21,17 @@ cdef class DashTable(Directory):
     cdef char scratch[24]  # of a number handed out
 
     # -- for other compiled modules
+    # Whether looking for keys mostly waits for memory.
+    cdef inline bint is_large(self) noexcept:
+        return self.count >= LARGE
+
+    # Have the cache get what one look-up reads after the other for one key, for all of these at the same time.
+    cdef inline void approach(self, const uint64_t *hashes, int count) noexcept:
+        cdef int step, i
+        for step in range(4):
+            for i in range(count):
+                approach(self.segment_of(hashes[i]), hashes[i], step)
+
     cdef int find_string(
         self, const char *key, Py_ssize_t size, uint64_t h, const char **data, Py_ssize_t *length
     ) except -1

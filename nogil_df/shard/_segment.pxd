@@ -63,6 +63,11 @@ cdef extern from *:
     #include <sys/prctl.h>
     #endif
 
+    /* Read, and do nothing with it. */
+    static inline void df_touch(const void *place) {
+        (void)*(const volatile char *)place;
+    }
+
     /* Give the whole pages inside a block back to the system, then the block to malloc. */
     static void df_release(void *block, size_t size) {
     #if defined(__linux__) && defined(MADV_DONTNEED)
@@ -91,6 +96,7 @@ cdef extern from *:
     }
     #endif
     """
+    void touch "df_touch" (const void *place) noexcept
     void give_back "df_give_back" () noexcept
     int no_huge_pages "df_no_huge_pages" () noexcept
     void release "df_release" (void *block, size_t size) noexcept
@@ -117,6 +123,7 @@ cdef enum:
     LEAST_HOLE = 4  # bytes: its size is written down there
     SMALL_HEAP = 512  # bytes below which garbage is left alone
     BIG_HEAP = 1 << 18  # bytes from which it may be a quarter, not an eighth
+    CACHE_LINE = 64
     SLOT_BITS = 10  # of a place and its slot in one word: `slide` sorts those of no more slots
 
 cdef enum:
@@ -462,6 +469,36 @@ cdef inline uint32_t home_of(uint64_t h) noexcept:
 
 cdef inline char *record_at(Segment *segment, Py_ssize_t slot) noexcept:
     return segment.heap + segment.places[slot]
+
+
+# Read one more of the things that looking for a key reads one after the other, each at a place that the one before
+# tells. Called with the steps 0 to 3, each for many keys before the next, it waits for memory once where they would wait
+# one by one: reads that don't depend on each other are under way at the same time. (An instruction to prefetch does
+# nothing where the address has to be looked up in page tables, which is where the time goes: 400 ns of a key among
+# 200,000 are 160 that way.) O(1).
+cdef inline void approach(const Segment *segment, uint64_t h, int step) noexcept:
+    cdef uint32_t remainder, start, place
+    cdef const uint8_t *hit
+    if not segment.count:
+        # That was step 0.
+        return
+    remainder = h % REMAINDERS
+    start = remainder // FINGERPRINTS * BUCKET_SLOTS
+    if step == 1:
+        touch(segment.fingerprints + start)
+        touch(segment.fingerprints + start + NEAR_SLOTS - 1)
+    elif step > 1:
+        hit = <const uint8_t *> memchr(segment.fingerprints + start, remainder % FINGERPRINTS + 1, NEAR_SLOTS)
+        if hit is NULL:
+            return
+        if step == 2:
+            touch(segment.places + (hit - segment.fingerprints))
+            touch(segment.ages + (hit - segment.fingerprints))
+            return
+        place = segment.places[hit - segment.fingerprints]
+        touch(segment.heap + place)
+        if place + CACHE_LINE < segment.used:
+            touch(segment.heap + place + CACHE_LINE)
 
 
 # The slot of a key between two slots, or -1. O(1).
