@@ -20,6 +20,7 @@ from pathlib import Path
 import pytest
 
 from stress.conftest import Note
+from tests.patience import PATIENCE
 from tests.resp import Reply
 from tests.servers import NogilServer
 
@@ -41,11 +42,13 @@ class Saving:
         sent: the last generation that was sent.
         safe: the last one that a confirmed save must hold.
         saves: confirmed.
+        has_saved: set by the first of them.
     """
 
     def __init__(self, server: NogilServer, generation: int) -> None:
         self.sent = self.safe = generation
         self.saves = 0
+        self.has_saved = threading.Event()
         self._acknowledged = generation
         self._server = server
         self._threads = [threading.Thread(target=one) for one in (self._write, self._save)]
@@ -79,6 +82,7 @@ class Saving:
                     return
                 self.safe = generation
                 self.saves += 1
+                self.has_saved.set()
 
 
 def generation_of(server: NogilServer) -> int:
@@ -103,13 +107,19 @@ def test_it_comes_up_with_the_last_good_snapshot(
     rng = random.Random(f"{name} {counts}")
     figures: Counter[str] = Counter()
     flags = ("--dir", str(tmp_path), f"--dbfilename={name}", "--compression_mode=single_entry")
-    with NogilServer(*flags, threads=counts[0]) as server, server.connect() as connection:
+    server = NogilServer(*flags, threads=counts[0])
+    server.start()
+    with server.connect() as connection:
         connection.execute("DEBUG", "POPULATE", str(BALLAST), "key", str(BALLAST_BYTES))
         connection.execute("MSET", *(word for at in range(MARKED) for word in (f"marked{at}", "0")))
-        begun = time.monotonic()
-        assert connection.execute("SAVE") == OK
-        lasts = time.monotonic() - begun
-    safe = 0
+    saving = Saving(server, 0)
+    begun = time.monotonic()
+    saving.start()
+    assert saving.has_saved.wait(PATIENCE)
+    lasts = time.monotonic() - begun
+    server.kill()
+    saving.join()
+    safe = saving.safe
     for _ in range(kills):
         server = NogilServer(*flags, threads=rng.choice(counts))
         server.start()
