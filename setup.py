@@ -54,7 +54,7 @@ rdb.listpack rdb.reader
 shard.bits shard.eviction shard.hashes shard.hyperloglog shard.keyspace shard.lists shard.member_index
 shard.memory shard.score_order shard.sets shard.shard_state shard.sorted_sets shard.stream_groups
 shard.streams
-snapshot.rdb_scan snapshot.records
+snapshot.big_values snapshot.rdb_scan snapshot.records
 vll.columns vll.engine vll.part vll.proactor vll.squash vll.transaction vll.txqueue
 wire.memcached wire.reply wire.request
 """.split()

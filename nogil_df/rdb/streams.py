@@ -15,12 +15,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from functools import partial
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from nogil_df.base.rdb_strings import RdbError, Reader
 from nogil_df.rdb.forms import STREAMS_3_SINCE
 from nogil_df.rdb.listpack import Packer, integer, unpack_raw
-from nogil_df.shard.stream_groups import NEVER, UNKNOWN, Consumer, Delivery, Group
+from nogil_df.rdb.live import Live, Made
+from nogil_df.shard.stream_groups import NEVER, UNKNOWN, Consumer, Delivery, Group, Pending
 from nogil_df.shard.streams import ANY_ROOM, SEQUENCE, Block, Body, StreamValue, block_size, entry_size
 
 if TYPE_CHECKING:
@@ -52,58 +53,57 @@ def write_stream(writer: Writer, value: StreamValue, version: int) -> None:
         step(writer)
 
 
-def stream_steps(value: StreamValue, version: int) -> Iterator[Step]:
+def stream_steps(value: StreamValue, version: int) -> Made[Step]:
     """The body of a stream in steps, each of which appends some of it.
 
-    What is needed of the stream is taken at once, so it may change between the steps.
+    The stream is read as the steps go on, and must not change between them before it is settled.
 
-    Complexity: O(entries + pending ones) at the call, about 0.2 us for each;
-    O(bytes of a node) for each step.
+    Complexity: O(groups + consumers) at the call; O(bytes of a node), or some hundred pending entries, for
+    each step; `settle` takes about 0.2 us for each entry and each pending one.
     """
-    blocks = [
-        (start, block.fields, block.ids[:], block.bodies[:])
-        for start, block in zip(value.starts, value.blocks, strict=True)
-    ]
+    blocks = Live(_copied(value))
+    groups = [_group_steps(group, version) for group in value.groups.values()]
+    parts: list[Live[Any]] = [blocks]
+    for _, read in groups:
+        parts += read
     figures = (value.last_id, value.first_id, value.max_deleted)
-    counts = (value.length, value.added)
-    groups = [step for group in value.groups.values() for step in _group_steps(group, version)]
-    return _steps(blocks, counts, figures, len(value.groups), groups)
+    counts = (len(value.blocks), value.length, value.added, len(groups))
+    return Made(_steps(blocks, counts, figures, [steps for steps, _ in groups]), *parts)
+
+
+def _copied(value: StreamValue) -> Iterator[tuple[int, list[bytes], list[int], list[Body]]]:
+    """What is needed of each block."""
+    for start, block in zip(value.starts, value.blocks, strict=True):
+        yield start, block.fields, block.ids[:], block.bodies[:]
 
 
 def _steps(
-    blocks: list[tuple[int, list[bytes], list[int], list[Body]]],
-    counts: tuple[int, int],
+    blocks: Iterator[tuple[int, list[bytes], list[int], list[Body]]],
+    counts: tuple[int, int, int, int],
     figures: tuple[int, int, int],
-    groups: int,
-    steps: list[Step],
+    groups: list[Iterator[Step]],
 ) -> Iterator[Step]:
-    def begin(writer: Writer) -> None:
-        writer.length(len(blocks))
+    size, length, added, group_count = counts
 
     def go_on(writer: Writer) -> None:
-        length, added = counts
         writer.length(length)
         for entry_id in figures:
             _write_id(writer, entry_id)
         writer.length(added)
-        writer.length(groups)
+        writer.length(group_count)
 
-    yield begin
-    for start, fields, ids, bodies in blocks:
-
-        def write_node(
-            writer: Writer,
-            start: int = start,
-            fields: list[bytes] = fields,
-            ids: list[int] = ids,
-            bodies: list[Body] = bodies,
-        ) -> None:
-            writer.string(start.to_bytes(_ID_SIZE))
-            writer.string(_node(start, fields, ids, bodies))
-
-        yield write_node
+    yield lambda writer: writer.length(size)
+    for block in blocks:
+        yield partial(_write_block, block)
     yield go_on
-    yield from steps
+    for steps in groups:
+        yield from steps
+
+
+def _write_block(block: tuple[int, list[bytes], list[int], list[Body]], writer: Writer) -> None:
+    start, fields, ids, bodies = block
+    writer.string(start.to_bytes(_ID_SIZE))
+    writer.string(_node(start, fields, ids, bodies))
 
 
 def _write_id(writer: Writer, entry_id: int) -> None:
@@ -139,32 +139,55 @@ def _signed(difference: int) -> int:
     return (difference + _SIGN & SEQUENCE) - _SIGN
 
 
-def _group_steps(group: Group, version: int) -> list[Step]:
-    """What appends a group, some hundred pending entries a step."""
-    name, last_id, entries_read = group.name, group.last_id, group.entries_read
-    ids = group.pending.span(0, _ALL, len(group.pending))
-    entries = group.pending.entries
-    given = [(entry_id, (delivery := entries[entry_id]).at, delivery.times) for entry_id in ids]
+def _group_steps(group: Group, version: int) -> tuple[Iterator[Step], list[Live[Any]]]:
+    """What appends a group, some hundred pending entries a step; and what is read for that."""
+    deliveries = Live(_deliveries(group.pending))
     consumers = [
-        (one.name, one.seen, one.active, one.pending.span(0, _ALL, len(one.pending)))
+        ((one.name, one.seen, one.active, len(one.pending)), Live(_ids(one.pending)))
         for one in group.consumers.values()
     ]
+    head = (group.name, group.last_id, group.entries_read, len(group.pending))
+    steps = _steps_of_group(head, deliveries, consumers, version)
+    return steps, [deliveries, *(ids for _, ids in consumers)]
+
+
+def _steps_of_group(
+    head: tuple[bytes, int, int, int],
+    deliveries: Iterator[list[tuple[int, int, int]]],
+    consumers: list[tuple[tuple[bytes, int, int, int], Live[list[int]]]],
+    version: int,
+) -> Iterator[Step]:
+    name, last_id, entries_read, pending = head
 
     def begin(writer: Writer) -> None:
         writer.string(name)
         _write_id(writer, last_id)
         writer.length(entries_read & SEQUENCE)
-        writer.length(len(given))
+        writer.length(pending)
 
-    steps: list[Step] = [begin]
-    for at in range(0, len(given), _PENDING):
-        steps.append(partial(_write_deliveries, given[at : at + _PENDING]))
-    steps.append(lambda writer: writer.length(len(consumers)))
-    for consumer, seen, active, pending in consumers:
-        steps.append(partial(_write_consumer, consumer, seen, active, len(pending), version))
-        for at in range(0, len(pending), _PENDING):
-            steps.append(partial(_write_ids, pending[at : at + _PENDING]))
-    return steps
+    yield begin
+    for given in deliveries:
+        yield partial(_write_deliveries, given)
+    yield lambda writer: writer.length(len(consumers))
+    for consumer, portions in consumers:
+        yield partial(_write_consumer, *consumer, version)
+        for ids in portions:
+            yield partial(_write_ids, ids)
+
+
+def _ids(pending: Pending) -> Iterator[list[int]]:
+    """What is pending, some hundred ids at a time."""
+    low = 0
+    while ids := pending.span(low, _ALL, _PENDING):
+        yield ids
+        low = ids[-1] + 1
+
+
+def _deliveries(pending: Pending) -> Iterator[list[tuple[int, int, int]]]:
+    """Id, time and count of what is pending, some hundred at a time."""
+    for ids in _ids(pending):
+        entries = pending.entries
+        yield [(entry_id, (delivery := entries[entry_id]).at, delivery.times) for entry_id in ids]
 
 
 def _write_deliveries(given: list[tuple[int, int, int]], writer: Writer) -> None:

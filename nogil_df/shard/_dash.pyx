@@ -373,6 +373,18 @@ cdef class DashTable(Directory):
             if slot >= 0:
                 self.before_write(segment, slot)
 
+    def hold_back(self, uint64_t version, bytes key not None, uint64_t h):
+        """Let a record that `cut_step` has just handed out count as not handed out, and pass over it. O(1)."""
+        cdef Segment *segment
+        cdef Py_ssize_t slot = self.locate(key, h, &segment)
+        return slot >= 0 and self.hold(version, segment, slot)
+
+    def let_go(self, uint64_t version, bytes key not None, uint64_t h):
+        """Let a record that was held back, and has not been handed out since, count as handed out. O(1)."""
+        cdef Segment *segment
+        cdef Py_ssize_t slot = self.locate(key, h, &segment)
+        segment.stamps[slot // BUCKET_SLOTS] |= <uint64_t> 1 << slot % BUCKET_SLOTS
+
     def record_bytes(self, bytes key not None, uint64_t h):
         """Bytes that a record takes in the table, its slot and what it keeps outside the heap included; 0 if absent.
 

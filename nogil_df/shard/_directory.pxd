@@ -102,6 +102,7 @@ cdef class Directory:
     cdef int shrink(self, Segment *segment, uint32_t below=?) except -1
     cdef int absorb(self, Segment *segment, Segment *buddy) except -1
     cdef int make_older(self, Segment *segment) except -1
+    cdef bint hold(self, uint64_t version, Segment *segment, Py_ssize_t slot) except -1
     cdef int before_write(self, Segment *segment, Py_ssize_t slot) except -1
     cdef int hand_out_segment(self, Segment *segment) except -1
     cdef bint hand_out(self, Segment *segment, uint32_t bucket, uint64_t version) except -1

@@ -455,6 +455,18 @@ cdef class Directory:
             bucket = 0
         return -1
 
+    cdef bint hold(self, uint64_t version, Segment *segment, Py_ssize_t slot) except -1:
+        """Let a record that `cut_step` has just handed out count as not handed out. False if a newer cut is there."""
+        cdef uint64_t *stamp
+        if len(self.cuts) > 1 or self.cut_version != version:
+            return False
+        need_stamps(segment, slot // BUCKET_SLOTS + 1)
+        stamp = &segment.stamps[slot // BUCKET_SLOTS]
+        if not stamp[0] & PARTLY:
+            stamp[0] |= PARTLY | SLOTS_GIVEN
+        stamp[0] &= ~(<uint64_t> 1 << slot % BUCKET_SLOTS)
+        return True
+
     def end_cut(self, uint64_t version):
         """End a cut, finished or given up. ValueError if there is no such cut."""
         cuts = [cut for cut in self.cuts if cut[0] != version]

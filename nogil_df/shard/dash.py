@@ -794,6 +794,30 @@ class DashTable:
             position = self._end_of(segment) << 64
         return -1
 
+    def hold_back(self, version: int, key: bytes, h: int) -> bool:
+        """Let a record that `cut_step` has just handed out count as not handed out, and pass over it.
+
+        So it will be handed out once more before the first write to it: for a cut that has not read all of a
+        value yet, until it says `let_go`. False, and nothing is done, if a newer cut is under way. O(1).
+        """
+        segment: Segment = self._directory[h >> self._shift][4]
+        slot = segment.find(key, h)
+        if slot < 0 or len(self._cuts) > 1 or self.cut_version != version:
+            return False
+        bucket, place = divmod(slot, BUCKET_SLOTS)
+        stamps = stamps_for(segment, bucket)
+        stamp = stamps[bucket]
+        if not stamp & PARTLY:
+            stamp |= PARTLY | SLOTS_GIVEN
+        stamps[bucket] = stamp & ~(1 << place)
+        return True
+
+    def let_go(self, version: int, key: bytes, h: int) -> None:
+        """Let a record that was held back, and has not been handed out since, count as handed out. O(1)."""
+        segment: Segment = self._directory[h >> self._shift][4]
+        bucket, place = divmod(segment.find(key, h), BUCKET_SLOTS)
+        segment.stamps[bucket] |= 1 << place
+
     def end_cut(self, version: int) -> None:
         """End a cut, finished or given up. ValueError if there is no such cut."""
         cuts = [cut for cut in self._cuts if cut[0] != version]

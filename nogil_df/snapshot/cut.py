@@ -7,6 +7,10 @@ each record of the moment of the cut comes exactly once. All databases share one
 What a command waits for is the second side, so as little as possible is done there. In compiled tables the
 strings of a bucket are only copied (`_strings`), into blobs of their own, which the writer compresses.
 
+A big value that `step` comes across is read where it lies, in the steps to come. The table is told that it
+has not handed that record out yet (`hold_back`), so it does so once more before a command changes it; then
+what is left of the value is taken at once.
+
 The tables are those of the moment of the cut, whatever becomes of the databases: FLUSHALL puts them aside and
 SWAPDB exchanges them, and the cut goes on with what it began with.
 """
@@ -14,23 +18,15 @@ SWAPDB exchanges them, and the cut goes on with what it began with.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from nogil_df.base.rdb_strings import write_length
 from nogil_df.shard.table import PACKED
+from nogil_df.snapshot.big_values import LONG, big_form, is_big, slices
 from nogil_df.snapshot.channel import PART, STRINGS
-from nogil_df.snapshot.records import (
-    LONG,
-    big_form,
-    every_age,
-    is_big,
-    slices,
-    write_database,
-    write_head,
-    write_record,
-)
+from nogil_df.snapshot.records import every_age, write_database, write_head, write_record
 
 try:
     from nogil_df.snapshot._strings import StringTaker
@@ -38,6 +34,7 @@ except ImportError:
     StringTaker = None  # type: ignore[assignment, misc]
 
 if TYPE_CHECKING:
+    from nogil_df.rdb.live import Made
     from nogil_df.shard.dash_segment import AgedRecord
     from nogil_df.shard.shard import Shard
     from nogil_df.snapshot.channel import Channel
@@ -55,6 +52,23 @@ MORE, STALLED, DONE = range(3)
 """What a step may find: there is more to do; there is, but the writer has to catch up; that was all."""
 
 
+class BigRecord:
+    """A big value on its way.
+
+    Attributes:
+        begun: what is made of it and not handed over yet.
+        pieces: makes the rest.
+    """
+
+    __slots__ = ("begun", "database", "key", "pieces")
+
+    def __init__(self, database: int, key: bytes, begun: bytearray, pieces: Made[bytes | bytearray]) -> None:
+        self.database = database
+        self.key = key
+        self.begun = begun
+        self.pieces = pieces
+
+
 class ShardCut:
     """A shard's part of one snapshot.
 
@@ -70,8 +84,11 @@ class ShardCut:
         "_big",
         "_channel",
         "_database",
+        "_found",
         "_held",
         "_is_between",
+        "_is_stepping",
+        "_live",
         "_number",
         "_out",
         "_position",
@@ -92,8 +109,13 @@ class ShardCut:
         self._out = bytearray()
         self._database = -1
         self._position = 0
-        # Big values on their way: what is not handed over yet, and the rest in pieces.
-        self._big: deque[tuple[bytearray, Iterator[bytes | bytearray]]] = deque()
+        # Big values on their way, in the order in which they are written.
+        self._big: deque[BigRecord] = deque()
+        # Those of them that are read where they lie, by database and key; and, while `step` is in a table,
+        # those that it has come across there.
+        self._live: dict[tuple[int, bytes], BigRecord] = {}
+        self._found: list[BigRecord] = []
+        self._is_stepping = False
         # A part of the first of them has been handed over, and its end has not; and how many bytes of other
         # records waited for that when it was last pushed.
         self._is_between = False
@@ -155,7 +177,11 @@ class ShardCut:
                 self._write_big()
             elif self._tables:
                 table, taker = self._tables[0]
+                self._is_stepping = True
                 self._position = table.cut_step(self._number, self._position)
+                self._is_stepping = False
+                if self._found:
+                    self._hold_back(table)
                 if self._position < 0:
                     table.end_cut(self._number)
                     self._tables.popleft()
@@ -174,6 +200,7 @@ class ShardCut:
         while self._tables:
             self._tables.popleft()[0].end_cut(self._number)
         self._big.clear()
+        self._live.clear()
         self._channel.close()
 
     def _take(self, database: int, records: list[AgedRecord]) -> None:
@@ -201,10 +228,13 @@ class ShardCut:
             self._database = database
         limits, style = self.shard.limits, self._style
         for record in records:
-            if is_big(record[1]):
-                self._put_aside(database, record)
-            else:
+            if not is_big(record[1]):
                 write_record(out, record, limits, style)
+            elif (live := self._live.pop((database, record[0]), None)) is not None:
+                live.pieces.settle()
+                self._channel.keys -= 1
+            else:
+                self._put_aside(database, record)
         self._channel.keys += len(records)
 
     def _on_strings(self) -> None:
@@ -224,33 +254,50 @@ class ShardCut:
             self._hand_over_strings(taker)
 
     def _put_aside(self, database: int, record: AgedRecord) -> None:
-        """A big value: take what is needed of it now, and write it in the steps to come."""
+        """A big value, to be written in the steps to come."""
         head = bytearray(write_database(database))
         write_head(head, record, self._style)
         key, value = record[:2]
         head.append(big_form(value, self._style))
         head += write_length(len(key))
         head += key
-        self._big.append((head, slices(value, self._style)))
+        big = BigRecord(database, key, head, slices(value, self._style))
+        self._big.append(big)
+        if self._is_stepping:
+            self._found.append(big)
+        else:
+            big.pieces.settle()
+
+    def _hold_back(self, table: Any) -> None:
+        """Have the table tell once more of the big values that a step has just found, before they change."""
+        for big in self._found:
+            if table.hold_back(self._number, big.key, self.shard.hash_key(big.key)):
+                self._live[big.database, big.key] = big
+            else:
+                big.pieces.settle()
+        self._found.clear()
 
     def _write_big(self) -> int:
         """A piece of the big value that is next; its bytes. Nothing of this shard may come between two."""
         channel = self._channel
-        begun, pieces = self._big[0]
-        piece = next(pieces, None)
+        big = self._big[0]
+        piece = next(big.pieces, None)
         if piece is None:
-            channel.give(begun)
+            channel.give(big.begun)
             self._big.popleft()
+            if self._live.pop((big.database, big.key), None) is not None:
+                # Only of the table that the steps are in: they leave none behind.
+                self._tables[0][0].let_go(self._number, big.key, self.shard.hash_key(big.key))
             self._is_between = False
             self._held = 0
             return 0
         if len(piece) >= LONG:
-            self._give_part(begun)
+            self._give_part(big.begun)
             channel.give(piece, PART)
         else:
-            begun += piece
-            if len(begun) >= BLOB:
-                self._give_part(begun)
+            big.begun += piece
+            if len(big.begun) >= BLOB:
+                self._give_part(big.begun)
         return len(piece)
 
     def _give_part(self, begun: bytearray) -> None:

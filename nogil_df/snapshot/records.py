@@ -4,35 +4,22 @@ A blob is a run of records in the RDB format, on its own: it begins by naming it
 stands between records (opcodes) is in it. So blobs of all shards may follow each other in one RDB file in any
 order, and the native files hold the same blobs.
 
-**Big values** are not written in one go. Of a collection of more than `BIG` elements a list of the elements
-is taken, which costs 35 to 100 ns for each (the elements are shared and never change); its bytes are made of
-that list, a slice at a time, in forms whose length stands at the front and whose elements simply follow. A
-long string is not copied at all: it goes out as it is, between two blobs.
+Big values are not written in one go: see `nogil_df.snapshot.big_values`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
-from itertools import chain
 from struct import Struct
 from typing import TYPE_CHECKING, Any, Final
 
 from nogil_df.base.rdb_strings import RdbError, Reader, write_length
 from nogil_df.rdb import forms
 from nogil_df.rdb.reader import read_object
-from nogil_df.rdb.streams import stream_steps
-from nogil_df.rdb.vectors import vector_steps
-from nogil_df.rdb.writer import Writer, needed_version, stream_form, write_object
+from nogil_df.rdb.writer import Writer, write_object
 from nogil_df.shard.ages import level_of, seconds
 from nogil_df.shard.dash_segment import AgedRecord
 from nogil_df.shard.flagged import Flagged, flags_of
-from nogil_df.shard.hashes import HashValue
-from nogil_df.shard.lists import ListValue
-from nogil_df.shard.sets import SetValue
-from nogil_df.shard.sorted_sets import SortedSetValue
-from nogil_df.shard.streams import StreamValue
 from nogil_df.shard.table import PACKED
-from nogil_df.shard.vectors import VectorSetValue
 from nogil_df.snapshot import opcodes
 
 try:
@@ -43,12 +30,6 @@ except ImportError:
 if TYPE_CHECKING:
     from nogil_df.shard.limits import EncodingLimits
     from nogil_df.shard.shard import Shard
-
-BIG: Final = 2048
-"""Elements above which a collection is written in slices."""
-
-LONG: Final = 64 << 10
-"""Bytes from which a string is not copied, and not compressed."""
 
 MOST_FLAGS: Final = (1 << 32) - 1
 
@@ -136,127 +117,6 @@ def write_record(out: bytearray, record: AgedRecord, limits: EncodingLimits, sty
     else:
         # What the oldest readers understand, unless the whole file is in a newer version anyway.
         out[at] = write_object(out, value, limits, version=style.version, compress=style.compress)
-
-
-def is_big(value: Any) -> bool:
-    """Whether a value is to be written in slices. O(1)."""
-    kind = value.__class__
-    if kind is bytes or isinstance(value, bytearray):
-        return len(value) >= LONG
-    if kind is StreamValue:
-        return len(value) > BIG or any(len(group.pending) > BIG for group in value.groups.values())
-    return (kind in _SLICERS or kind is VectorSetValue) and len(value) > BIG
-
-
-def big_form(value: Any, style: Style) -> int:
-    """The form in which a big value is written."""
-    if value.__class__ is StreamValue:
-        return stream_form(style.version)
-    if value.__class__ is VectorSetValue:
-        return forms.MODULE_2
-    if value.__class__ not in _SLICERS:
-        return forms.STRING
-    return forms.HASH_DEADLINES if _has_deadlines(value) else _SLICERS[value.__class__][0]
-
-
-def slices(value: Any, style: Style) -> Iterator[bytes | bytearray]:
-    """The body of a big value in pieces of some kilobytes. What it needs of the value is taken at once.
-
-    Complexity: O(elements) at the call, 35 to 100 ns for each; O(bytes of a piece) for each piece.
-    """
-    if value.__class__ is bytes:
-        return iter((write_length(len(value)), value))
-    if isinstance(value, bytearray):
-        return iter((write_length(len(value)), bytes(value)))
-    if _has_deadlines(value):
-        return _hash_with_deadlines(value)
-    if value.__class__ is StreamValue:
-        return _stepwise(stream_steps(value, style.version), style)
-    if value.__class__ is VectorSetValue:
-        return _stepwise(vector_steps(value), style)
-    slicer: Callable[[Any], Iterator[bytearray]] = _SLICERS[value.__class__][1]
-    return slicer(value)
-
-
-def _has_deadlines(value: Any) -> bool:
-    return needed_version(value) > forms.WIDELY_READ
-
-
-_SLICE: Final = 256
-"""Elements of a piece: about 0.1 ms."""
-
-
-def _stepwise(steps: Iterable[Callable[[Writer], object]], style: Style) -> Iterator[bytearray]:
-    for step in steps:
-        out = bytearray()
-        step(Writer(out, style.compress))
-        yield out
-
-
-def _strings(texts: list[bytes], count: int) -> Iterator[bytearray]:
-    """A count, and strings."""
-    for at in range(0, len(texts), _SLICE):
-        out = bytearray() if at else bytearray(write_length(count))
-        Writer(out, False).strings(texts[at : at + _SLICE])
-        yield out
-
-
-def _list(value: ListValue) -> Iterator[bytearray]:
-    return _strings(list(value.items), len(value))
-
-
-def _set(value: SetValue) -> Iterator[bytearray]:
-    return _strings(list(value.members), len(value))
-
-
-def _hash(value: HashValue) -> Iterator[bytearray]:
-    return _strings(list(chain.from_iterable(value.fields.items())), len(value))
-
-
-def _sorted_set(value: SortedSetValue) -> Iterator[bytearray]:
-    members = value.order.span(0, len(value))
-    scores = list(value.order.scores_of(0, len(value)))
-    return _scored(members, scores)
-
-
-def _scored(members: list[bytes], scores: list[float]) -> Iterator[bytearray]:
-    count = len(members)
-    # From behind, so that a skip list is filled at its head.
-    for stop in range(count, 0, -_SLICE):
-        out = bytearray(write_length(count)) if stop == count else bytearray()
-        writer = Writer(out, False)
-        for at in range(stop - 1, max(stop - _SLICE, 0) - 1, -1):
-            writer.string(members[at])
-            out += _DOUBLE(scores[at])
-        yield out
-
-
-def _hash_with_deadlines(value: HashValue) -> Iterator[bytearray]:
-    deadlines = value.deadlines
-    assert deadlines is not None
-    items = list(value.fields.items())
-    return _timed(items, [deadlines.of(field) for field, _ in items], deadlines.soonest())
-
-
-def _timed(items: list[tuple[bytes, bytes]], times: list[int], soonest: int) -> Iterator[bytearray]:
-    for at in range(0, len(items), _SLICE):
-        out = bytearray()
-        if not at:
-            out += soonest.to_bytes(_TIME_SIZE, "little") + write_length(len(items))
-        writer = Writer(out, False)
-        for (field, text), time in zip(items[at : at + _SLICE], times[at : at + _SLICE], strict=True):
-            writer.length(time - soonest + 1 if time else 0)
-            writer.string(field)
-            writer.string(text)
-        yield out
-
-
-_SLICERS: Final[dict[type, tuple[int, Callable[[Any], Iterator[bytearray]]]]] = {
-    ListValue: (forms.LIST, _list),
-    SetValue: (forms.SET, _set),
-    HashValue: (forms.HASH, _hash),
-    SortedSetValue: (forms.SORTED_SET_2, _sorted_set),
-}
 
 
 # Reading.

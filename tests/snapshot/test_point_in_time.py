@@ -1,8 +1,11 @@
 """A snapshot taken while commands run tells of one moment, on all shards.
 
 On the simulated server: a shard's slice is one bucket, and the scheduler lets commands on every type of
-value, FLUSHALL, SWAPDB, MOVE, expiry and the splitting of segments come between any two. The expected state
-is seen by a transaction over everything that runs in the place of the cut.
+value, FLUSHALL, SWAPDB, MOVE, expiry, eviction, the splitting and the merging of segments come between any
+two. The expected state is seen by a transaction over everything that runs in the place of the cut.
+
+What the test is worth was tried with bugs planted in the table, the cut, the saver and the commands, one at a
+time: each of them made it fail.
 """
 
 from __future__ import annotations
@@ -17,23 +20,35 @@ from nogil_df.base.flags import Options
 from nogil_df.commands import saver
 from nogil_df.shard import digest
 from nogil_df.shard.shard import Shard
+from nogil_df.shard.table import PACKED
 from nogil_df.simulation import SimulatedClient, Simulation
 from tests.commands.console import Console
 
 ACCOUNTS = 40
 TOTAL = 1_000 * ACCOUNTS
+NAMES = 80
+"""So few that most writes find something."""
+
+GROWING, THIN = 6, 7
+"""Databases whose segments are about to split, so that their stash is in use; and to merge."""
+
+NEARLY_FULL = 700
+"""Records of a segment that will split before long."""
+
+MERGES_BELOW = 720 if PACKED else 210
+"""Records of two segments that merge."""
 
 type State = dict[int, dict[bytes, tuple[bytes, int]]]
 """Database -> key -> digest of the value, deadline."""
 
 
-def state_of(shards: list[Shard]) -> State:
-    """What the databases hold, expired records left out."""
+def state_of(shards: list[Shard], now: int = 0) -> State:
+    """What the databases hold, but for what has expired by then."""
     found: State = {}
     for shard in shards:
         for db in shard.dbs:
             for key, value, deadline in db.table.items():
-                if not deadline or deadline >= shard.tick.ms:
+                if not deadline or deadline >= now:
                     found.setdefault(db.index, {})[key] = digest.of_value(value, 0), deadline
     return found
 
@@ -43,6 +58,8 @@ class Witness:
 
     def __init__(self, simulation: Simulation, monkeypatch: pytest.MonkeyPatch) -> None:
         self.states: list[State] = []
+        self.last = 0
+        """The time of the last shard's cut."""
         self.parts = 0
         self.simulation = simulation
         taken = saver.begin_cut
@@ -50,6 +67,7 @@ class Witness:
         def begin_cut(shard: Shard, argument: Any) -> None:
             if self.parts == 0:
                 self.states.append({})
+            self.last = simulation.clock.unix_ms()
             for index, records in state_of([shard]).items():
                 self.states[-1].setdefault(index, {}).update(records)
             self.parts = (self.parts + 1) % len(simulation.threads)
@@ -60,9 +78,9 @@ class Witness:
 
 def write(rng: random.Random, client: SimulatedClient, *, flushes: bool = False) -> None:
     """A random write, or several as one transaction."""
-    key = b"k%d" % rng.randrange(300)
+    key = b"k%d" % rng.randrange(NAMES)
     n = b"%d" % rng.randrange(1_000)
-    other = b"k%d" % rng.randrange(300)
+    other = b"k%d" % rng.randrange(NAMES)
     word = b"w" * rng.randrange(1, 70) + n
     single: list[list[bytes]] = [
         [b"SET", key, word],
@@ -133,8 +151,76 @@ def fill(rng: random.Random, client: SimulatedClient) -> None:
     client.send([b"SADD", b"bigmembers", *[b"m%d" % i for i in range(4_000)]])
     client.send([b"SET", b"long", rng.randbytes(100_000)])
     client.send([b"SELECT", b"2"], [b"SET", b"swapped", b"2"], [b"SELECT", b"0"])
-    for _ in range(500):
+    for _ in range(800):
         write(rng, client)
+
+
+def segments(simulation: Simulation, database: int) -> list[list[int]]:
+    """By shard: the records of each segment of a database."""
+    tables = [thread.proactor.shard.dbs[database].table for thread in simulation.threads]
+    return [[records for _, _, records, *_ in table.layout()] for table in tables]
+
+
+def has_split(simulation: Simulation, before: list[list[int]]) -> int:
+    """How many segments have split since the last look, in shards whose cut is under way."""
+    after = segments(simulation, GROWING)
+    cut = [thread.proactor.shard.dbs[GROWING].table.cut_version for thread in simulation.threads]
+    found = sum(
+        version > 0 and len(now) > len(then)
+        for then, now, version in zip(before or after, after, cut, strict=True)
+    )
+    before[:] = after
+    return found
+
+
+def crowd(simulation: Simulation, client: SimulatedClient) -> int:
+    """Let a database have segments that are about to split, in every shard; how many keys that takes."""
+    client.send([b"SELECT", b"%d" % GROWING])
+    at = 0
+    while min(map(max, segments(simulation, GROWING))) < NEARLY_FULL:
+        client.send(*[[b"SET", b"grown%d" % (at + one), b"%d" % at] for one in range(20)])
+        at += 20
+        simulation.run()
+    return at
+
+
+def thin_out(simulation: Simulation, client: SimulatedClient) -> list[bytes]:
+    """Let a database have segments that are about to merge, in a shard; the keys that are left."""
+    client.send([b"SELECT", b"%d" % THIN])
+    keys = [b"thin%d" % at for at in range(3_000)]
+    client.send(*[[b"SET", key, b"x"] for key in keys])
+    simulation.run()
+    while min(map(sum, segments(simulation, THIN))) > MERGES_BELOW + 40:
+        client.send([b"DEL", *keys[:20]])
+        del keys[:20]
+        simulation.run()
+    assert min(map(len, segments(simulation, THIN))) > 1
+    return keys
+
+
+def is_cut(simulation: Simulation, database: int) -> bool:
+    """Whether the cut of a database is under way in every shard."""
+    return all(thread.proactor.shard.dbs[database].table.cut_version for thread in simulation.threads)
+
+
+def would_merge(simulation: Simulation) -> bool:
+    """Whether some segments do not merge only because a cut is under way."""
+    return is_cut(simulation, THIN) and any(
+        len(now) > 1 and sum(now) < MERGES_BELOW for now in segments(simulation, THIN)
+    )
+
+
+def grow(rng: random.Random, client: SimulatedClient, keys: int, more: int) -> int:
+    """Change some records of a crowded database, and add some; how many keys it has then."""
+    old = [b"grown%d" % rng.randrange(keys) for _ in range(3)]
+    word = b"w" * rng.randrange(1, 70)
+    client.send(
+        rng.choice([[b"SET", old[0], word], [b"DEL", old[0]], [b"PEXPIRE", old[0], b"100"]]),
+        rng.choice([[b"INCR", old[1]], [b"APPEND", old[1], b"7"], [b"GETDEL", old[1]]]),
+        rng.choice([[b"GETEX", old[2], b"PX", b"3"], [b"MSET", *old[2:], word, old[0], word]]),
+        [b"MSET", *[word for at in range(more) for word in (b"grown%d" % (keys + at), b"1")]],
+    )
+    return keys + more
 
 
 @pytest.mark.parametrize("name", ["dump", "dump.rdb"])
@@ -142,6 +228,7 @@ def fill(rng: random.Random, client: SimulatedClient) -> None:
 def test_a_snapshot_is_the_state_at_its_cut(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, seed: int, name: str
 ) -> None:
+    evicts = seed % 2
     options = Options(dir=str(tmp_path), dbfilename=name, compression_mode="none")
     simulation = Simulation(seed, 3, options)
     witness = Witness(simulation, monkeypatch)
@@ -149,6 +236,15 @@ def test_a_snapshot_is_the_state_at_its_cut(
     first = simulation.client()
     fill(rng, first)
     simulation.run()
+    grower, thinner = simulation.client(), simulation.client()
+    grown = crowd(simulation, grower)
+    thin = thin_out(simulation, thinner)
+    if evicts:
+        # What has a deadline goes, as far as there is anything.
+        used = sum(thread.proactor.shard.used for thread in simulation.threads)
+        first.send([b"CONFIG", b"SET", b"maxmemory-policy", b"volatile-random"])
+        first.send([b"CONFIG", b"SET", b"maxmemory", b"%d" % used])
+        simulation.run()
     clients = [simulation.client() for _ in range(5)]
     for client in clients[:3]:
         client.send([b"SELECT", b"5"])
@@ -159,29 +255,47 @@ def test_a_snapshot_is_the_state_at_its_cut(
     clients[4].send(
         [b"ZADD", b"bigset", b"5", b"17"], [b"SREM", b"bigmembers", b"m17"], [b"APPEND", b"long", b"x"]
     )
-    steps = 0
+    steps = splits = 0
+    thinned = False
+    before: list[list[int]] = []
     while simulation.step():
         steps += 1
-        if steps % 97 == 0:
-            simulation.advance(1)
+        splits += has_split(simulation, before)
+        thinned = thinned or would_merge(simulation)
+        if steps % 29 == 0:
+            simulation.advance(rng.randrange(4))
         if not keeper.output:
+            if not grower.waiting:
+                grown = grow(rng, grower, grown, 300 if is_cut(simulation, GROWING) else 8)
+            if not thinner.waiting and thin:
+                many = 40 if is_cut(simulation, THIN) else 4
+                thinner.send([b"DEL", *thin[:many]])
+                del thin[:many]
             for at, client in enumerate(clients):
                 if not client.waiting:
                     write(rng, client, flushes=at == 3)
     assert bytes(keeper.output) == b"+OK\r\n"
     assert steps > 400
     simulation.verify()
+    assert evicts or splits
+    assert thinned
+    assert not evicts or any(thread.proactor.shard.evicted for thread in simulation.threads)
     (expected,) = witness.states
     assert money(expected) == 2 * ACCOUNTS
 
     # With other shards than it was written with.
     loaded = Simulation(1, 2, options)
-    loaded.clock.set_unix_ms(simulation.started_unix_ms)
+    now = witness.last
+    loaded.clock.set_unix_ms(now)
     console = Console(simulation=loaded, thread=0)
     file = "dump.rdb" if name == "dump.rdb" else "dump-summary.dfs"
     assert console(f"DFLY LOAD {file}").value == b"OK"
     loaded.verify()
-    assert state_of([thread.proactor.shard for thread in loaded.threads]) == expected
+    assert state_of([thread.proactor.shard for thread in loaded.threads], now) == {
+        index: living
+        for index, records in expected.items()
+        if (living := {key: one for key, one in records.items() if not one[1] or one[1] >= now})
+    }
     console("SELECT 5")
     accounts = sum(int(console.value(f"GET account:{i}")) for i in range(ACCOUNTS))
     safes = sum(int(console.value(f"HGET safe:{i} money")) for i in range(ACCOUNTS))
