@@ -35,6 +35,7 @@ _MAX_LENGTH: Final = 5 * 1024  # Redis's buffer for a long double: longer string
 _FAR: Final = 2 * _MAX_EXPONENT + 8 * _MAX_LENGTH  # an exponent this far out needs no arithmetic
 _DECIMALS: Final = 17  # what INCRBYFLOAT prints
 _ZERO: Final = ord("0")
+_SHORT_DECIMAL: Final = re.compile(rb"(?=.{1,40}\Z)-?[0-9]+(\.[0-9]+)?")
 _SHORT: Final = 40  # characters of a number that is read without looking closer
 _SHORT_FRACTION: Final = 7  # point and digits behind it, up to which a double has no exponent
 _WHOLE: Final = 2.0**62  # up to it whole numbers are printed as integers
@@ -217,6 +218,17 @@ def format_long_double(value: LongDouble) -> bytes:
     return b"-" + text if value.mantissa < 0 and text != b"0" else text
 
 
+def sum_of_decimals(one: bytes, other: bytes) -> bytes | None:
+    """The text of the sum of two short decimals as INCRBYFLOAT has it; None if they are not such. O(1)."""
+    if not (_SHORT_DECIMAL.fullmatch(one) and _SHORT_DECIMAL.fullmatch(other)):
+        return None
+    first, second = parse_long_double(one), parse_long_double(other)
+    if first is None or second is None:
+        return None
+    total = add_long_doubles(first, second)
+    return None if total is None else format_long_double(total)
+
+
 def format_memory(size: int) -> str:
     """A size in bytes for people, as INFO prints it: ``512B``, ``1.50K``, ``2.00G``."""
     if size < 1024:
@@ -276,3 +288,11 @@ def _scaled_floor(size: int, denominator: int, exponent: int) -> int:
     if exponent >= 0:
         return size // (denominator << exponent)
     return (size << -exponent) // denominator
+
+
+# In C where it was built and long doubles are what they are here; what is above is the specification.
+sum_of_decimals_slowly = sum_of_decimals
+try:
+    from nogil_df.base._long_doubles import sum_of_decimals as sum_of_decimals
+except ImportError:
+    sum_of_decimals = sum_of_decimals_slowly

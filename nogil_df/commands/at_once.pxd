@@ -3,12 +3,14 @@ from libc.stdint cimport int64_t, uint64_t
 
 from nogil_df.shard.keyspace cimport Keyspace
 from nogil_df.shard.shard_state cimport ShardState
+from nogil_df.vll._intents cimport IntentLocks
 
 
 @cython.final
 cdef class Here:
     cdef public ShardState shard
-    cdef public object hash_key, locks
+    cdef public object hash_key
+    cdef public IntentLocks locks
     cdef public uint64_t count, index
 
     cpdef bint has_everything(self) except -1

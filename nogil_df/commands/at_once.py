@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from nogil_df.commands.session import Session
     from nogil_df.shard.keyspace import Keyspace
     from nogil_df.shard.shard import Shard
-    from nogil_df.vll.locks import IntentLocks
     from nogil_df.vll.proactor import Proactor
 
 ELSEWHERE: Final = object()
@@ -46,7 +45,7 @@ class Here:
     def __init__(self, proactor: Proactor) -> None:
         self.shard: Shard = proactor.shard
         self.hash_key: Callable[[bytes], int] = proactor.shard.hash_key
-        self.locks: IntentLocks = proactor.engine.locks
+        self.locks = proactor.engine.locks
         self.count = proactor.count
         self.index = proactor.index
 

@@ -19,7 +19,7 @@ from nogil_df.commands.arguments import integer
 from nogil_df.commands.at_once import ELSEWHERE
 from nogil_df.commands.spec import Row, multi, single
 from nogil_df.commands.strings import in_place, read
-from nogil_df.shard.bits import as_bytes, as_number, count_ones, find_bit, get_bit
+from nogil_df.shard.bits import as_bytes, as_number, combined, count_ones, find_bit, get_bit
 from nogil_df.shard.memory import own, value_size
 from nogil_df.shard.values import EMBEDDED_LIMIT
 
@@ -207,6 +207,7 @@ def _clamped(first: int, last: int, length: int, in_bits: bool) -> tuple[int, in
 
 NOT: Final = "NOT"
 OPERATIONS: Final = ("AND", "OR", "XOR", NOT, "DIFF", "DIFF1", "ANDOR", "ONE")
+SIMPLE: Final = ("AND", "OR", "XOR", NOT)
 OF_FIRST_AND_REST: Final = ("DIFF", "DIFF1", "ANDOR")
 """These set the first source against the union of the others."""
 
@@ -244,7 +245,8 @@ def cmd_bitop(context: Context, args: Args) -> Steps:
     }
     shares = yield from context.hop(works)
     share = join(operation, list(shares.values()))
-    yield from context.hop({to: (settle, (target, finish(operation, share), share.length))}, last=True)
+    result = as_bytes(finish(operation, share), share.length)
+    yield from context.hop({to: (settle, (target, result))}, last=True)
     return share.length
 
 
@@ -333,21 +335,23 @@ def finish(operation: str, share: Share) -> int:
 def combine_and_settle(shard: Shard, argument: tuple[str, Place, Group]) -> int:
     """BITOP of keys that are all on this shard; the length of the result."""
     operation, target, group = argument
-    share = combine(shard, (operation, target[0], group))
-    settle(shard, (target, finish(operation, share), share.length))
-    return share.length
+    if operation in SIMPLE:
+        db = shard.dbs[target[0]]
+        result = combined(operation, [read(db, key, h) or b"" for _, key, h in group])
+    else:
+        share = combine(shard, (operation, target[0], group))
+        result = as_bytes(finish(operation, share), share.length)
+    settle(shard, (target, result))
+    return len(result)
 
 
-def settle(shard: Shard, argument: tuple[Place, int, int]) -> None:
+def settle(shard: Shard, argument: tuple[Place, bytes]) -> None:
     """Put a result in place of whatever the destination holds; an empty one removes it. O(length)."""
-    (index, key, h), number, length = argument
+    (index, key, h), result = argument
     db = shard.dbs[index]
-    if length:
-        result: bytes | bytearray = as_bytes(number, length)
-        if length <= EMBEDDED_LIMIT:
-            # Redis never reports "int" or "embstr" for what BITOP made.
-            result = bytearray(result)
-        db.put(own(key), h, result)
+    if result:
+        # Redis never reports "int" or "embstr" for what BITOP made.
+        db.put(own(key), h, bytearray(result) if len(result) <= EMBEDDED_LIMIT else own(result))
         db.changed(key, events.STRING, b"set")
     elif db.drop(key, h):
         db.changed(key, events.GENERIC, b"del")

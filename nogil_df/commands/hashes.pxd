@@ -48,4 +48,4 @@ cpdef op_hincrby(Keyspace db, payload, uint64_t h)
 cpdef _store_number(Keyspace db, bytes key, uint64_t h, HashValue value, bytes field, bytes text)
 
 @cython.locals(value=HashValue)
-cpdef bytes op_hincrbyfloat(Keyspace db, tuple payload, uint64_t h)
+cpdef bytes op_hincrbyfloat(Keyspace db, list args, uint64_t h)

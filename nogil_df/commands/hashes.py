@@ -19,6 +19,7 @@ from nogil_df.base.numbers import (
     format_long_double,
     parse_int,
     parse_long_double,
+    sum_of_decimals,
 )
 from nogil_df.commands.member_scan import Request, parse_request, traverse
 from nogil_df.commands.sets import erase_if_empty, optional_count, repeated
@@ -333,35 +334,39 @@ def _store_number(
         db.resized(before, value.memory)
 
 
-def cmd_hincrbyfloat(session: Session, args: Args) -> tuple[bytes, bytes, LongDouble]:
-    """Parse the increment."""
-    delta = parse_long_double(args[3])
-    if delta is None:
-        raise ReplyError("NOT_FLOAT")
-    if add_long_doubles(delta, LongDouble(0, 0)) is None:
-        raise ReplyError("VALUE_NAN_OR_INF")
-    return args[1], args[2], delta
+def cmd_hincrbyfloat(session: Session, args: Args) -> Args:
+    """Look at the increment."""
+    increment = args[3]
+    if sum_of_decimals(increment, b"0") is None:
+        delta = parse_long_double(increment)
+        if delta is None:
+            raise ReplyError("NOT_FLOAT")
+        if add_long_doubles(delta, LongDouble(0, 0)) is None:
+            raise ReplyError("VALUE_NAN_OR_INF")
+    return args
 
 
-def op_hincrbyfloat(db: Keyspace, payload: tuple[bytes, bytes, LongDouble], h: int) -> bytes:
+def op_hincrbyfloat(db: Keyspace, args: Args, h: int) -> bytes:
     """Add a floating-point number to a field; one that is not there counts as 0. The text of the sum.
 
     Raises:
         ReplyError: WRONGTYPE, HASH_NOT_FLOAT, NAN_OR_INF.
     """
-    key, field, delta = payload
+    key, field, increment = args[1], args[2], args[3]
     value = hash_to_change(db, key, h)
     old = None if value is None else value.fields[field]
-    total: LongDouble | None = delta
-    if old is not None:
-        found = parse_long_double(old)
-        if found is None:
-            raise ReplyError("HASH_NOT_FLOAT")
-        total = add_long_doubles(found, delta)
-        if total is None:
-            raise ReplyError("NAN_OR_INF")
-    assert total is not None
-    text = format_long_double(total)
+    text = sum_of_decimals(b"0" if old is None else old, increment)
+    if text is None:
+        total = parse_long_double(increment)
+        assert total is not None, "it was looked at before"
+        if old is not None:
+            found = parse_long_double(old)
+            if found is None:
+                raise ReplyError("HASH_NOT_FLOAT")
+            total = add_long_doubles(found, total)
+            if total is None:
+                raise ReplyError("NAN_OR_INF")
+        text = format_long_double(total)
     _store_number(db, key, h, value, field, text)
     db.changed(key, events.HASH, b"hincrbyfloat")
     return text

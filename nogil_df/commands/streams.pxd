@@ -38,3 +38,4 @@ cpdef _add_with_options(Keyspace db, tuple payload, uint64_t h)
 
 cpdef StreamValue _made(Keyspace db, bytes key, uint64_t h, found)
 cpdef next_id(Keyspace db, last, wanted, bint is_whole)
+cpdef list shown(list entries)

@@ -18,7 +18,6 @@ enough, or else after the shortest time in which an entry that is not pending ye
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from heapq import nsmallest
 from typing import TYPE_CHECKING, Any, Final
 
@@ -64,7 +63,6 @@ SHORTEST_WAIT_MS: Final = 10
 """Between two looks for entries to claim."""
 
 
-@dataclass(slots=True)
 class Reading:
     """What XREAD or XREADGROUP ask for.
 
@@ -79,14 +77,17 @@ class Reading:
         claim: milliseconds from which entries that are pending are taken over, `NO_CLAIM` for never.
     """
 
-    keys: list[bytes]
-    after: list[int | ReplyError]
-    count: int = 0
-    wait: float | None = None
-    group: bytes | None = None
-    consumer: bytes = b""
-    keep: bool = True
-    claim: int = NO_CLAIM
+    __slots__ = ("after", "claim", "consumer", "count", "group", "keep", "keys", "wait")
+
+    def __init__(self) -> None:
+        self.keys: list[bytes] = []
+        self.after: list[int | ReplyError] = []
+        self.count = 0
+        self.wait: float | None = None
+        self.group: bytes | None = None
+        self.consumer = b""
+        self.keep = True
+        self.claim = NO_CLAIM
 
 
 class _Parser:
@@ -97,7 +98,7 @@ class _Parser:
     def __init__(self, args: Args) -> None:
         self.args = args
         self.in_group = len(args[0]) == len(b"XREADGROUP")
-        self.reading = Reading([], [])
+        self.reading = Reading()
 
     def parse(self) -> Reading:
         """Everything.

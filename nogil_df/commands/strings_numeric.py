@@ -19,6 +19,7 @@ from nogil_df.base.numbers import (
     format_long_double,
     parse_int,
     parse_long_double,
+    sum_of_decimals,
 )
 from nogil_df.commands.spec import Row, single
 from nogil_df.commands.string_options import KEEP_DEADLINE, NO_DEADLINE
@@ -125,29 +126,32 @@ def count(db: Keyspace, key: bytes, h: int, delta: int) -> int:
     return number
 
 
-def cmd_incrbyfloat(session: Session, args: Args) -> tuple[bytes, LongDouble | None]:
-    """Parse the increment. None for one that is no number: a key of another type is to be told first."""
-    return args[1], parse_long_double(args[2])
-
-
-def op_incrbyfloat(db: Keyspace, payload: tuple[bytes, LongDouble | None], h: int) -> bytes:
+def op_incrbyfloat(db: Keyspace, args: Args, h: int) -> bytes:
     """Add a floating-point number. O(1), but for huge numbers. The text of the sum.
 
     Raises:
         ReplyError: WRONGTYPE, NOT_FLOAT, NAN_OR_INF.
     """
-    key, delta = payload
+    key = args[1]
     value = db.string(key, h)
+    text = sum_of_decimals(b"0" if value is None else bytes(value), args[2])
+    if text is None:
+        text = _sum(value, args[2])
+    db.put(key, h, text, NO_DEADLINE if value is None else KEEP_DEADLINE)
+    db.changed(key, events.STRING, b"incrbyfloat")
+    return text
+
+
+def _sum(value: bytes | bytearray | None, increment: bytes) -> bytes:
+    """The text of a sum of any numbers."""
+    delta = parse_long_double(increment)
     old = LongDouble(0, 0) if value is None else parse_long_double(value)
     if old is None or delta is None:
         raise ReplyError("NOT_FLOAT")
     total = add_long_doubles(old, delta)
     if total is None:
         raise ReplyError("NAN_OR_INF")
-    text = format_long_double(total)
-    db.put(key, h, text, NO_DEADLINE if value is None else KEEP_DEADLINE)
-    db.changed(key, events.STRING, b"incrbyfloat")
-    return text
+    return format_long_double(total)
 
 
 TABLE: tuple[Row, ...] = (
@@ -211,7 +215,6 @@ TABLE: tuple[Row, ...] = (
         "INCRBYFLOAT",
         3,
         "write denyoom fast",
-        cmd=cmd_incrbyfloat,
         op=op_incrbyfloat,
         encode="bulk_or_null",
         acl="@write @string @fast",

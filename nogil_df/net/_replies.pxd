@@ -27,6 +27,7 @@ cdef class Replies:
     cdef int emit(self, session, Plan plan, value, int proto) except -1
     cdef bint put(self, value, int proto, int depth) except -1
     cdef bint put_items(self, values, int proto, int depth) except -1
+    cdef bint put_map(self, dict pairs, int proto, int depth) except -1
     cdef bint put_rows(self, rows, int proto) except -1
     cdef bint put_status(self, value, int proto) except -1
     cdef int write_double(self, value, int proto) except -1

@@ -171,6 +171,8 @@ cdef class Replies:
             return self.put_items(value, proto, depth + 1)
         if type(value) is Rows:
             return self.put_rows(value.items, proto)
+        if type(value) is dict:
+            return self.put_map(value, proto, depth + 1)
         return self.put_status(value, proto)
 
     cdef bint put_items(self, values, int proto, int depth) except -1:
@@ -180,6 +182,18 @@ cdef class Replies:
         self.write_number(b"*", size)
         for i in range(size):
             if not self.put(<object>PySequence_Fast_GET_ITEM(values, i), proto, depth):
+                return False
+        return True
+
+    cdef bint put_map(self, dict pairs, int proto, int depth) except -1:
+        """Write keys with their values: a map in RESP3, in RESP2 an array of them, one after the other."""
+        self.reserve(32)
+        if proto == 2:
+            self.write_number(b"*", 2 * len(pairs))
+        else:
+            self.write_number(b"%", len(pairs))
+        for key, value in pairs.items():
+            if not (self.put(key, proto, depth) and self.put(value, proto, depth)):
                 return False
         return True
 

@@ -4,7 +4,7 @@ Bit 0 is the most significant bit of byte 0, as Redis numbers them. Ranges are h
 
 Everything that depends on the length runs in C: counting by `int.bit_count`, searching by comparing blocks
 with what is to be skipped, logic on whole strings as one big integer each. Blocks keep the temporary
-integers within the processor's cache.
+integers within the processor's cache. Where there is a C compiler, these three are all in C (`_bits.pyx`).
 """
 
 from __future__ import annotations
@@ -81,6 +81,25 @@ def as_bytes(number: int, length: int) -> bytes:
     return number.to_bytes(length, "little")
 
 
+def combined(operation: str, values: list[Buffer]) -> bytes:
+    """AND, OR, XOR or NOT of strings, of which shorter ones act as if they had zeros behind them.
+
+    As long as the longest one. O(bytes of all).
+    """
+    length = max(map(len, values))
+    first, *others = map(as_number, values)
+    if operation == "NOT":
+        return as_bytes(first ^ ((1 << (length << 3)) - 1), length)
+    for other in others:
+        if operation == "AND":
+            first &= other
+        elif operation == "OR":
+            first |= other
+        else:
+            first ^= other
+    return as_bytes(first, length)
+
+
 def read_field(data: Buffer, position: int, width: int) -> int:
     """The unsigned integer of ``width`` bits at a position; zeros behind the end. O(width)."""
     start = position >> 3
@@ -105,3 +124,13 @@ def write_field(data: bytearray, position: int, width: int, number: int) -> None
 def as_signed(number: int, width: int) -> int:
     """The two's complement reading of an unsigned integer. O(1)."""
     return number - (1 << width) if number >> (width - 1) else number
+
+
+# In C where it was built; what is above is the specification.
+count_ones_slowly, find_bit_slowly, combined_slowly = count_ones, find_bit, combined
+try:
+    from nogil_df.shard._bits import combined as combined
+    from nogil_df.shard._bits import count_ones as count_ones
+    from nogil_df.shard._bits import find_bit as find_bit
+except ImportError:
+    pass

@@ -112,6 +112,14 @@ def murmur64(data: bytes) -> int:
     return h ^ h >> 47
 
 
+# In C where it was built; what is above is the specification.
+murmur64_slowly = murmur64
+try:
+    from nogil_df.shard._murmur import murmur64 as murmur64
+except ImportError:
+    murmur64 = murmur64_slowly
+
+
 def register_of(element: bytes) -> tuple[int, int]:
     """The register that an element falls to, and what it must hold at least. O(length)."""
     h = murmur64(element)

@@ -24,6 +24,8 @@ cdef class Keyspace:
     cpdef int64_t stored(self)
     cpdef find(self, bytes key, uint64_t h)
     cpdef count_read(self, bytes key, value)
+    cpdef look(self, bytes key, uint64_t h)
+    cpdef bint drop(self, bytes key, uint64_t h) except -1
     cpdef peek(self, bytes key, uint64_t h)
     cpdef put(self, bytes key, uint64_t h, value, int64_t deadline=*)
     cpdef account_put(self, bytes key, value, old)

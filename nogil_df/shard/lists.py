@@ -226,8 +226,10 @@ class ListValue:
         if start >= stop:
             self.replace([])
             return
-        self.pop(start, True)
-        self.pop(length - stop, False)
+        if start:
+            self.pop(start, True)
+        if stop < length:
+            self.pop(length - stop, False)
 
     def positions(self, element: bytes, skip: int, count: int, longest: int, backwards: bool) -> list[int]:
         """Where elements equal ``element``, in the order in which they are met. O(n).

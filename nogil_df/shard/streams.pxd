@@ -20,3 +20,9 @@ cdef class StreamValue:
     @cython.locals(block=Block, size=int64_t)
     cpdef append(self, entry_id, list flat, int64_t most, int64_t most_bytes)
     cpdef bint split_last(self) except -1
+    @cython.locals(at=Py_ssize_t, begin=Py_ssize_t, block=Block, blocks=list, end=Py_ssize_t, found=list, ids=list)
+    cpdef list span(self, low, high, Py_ssize_t count)
+    @cython.locals(
+        at=Py_ssize_t, begin=Py_ssize_t, block=Block, blocks=list, end=Py_ssize_t, found=list, ids=list, part=list
+    )
+    cpdef list span_back(self, high, low, Py_ssize_t count)

@@ -43,6 +43,7 @@ cdef class IntentLocks:
         """Whether anybody has an intent on this key, or on everything. O(1)."""
         return self.everything != 0 or self.held(h) != 0
 
+    cpdef bint is_wanted(self, uint64_t fingerprint) except -1
     cdef Py_ssize_t place(self, uint64_t h) noexcept
     cdef int change(self, uint64_t h, int64_t by) except -1
     cdef int resize(self, int bits) except -1

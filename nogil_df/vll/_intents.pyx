@@ -229,7 +229,7 @@ cdef class IntentLocks:
             return False
         return self.used == 0 or (self.none_holds(exclusive, 1) and self.none_holds(shared, EXCLUSIVE))
 
-    def is_wanted(self, uint64_t fingerprint):
+    cpdef bint is_wanted(self, uint64_t fingerprint) except -1:
         """See `nogil_df.vll.locks`."""
         return self.concerns(fingerprint)
 

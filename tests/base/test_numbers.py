@@ -20,6 +20,8 @@ from nogil_df.base.numbers import (
     parse_float,
     parse_int,
     parse_long_double,
+    sum_of_decimals,
+    sum_of_decimals_slowly,
 )
 
 
@@ -243,3 +245,49 @@ def test_short_decimals_are_printed_as_they_were_written(number: object) -> None
 )
 def test_format_memory(size: int, text: str) -> None:
     assert format_memory(size) == text
+
+
+DECIMALS = st.from_regex(rb"-?[0-9]{1,25}(\.[0-9]{1,20})?", fullmatch=True)
+ODD_DECIMALS = (
+    b"",
+    b"-",
+    b".5",
+    b"5.",
+    b"+1",
+    b"1e3",
+    b" 1",
+    b"1 ",
+    b"inf",
+    b"nan",
+    b"1.2.3",
+    b"--1",
+    b"0x1",
+    b"1\0",
+)
+
+
+@given(DECIMALS, DECIMALS)
+@example(b"0.1", b"0.2")
+@example(b"-0", b"-0.0")
+@example(b"3.0", b"-3")
+@example(b"10.5", b"0.1")
+@example(b"99999999999999999999.9", b"0.1")
+def test_sums_of_decimals(one: bytes, other: bytes) -> None:
+    found = sum_of_decimals(one, other)
+    assert found == sum_of_decimals_slowly(one, other)
+    if max(len(one), len(other)) <= 40:
+        first, second = parse_long_double(one), parse_long_double(other)
+        assert first is not None
+        assert second is not None
+        total = add_long_doubles(first, second)
+        assert total is not None
+        assert found == format_long_double(total)
+
+
+@pytest.mark.parametrize("odd", ODD_DECIMALS)
+def test_what_is_no_plain_decimal_is_not_added(odd: bytes) -> None:
+    for added in (sum_of_decimals, sum_of_decimals_slowly):
+        assert added(odd, b"1") is None
+        assert added(b"1", odd) is None
+        assert added(b"1" * 41, b"1") is None
+        assert added(b"1" * 40, b"1") is not None

@@ -81,3 +81,34 @@ def test_strings_as_numbers(one: bytes, other: bytes) -> None:
     either = bits.as_bytes(bits.as_number(one) | bits.as_number(other), length)
     padded = zip(one.ljust(length, b"\0"), other.ljust(length, b"\0"), strict=True)
     assert either == bytes(a | b for a, b in padded)
+
+
+@given(ranges(), st.sampled_from([0, 1]))
+def test_what_is_in_c_is_what_it_was_made_from(drawn: tuple[bytes, int, int], bit: int) -> None:
+    data, first, end = drawn
+    assert bits.count_ones(data, first, end) == bits.count_ones_slowly(data, first, end)
+    assert bits.find_bit(data, bit, first, end) == bits.find_bit_slowly(data, bit, first, end)
+
+
+@given(
+    st.sampled_from(["AND", "OR", "XOR"]), st.lists(st.one_of(BUFFERS, st.just(b"")), min_size=1, max_size=4)
+)
+def test_logic_on_whole_strings(operation: str, values: list[bytes]) -> None:
+    length = max(map(len, values))
+    expected = bytearray(values[0].ljust(length, b"\0"))
+    for value in values[1:]:
+        for at, byte in enumerate(value.ljust(length, b"\0")):
+            if operation == "AND":
+                expected[at] &= byte
+            elif operation == "OR":
+                expected[at] |= byte
+            else:
+                expected[at] ^= byte
+    assert bits.combined(operation, values) == expected
+    assert bits.combined_slowly(operation, values) == expected
+
+
+@given(BUFFERS)
+def test_not(data: bytes) -> None:
+    expected = bytes(0xFF ^ byte for byte in data)
+    assert bits.combined("NOT", [data]) == bits.combined_slowly("NOT", [data]) == expected

@@ -239,3 +239,8 @@ def test_very_long_damaged_values_are_refused_at_once(opcode: bytes) -> None:
 def test_other_strings_are_refused(value: bytes) -> None:
     with pytest.raises(ReplyError, match="not a valid HyperLogLog"):
         hll.check(value)
+
+
+@given(st.binary(max_size=70))
+def test_hashes_in_c_are_what_they_were_made_from(element: bytes) -> None:
+    assert hll.murmur64(element) == hll.murmur64_slowly(element)
