@@ -22,9 +22,10 @@ with that order: whoever had to run after it somewhere else would still be waiti
 nowhere. (Letting each shard run its part as soon as *its* queue allows looks cheaper and is wrong: with
 three shards, T before Y on one, Y before U on the second, U before T on the third makes a circle.)
 
-A part that waits keeps whom it waits for, its *blockers*. It would do to grant the head of the queue and
-nobody else; but then one conflict among many transactions makes all that wait a procession, each with a round
-trip of its own, and with fifty pipelines of thirty SETs over 100,000 keys every fourth meets a conflict.
+A part that waits keeps whom it waits for, its *blocker*: the last one ahead that it conflicts with. It would
+do to grant the head of the queue and nobody else; but then one conflict among many transactions makes all
+that wait a procession, each with a round trip of its own, and with fifty pipelines of thirty SETs over
+100,000 keys every fourth meets a conflict.
 
 Why nothing waits for ever: waiting is always for a smaller id; a refusal means that a greater one holds a
 grant, and that one waits only for smaller ids itself.
@@ -42,6 +43,7 @@ argument above: waiting is for smaller ids, for transactions that run and will e
 from __future__ import annotations
 
 import sys
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
 from nogil_df.base.crash import log_crash
@@ -57,9 +59,8 @@ from nogil_df.vll.part import (
     Work,
     any_granted_later,
     conflict,
-    find_blockers,
-    next_unblocked,
-    wait_no_more_for,
+    find_place,
+    leave,
 )
 from nogil_df.vll.slices import IN_SLICES, begin
 from nogil_df.vll.txqueue import TxQueue
@@ -68,6 +69,7 @@ if TYPE_CHECKING:
     from nogil_df.vll.proactor import Proactor
 
 REFUSED, WAITING, GRANTED = 0, 1, 2
+BY_ID = attrgetter("tx_id")
 
 
 class Engine:
@@ -82,6 +84,7 @@ class Engine:
         "out_of_order_total",
         "blocking",
         "waiting",
+        "unblocked",
     )
 
     def __init__(self, proactor: Proactor) -> None:
@@ -93,6 +96,8 @@ class Engine:
         self.out_of_order_total = 0
         # Parts in the queue that are not granted.
         self.waiting = 0
+        # Of these, those that wait for nobody any more, to be granted in this order.
+        self.unblocked: list[Part] = []
         self.blocking = proactor.shard.blocking = Blocking(self)
 
     def is_free(self, part: Part) -> bool:
@@ -106,7 +111,7 @@ class Engine:
 
         Returns:
             GRANTED, WAITING or REFUSED; nothing is held if it is refused.
-        Complexity: O(keys), and O(queue * keys contested) if there is a conflict.
+        Complexity: O(keys); if there is a conflict, also for each part up to the last one that is in the way.
         """
         proactor = self.proactor
         if part.tx_id == 0:
@@ -125,11 +130,10 @@ class Engine:
         part.locked = True
         self.scheduled_total += 1
         if not granted:
-            self._find_blockers(part, wanted)
-            granted = self._make_way(part) if urgent else not part.blockers
+            blocker = find_place(part, wanted, queue.parts)
+            granted = self._make_way(part) if urgent else blocker is None
         if granted:
             part.granted = True
-            part.blockers = None
             if queue.parts[0] is not part:
                 self.out_of_order_total += 1
             return GRANTED
@@ -194,22 +198,15 @@ class Engine:
         self.grant_next()
 
     def grant_next(self) -> None:
-        """Grant every part that nothing stands in the way of any more. O(queue) if any part waits."""
+        """Grant every part that nothing stands in the way of any more. O(parts granted)."""
         if self.blocking.serving:
             # More keys are to be served, and who queues comes after that; `Blocking.serve` calls again.
             return
-        parts = self.queue.parts
-        at = 0
         while self.waiting:
-            at = next_unblocked(parts, at)
-            if at < 0:
+            part = self._next_unblocked()
+            if part is None:
                 break
-            part = parts[at]
-            at += 1
-            if part.tx_id < 0 and not self._is_clear(part):
-                continue
             part.granted = True
-            part.blockers = None
             self.waiting -= 1
             work = part.work
             if work is None:
@@ -217,7 +214,20 @@ class Engine:
             else:
                 part.work = None
                 self._run_waiting(part, work)
-                at = 0
+
+    def _next_unblocked(self) -> Part | None:
+        """A part that waits and that nothing stands in the way of; urgent ones first, then by their ids."""
+        for part in self.queue.parts:
+            if part.tx_id > 0:
+                break
+            if not part.granted and part.blocker is None and self._is_clear(part):
+                return part
+        while self.unblocked:
+            part = self.unblocked.pop(0)
+            # It may have left meanwhile, or somebody has come in ahead of it.
+            if part.locked and not part.granted and part.blocker is None:
+                return part
+        return None
 
     def _run_waiting(self, part: Part, work: Work) -> None:
         """Run the only hop of a part that had to wait for its grant."""
@@ -250,10 +260,6 @@ class Engine:
         wanted = Part(part.origin, None, *self.locks.contested(part.shared, part.exclusive))
         wanted.tx_id = part.tx_id
         return wanted
-
-    def _find_blockers(self, part: Part, wanted: Part) -> None:
-        """Note whom a part just queued waits for, and who waits for it. O(queue * keys contested)."""
-        part.blockers = find_blockers(part, wanted, self.queue.parts)
 
     def _is_clear(self, part: Part) -> bool:
         """Whether an urgent part conflicts with nothing ahead of it and nothing granted. O(queue * keys)."""
@@ -294,8 +300,10 @@ class Engine:
             assert not any(conflict(part, other) for other in granted[:index]), "two grants in conflict"
         assert self.waiting == len(self.queue.parts) - len(granted)
         for index, part in enumerate(self.queue.parts):
-            ahead = {other for other in self.queue.parts[:index] if conflict(part, other)}
-            assert part.granted or part.blockers == ahead, "waits for others than it conflicts with"
+            ahead = [other for other in self.queue.parts[:index] if conflict(part, other)]
+            last = ahead[-1] if ahead else None
+            assert part.granted or part.blocker is last, "waits for another than the last it conflicts with"
+            assert part.blocker is None or part in (part.blocker.followers or ()), "nobody tells it to go on"
         ordinary = [part for part in self.queue.parts if part.tx_id > 0]
         if len(ordinary) == len(self.queue.parts):
             assert not ordinary or ordinary[0].granted, "the head is not granted"
@@ -309,13 +317,14 @@ class Engine:
 
     def _leave(self, part: Part) -> None:
         queue = self.queue
-        queue.remove(part)
+        at = queue.remove(part)
         if not part.granted:
             self.waiting -= 1
-            part.blockers = None
         self._release(part)
-        if self.waiting:
-            wait_no_more_for(part, queue.parts)
+        free = [other for other in leave(part, queue.parts, at) if other.tx_id > 0]
+        if free:
+            self.unblocked += free
+            self.unblocked.sort(key=BY_ID)
         part.locked = False
 
     def _acquire(self, part: Part) -> bool:

@@ -30,15 +30,17 @@ class Part:
         shared, exclusive: fingerprints of the keys read only, and of those that may be written; disjoint.
         scope: NOT_GLOBAL, or how a global transaction locks the whole shard.
         granted: a promise that it may run at any time.
-        blockers: the queued parts with smaller ids that it conflicts with, while it waits.
+        blocker: while it waits, the last part ahead of it in the queue that it conflicts with.
+        followers: those whose blocker this is; None if there never were any.
         locked: the intents are held and the part is in the queue.
         work: the only hop, if it came with the schedule and has to wait.
         ready: (database, key) of keys with waiters that its hops changed so far; None if there are none.
     """
 
     __slots__ = (
-        "blockers",
+        "blocker",
         "exclusive",
+        "followers",
         "granted",
         "locked",
         "origin",
@@ -60,7 +62,8 @@ class Part:
         self.exclusive = exclusive
         self.scope = scope
         self.granted = False
-        self.blockers: set[Part] | None = None
+        self.blocker: Part | None = None
+        self.followers: list[Part] | None = None
         self.locked = False
         self.work: Work | None = None
         self.ready: dict[tuple[int, bytes], None] | None = None
@@ -93,41 +96,66 @@ def _writes(part: Part) -> bool:
     return part.scope == GLOBAL_EXCLUSIVE or bool(part.exclusive)
 
 
-# Walks over the queue of a shard, which is 50 parts long where 50 clients pipeline over the same keys: here,
-# where parts are C structs.
+# Walks over the queue of a shard, which is as long as there are clients that want the same keys: here, where
+# parts are C structs. A part that waits knows one other, the last one ahead that it conflicts with, and looks
+# for the one before when that has left: of a thousand that want the same key each waits for one, not for all.
 
 
-def find_blockers(part: Part, wanted: Part, queue: list[Part]) -> set[Part]:
-    """Whom a queued part waits for; those who wait for it are told. O(queue * keys wanted).
+def find_blocker(part: Part, queue: list[Part], at: int) -> Part | None:
+    """Have ``part`` wait for the last of the first ``at`` parts that conflicts with it. O(those seen)."""
+    other = None
+    for index in range(at - 1, -1, -1):
+        other = queue[index]
+        if conflict(part, other):
+            if other.followers is None:
+                other.followers = []
+            other.followers.append(part)
+            part.blocker = other
+            return other
+    part.blocker = None
+    return None
+
+
+def find_place(part: Part, wanted: Part, queue: list[Part]) -> Part | None:
+    """Whom a part waits for that was just queued; those behind it may have to wait for it.
+
+    O(parts behind it * keys wanted), and what `find_blocker` takes.
 
     Args:
         wanted: has those keys of ``part`` that anybody else wants, and its id.
     """
-    tx_id = wanted.tx_id
-    blockers: set[Part] = set()
-    for other in queue:
-        if other.tx_id < tx_id:
-            if conflict(wanted, other):
-                blockers.add(other)
-        elif other is not part and other.blockers is not None and conflict(wanted, other):
-            other.blockers.add(part)
-    return blockers
+    at = len(queue) - 1
+    while queue[at] is not part:
+        other = queue[at]
+        nearer = other.blocker is None or other.blocker.tx_id < part.tx_id
+        if nearer and not other.granted and conflict(wanted, other):
+            _let_go(other)
+            if part.followers is None:
+                part.followers = []
+            part.followers.append(other)
+            other.blocker = part
+        at -= 1
+    return find_blocker(part, queue, at)
 
 
-def wait_no_more_for(part: Part, queue: list[Part]) -> None:
-    """A part has left: nobody is blocked by it any more. O(queue)."""
-    for other in queue:
-        if other.blockers is not None:
-            other.blockers.discard(part)
+def _let_go(part: Part) -> None:
+    """It does not wait for its blocker any more. O(who else does)."""
+    blocker = part.blocker
+    if blocker is not None and blocker.followers is not None:
+        blocker.followers.remove(part)
+    part.blocker = None
 
 
-def next_unblocked(queue: list[Part], at: int) -> int:
-    """The next part, from index ``at`` on, that waits and has no blockers; -1 if there is none. O(queue)."""
-    for index in range(at, len(queue)):
-        other = queue[index]
-        if not other.granted and not other.blockers:
-            return index
-    return -1
+def leave(part: Part, queue: list[Part], at: int) -> list[Part]:
+    """A part has left the queue, where its index was ``at``: who waits for nobody now.
+
+    Between a part and its blocker nothing conflicts with it, so it looks on from where that was.
+    """
+    _let_go(part)
+    followers, part.followers = part.followers, None
+    if followers is None:
+        return []
+    return [other for other in followers if find_blocker(other, queue, at) is None]
 
 
 def any_granted_later(wanted: Part, queue: list[Part]) -> bool:

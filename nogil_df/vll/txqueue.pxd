@@ -12,4 +12,4 @@ cdef class TxQueue:
     @cython.locals(parts=list, last=Part)
     cpdef insert(self, Part part)
     @cython.locals(parts=list, at=Py_ssize_t)
-    cpdef remove(self, Part part)
+    cpdef Py_ssize_t remove(self, Part part) except -1

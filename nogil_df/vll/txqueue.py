@@ -52,13 +52,13 @@ class TxQueue:
         if len(parts) > self.longest:
             self.longest = len(parts)
 
-    def remove(self, part: Part) -> None:
-        """Take a part out. O(length), quickly: it is mostly near the head."""
+    def remove(self, part: Part) -> int:
+        """Take a part out; where it was. O(length), quickly: it is mostly near the head."""
         parts = self.parts
         for at in range(len(parts)):
             if parts[at] is part:
                 del parts[at]
-                return
+                return at
         raise AssertionError("a part that is not in the queue")
 
     def verify(self) -> None:

@@ -64,6 +64,26 @@ def test_the_second_writer_waits_and_is_told(engine: Engine) -> None:
     assert not engine.locks
 
 
+def test_each_of_many_waits_for_one_other(engine: Engine) -> None:
+    """Parts that want the same key form a chain, also when one in the middle leaves or comes."""
+    first, *others = parts = [part(4 * number, writes={1, 100 + number}) for number in range(1, 9)]
+    assert [engine.schedule(one) for one in parts] == [GRANTED] + [WAITING] * 7
+    assert [one.blocker for one in others] == parts[:-1]
+    engine.conclude(parts.pop(4))
+    between = part(14, writes={1})
+    assert engine.schedule(between) == WAITING
+    parts.insert(3, between)
+    engine.verify()
+    assert [one.blocker for one in parts[1:]] == parts[:-1]
+    for at, one in enumerate(parts):
+        assert [other.granted for other in parts[at:]] == [True] + [False] * (len(parts) - at - 1)
+        engine.conclude(one)
+        engine.verify()
+    assert sent(engine) == [(tell_granted, one.token) for one in parts[1:]]
+    assert first.blocker is None
+    assert not any(one.followers for one in parts)
+
+
 def test_who_does_not_conflict_runs_out_of_order(engine: Engine) -> None:
     """Other keys, or reads of the same one, are granted at once."""
     assert engine.schedule(part(2, writes={1})) == GRANTED
