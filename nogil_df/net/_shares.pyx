@@ -4,9 +4,9 @@ The coordinator copies the arguments into a block of memory, and the shard write
 go to the client. Only the `Share` itself crosses threads: to the shard in a message, or as the work of a hop, and
 back with the answer; never do two threads look at it at the same time. Its memory is used again for later batches.
 
-**The answer of a single command** its shard may send to the client itself. That takes half the messages and wake-ups out
-of what a client that does not pipeline costs; the coordinator learns of it when it next has something to do. Both may
-want the socket, so `state` tells whose it is. It only changes by these steps, each one atomic:
+**The answer of a single command** its shard may send to the client itself. That takes half the messages and a fifth of
+the wake-ups out of what a client that does not pipeline costs (the CPU is mostly the kernel's, and hardly less by it); the
+coordinator learns of it when it next has something to do. Both may want the socket, so `state` tells whose it is. It only changes by these steps, each one atomic:
 
 - ALLOWED: the coordinator has nothing to send, and sends nothing and keeps the descriptor open until it has changed this.
 - ALLOWED -> SENDING by the shard, which alone may send now: one `send` that does not wait, and no call of Python.
