@@ -26,6 +26,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from nogil_df.base import log
 from nogil_df.base.errors import ReplyError
 from nogil_df.commands.client_list import CLIENT_BYTES
 from nogil_df.shard.eviction import CACHE
@@ -71,8 +72,74 @@ buffers. Without it a limit of 20 MB was refused for what is not data."""
 MANY_CLIENTS: Final = 500
 """Clients up to which buffers are added up in every heartbeat; above that once a second."""
 
+ROUND: Final = 5.0
+"""Seconds after which it is looked whether evicting has made the process smaller: pages come free when the
+sweep of ages takes garbage out of segments, which comes by once a second."""
+
+LEAST_EFFECT: Final = 4
+"""Evicting makes the process smaller if it shrinks by one part in so many of what was evicted."""
+
+TOLD_AGAIN: Final = 3600.0
+"""Seconds between two warnings that it does not."""
+
 NOT_EVEN_IN_MULTI: Final = frozenset(("DISCARD", "QUIT", "RESET"))
 """What Redis runs inside MULTI while memory is short; EXEC depends on what is queued."""
+
+
+class Shrinking:
+    """What one thread evicts because the process is too large: its part of the excess, then what comes since.
+
+    Evicting need not make the process smaller, as what goes leaves gaps in pages that others are in. Who
+    evicts until it is smaller may empty a cache for nothing. So once the excess has been evicted, what the
+    thread holds may not grow, which is enough for the process not to grow: new records go into gaps. If it
+    did shrink, but not enough, the rest of the excess follows; if it grows more, that follows at once.
+
+    Attributes:
+        over: bytes that the process was seen to be too large by at most; 0: it is not too large.
+        keep: bytes that the thread may hold while that lasts.
+        in_vain: evicting has not made the process smaller.
+    """
+
+    __slots__ = ("_evicting", "_next_round", "_resident", "in_vain", "keep", "over")
+
+    def __init__(self) -> None:
+        self.over = self.keep = 0
+        self.in_vain = False
+        # Of the round: what was to be evicted, when it is over, and the size of the process as it began.
+        self._evicting = self._resident = 0
+        self._next_round = 0.0
+
+    def goal(self, over: int, held: int, resident: int, now: float) -> int:
+        """Bytes to evict now. O(1).
+
+        Args:
+            over: bytes that the process is too large by, this thread's part, at least 1.
+            held: bytes that this thread holds.
+            resident: bytes of the process.
+            now: monotonic seconds.
+        """
+        if not self.over:
+            self._begin(over, held, resident, now)
+        elif over > self.over:
+            self.keep -= over - self.over
+            self._evicting += over - self.over
+            self.over = over
+        elif now >= self._next_round and held <= self.keep:
+            self.in_vain = over > 1 and (self._resident - resident) * LEAST_EFFECT < self._evicting
+            if not self.in_vain:
+                self._begin(over, held, resident, now)
+        return max(0, held - self.keep)
+
+    def _begin(self, over: int, held: int, resident: int, now: float) -> None:
+        self.over = self._evicting = over
+        self.keep = held - over
+        self._resident = resident
+        self._next_round = now + ROUND
+
+    def end(self) -> None:
+        """The process is not too large any more. O(1)."""
+        self.over = 0
+        self.in_vain = False
 
 
 class MemoryGuard:
@@ -90,7 +157,10 @@ class MemoryGuard:
     """
 
     __slots__ = (
+        "_by_machine",
+        "_by_ratio",
         "_last_clients",
+        "_next_warning",
         "_total_then",
         "client_bytes",
         "deny_from",
@@ -125,6 +195,10 @@ class MemoryGuard:
         # What all threads held when `resident_now` was read.
         self._total_then = 0
         self._last_clients = 0.0
+        self._next_warning = 0.0
+        # The process is larger than the machine has room for, or than `rss_oom_deny_ratio` allows.
+        self._by_machine = Shrinking()
+        self._by_ratio = Shrinking()
 
     def follow(self) -> None:
         """Take over what the configuration says."""
@@ -182,8 +256,10 @@ class MemoryGuard:
         room = max(0, self.evict_from - total)
         if self.machine_limit:
             machine_room = self._machine_room(total)
-            if not machine_room:
-                short = short or not self._shrink(total)
+            if machine_room:
+                self._by_machine.end()
+            elif not self._shrink(total):
+                short = True
             room = min(room, machine_room)
         self.set_short(short or self._is_resident_over)
         room //= self.state.proactor.count
@@ -231,9 +307,18 @@ class MemoryGuard:
         # Other threads may hold more by now than they did when they looked.
         if self.may_not_evict or total * 4 < self.resident_now - self.resident_at_start:
             return False
-        over = max(0, self.resident_now - self.machine_limit) // self.state.proactor.count
-        self._free(min(self.held, over + self.slack))
+        over = self.resident_now - self.machine_limit
+        goal = self._goal(self._by_machine, over)
+        if goal:
+            slack = max(LEAST_SLACK, self.machine_limit >> 10) // self.state.proactor.count
+            self._free(min(self.held, goal + slack))
         return True
+
+    def _goal(self, shrinking: Shrinking, over: int) -> int:
+        """Bytes to evict because the process is too large by ``over``. O(1)."""
+        state = self.state
+        part = max(1, over // state.proactor.count)
+        return shrinking.goal(part, self.held, self.resident_now, state.clock.monotonic())
 
     @property
     def _is_resident_over(self) -> bool:
@@ -324,7 +409,12 @@ class MemoryGuard:
             self._look_at_clients()
         if self._is_resident_over:
             self._free_resident()
+        else:
+            self._by_ratio.end()
         self.look()
+        if (self._by_machine.in_vain or self._by_ratio.in_vain) and now >= self._next_warning:
+            self._next_warning = now + TOLD_AGAIN
+            self._warn()
 
     def _free_resident(self) -> None:
         """The process is larger than its account: evict some, as far as that can be the reason."""
@@ -332,8 +422,21 @@ class MemoryGuard:
         shard = self.state.proactor.shard
         if not (shard.evictor.policy.kind and config.enable_heartbeat_rss_eviction):
             return
+        self.held = shard.used + self.client_bytes
         if self.total * 2 > self.limit:
-            self._free(min(self.held, config.max_eviction_per_heartbeat * WRITE_BYTES))
+            goal = self._goal(
+                self._by_ratio, self.resident_now - self.resident_at_start - self.resident_limit
+            )
+            if goal:
+                self._free(min(self.held, goal, config.max_eviction_per_heartbeat * WRITE_BYTES))
+
+    def _warn(self) -> None:
+        """Say that evicting does not help; one thread is enough."""
+        if self.state.proactor.index == 0:
+            log.warning(
+                f"The process takes {self.resident_now >> 20} MB, of which {self.total >> 20} MB are data,"
+                " and evicting has not made it smaller: what is held may not grow"
+            )
 
     def _look_at_clients(self) -> None:
         """Add the buffers of clients up, and disconnect the greediest if all take too much."""

@@ -48,6 +48,10 @@ def info(redis: Console, section: str) -> dict[bytes, bytes]:
     return dict(line.split(b":", 1) for line in text.splitlines() if b":" in line)
 
 
+def evicted(redis: Console) -> int:
+    return int(info(redis, "stats")[b"evicted_keys"])
+
+
 class TestRefusal:
     def test_writes_that_add_are_refused_and_nothing_else(self) -> None:
         redis = limited("1mb")
@@ -190,8 +194,51 @@ class TestEviction:
         redis.simulation.resident = (12 << 20) + 500_000
         redis.simulation.advance(200)
         assert redis("SET a 1") == OK
-        # The simulated process does not shrink, so this went on until data could not be the reason any more.
-        assert 300 < int(info(redis, "stats")[b"evicted_keys"]) < 7500
+        # Half a megabyte of records of 1,000 bytes and a little more, though the process does not shrink.
+        assert 450 < int(info(redis, "stats")[b"evicted_keys"]) < 800
+
+    def test_a_process_that_does_not_shrink_is_not_emptied(self, capsys: pytest.CaptureFixture[str]) -> None:
+        """What it is too large by goes once, then as much as comes; more when it grows; it is told once."""
+        redis = limited("1gb", "allkeys-lru")
+        redis.simulation.usable = 20 << 20
+        redis("CONFIG SET maxmemory 2gb")
+        fill(redis, 8000)
+        redis.simulation.resident = (12 << 20) + 500_000
+        wait(redis, 30)
+        first = evicted(redis)
+        assert 450 < first < 800
+        assert fill(redis, 2000, prefix="more") == 2000
+        wait(redis, 30)
+        assert first + 1900 < evicted(redis) < first + 2400
+        second = evicted(redis)
+        redis.simulation.resident += 500_000
+        wait(redis, 30)
+        assert second + 400 < evicted(redis) < second + 800
+        third = evicted(redis)
+        redis.simulation.resident = 8 << 20
+        wait(redis, 3)
+        assert fill(redis, 2000, prefix="most") == 2000
+        assert evicted(redis) == third
+        assert capsys.readouterr().err.count("evicting has not made it smaller") == 1
+
+    def test_a_process_that_shrinks_too_little_is_made_smaller_still(self) -> None:
+        redis = limited("1gb", "allkeys-lru")
+        redis.simulation.usable = 20 << 20
+        redis("CONFIG SET maxmemory 2gb")
+        fill(redis, 8000)
+        redis.simulation.resident = (12 << 20) + 1_000_000
+        wait(redis, 2)
+        assert 700 < evicted(redis) < 1400
+        redis.simulation.resident = (12 << 20) + 400_000
+        wait(redis, 10)
+        assert 1100 < evicted(redis) < 2100
+
+    def test_growth_beyond_the_ratio_is_evicted_once(self) -> None:
+        redis = limited("10mb", "allkeys-lru", enable_heartbeat_rss_eviction=True)
+        fill(redis, 8000)
+        redis.simulation.resident = int(10 * 1.25 * (1 << 20)) + (32 << 20) + 1_000_000
+        wait(redis, 60)
+        assert 800 < evicted(redis) < 1400
 
     def test_shards_stay_even_though_one_thread_looks_more_often(self) -> None:
         redis = limited("600kb", "allkeys-lru")
