@@ -1,6 +1,8 @@
 """Memory stays flat over cycles of filling and flushing, with clients on other threads than the owners.
 
 So it does where keys are overwritten with other sizes, where they expire, and where they are evicted.
+One operation over and over, of each kind, leaves nothing behind: what is measured is how much resident memory
+grows by, in bytes an operation, and 16 that were planted in the server showed.
 
 Two thirds of what each client sends belongs to shards of other threads, by every way there is: pipelines that
 are squashed, multi-key commands, transactions, APPEND; and by DEL and FLUSHALL it all goes again. Whatever a
@@ -13,6 +15,8 @@ objects that are stored with those that were sent.
 
 from __future__ import annotations
 
+import socket
+import statistics
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -220,3 +224,157 @@ def test_resident_memory_is_flat_over_eviction(flags: tuple[str, ...]) -> None:
             written = CLIENTS * CYCLE_KEYS * (CYCLE_WARM_UP + CYCLE_COUNT)
             assert count(connection, b"stats", b"evicted_keys") > written // 2
             assert count(connection, b"stats", b"total_error_replies") == 0
+
+
+# One operation over and over: what one of them leaves behind shows, if it is 16 bytes.
+
+LEAST_LEAK = 10
+"""Bytes an operation from which on something leaks. Without a leak it is -2 to 2."""
+LEAST_OF_A_WAIT = 50
+LEAST_OF_A_CONNECTION = 300
+WAITERS = 100
+OPERATION_SIZES = (20, 300, 90, 700, 11, 64)
+
+
+def encoded(*words: bytes) -> bytes:
+    """A command as it is sent."""
+    return b"*%d\r\n" % len(words) + b"".join(b"$%d\r\n%b\r\n" % (len(word), word) for word in words)
+
+
+class Raw:
+    """A connection that only counts what comes back, so that the client is quicker than the server."""
+
+    def __init__(self, port: int) -> None:
+        self.socket = socket.create_connection(("127.0.0.1", port), timeout=PATIENCE)
+
+    def run(self, commands: bytes, reply: bytes) -> None:
+        """Send commands, and read replies of which the last one is this."""
+        self.socket.sendall(commands)
+        end = b""
+        while not end.endswith(reply):
+            got = self.socket.recv(1 << 16)
+            assert got, "the connection was closed"
+            end = (end + got)[-len(reply) :]
+
+    def ask(self, *words: bytes) -> bytes:
+        """A reply that comes in one piece."""
+        self.socket.sendall(encoded(*words))
+        return self.socket.recv(1 << 16)
+
+    def close(self) -> None:
+        self.socket.close()
+
+
+def overwriting(clients: list[Raw], cycle: int) -> int:
+    """Values of other sizes."""
+    stored = [
+        encoded(b"SET", b"key:%d" % number, b"v" * OPERATION_SIZES[(number + cycle) % 6])
+        for number in range(5_000)
+    ]
+    clients[cycle % 3].run(b"".join(stored) + encoded(b"PING"), b"+PONG\r\n")
+    return 5_000
+
+
+def expiring(clients: list[Raw], cycle: int) -> int:
+    """Keys that expire at once."""
+    stored = [
+        encoded(b"SET", b"%d:%d" % (cycle, number), b"v" * OPERATION_SIZES[number % 6], b"PX", b"1")
+        for number in range(20_000)
+    ]
+    clients[cycle % 3].run(b"".join(stored) + encoded(b"PING"), b"+PONG\r\n")
+    deadline = time.monotonic() + PATIENCE
+    while True:
+        if clients[0].ask(b"DBSIZE") == b":0\r\n":
+            return 20_000
+        assert time.monotonic() < deadline, "expired keys are not collected"
+
+
+def evicting(clients: list[Raw], cycle: int) -> int:
+    """New keys, of which four cycles' fit."""
+    stored = [
+        encoded(b"SET", b"%d:%d" % (cycle, number), b"v" * OPERATION_SIZES[number % 6])
+        for number in range(10_000)
+    ]
+    clients[cycle % 3].run(b"".join(stored) + encoded(b"PING"), b"+PONG\r\n")
+    return 10_000
+
+
+def transacting(clients: list[Raw], cycle: int) -> int:
+    """Transactions, two thirds of which have keys on two threads."""
+    commands = [
+        encoded(b"MULTI")
+        + encoded(b"SET", b"key:%d" % number, b"v")
+        + encoded(b"SET", b"key:%d" % (number + 1), b"v")
+        + encoded(b"EXEC")
+        for number in range(1_000)
+    ]
+    clients[cycle % 3].run(b"".join(commands) + encoded(b"PING"), b"+PONG\r\n")
+    return 1_000
+
+
+def scripting(clients: list[Raw], cycle: int) -> int:
+    """Scripts that write."""
+    script = b"return redis.call('SET', KEYS[1], ARGV[1])"
+    commands = [encoded(b"EVAL", script, b"1", b"key:%d" % number, b"v") for number in range(1_000)]
+    clients[cycle % 3].run(b"".join(commands) + encoded(b"PING"), b"+PONG\r\n")
+    return 1_000
+
+
+def blocking(clients: list[Raw], cycle: int) -> int:
+    """Clients wait, each for a queue of its own, until another one pushes."""
+    waiters, pusher = clients[CLIENTS:], clients[cycle % CLIENTS]
+    for number, waiter in enumerate(waiters):
+        waiter.socket.sendall(encoded(b"BLPOP", b"queue:%d" % number, b"0"))
+    deadline = time.monotonic() + PATIENCE
+    while b"blocked_clients:%d\r" % len(waiters) not in pusher.ask(b"INFO", b"clients"):
+        assert time.monotonic() < deadline, "not all of them wait"
+    pushes = [encoded(b"RPUSH", b"queue:%d" % number, b"v") for number in range(len(waiters))]
+    pusher.run(b"".join(pushes) + encoded(b"PING"), b"+PONG\r\n")
+    for waiter in waiters:
+        waiter.run(b"", b"$1\r\nv\r\n")
+    return len(waiters)
+
+
+def connecting(clients: list[Raw], cycle: int) -> int:
+    """Connections that come and go."""
+    port = clients[0].socket.getpeername()[1]
+    for _ in range(200):
+        client = Raw(port)
+        client.run(encoded(b"PING"), b"+PONG\r\n")
+        client.close()
+    return 200
+
+
+@pytest.mark.parametrize(
+    ("step", "cycles", "most"),
+    [
+        (overwriting, 90, LEAST_LEAK),
+        (expiring, 18, LEAST_LEAK),
+        (evicting, 60, LEAST_LEAK),
+        (transacting, 90, LEAST_LEAK),
+        (scripting, 90, LEAST_LEAK),
+        (blocking, 150, LEAST_OF_A_WAIT),
+        (connecting, 45, LEAST_OF_A_CONNECTION),
+    ],
+    ids=lambda value: value.__name__ if callable(value) else "",
+)
+def test_an_operation_leaves_nothing_behind(
+    step: Callable[[list[Raw], int], int], cycles: int, most: int
+) -> None:
+    """Resident memory an operation, from the second third of the cycles to the last one."""
+    flags = ("--maxmemory", str(12 << 20), "--maxmemory-policy", "allkeys-lru")
+    with NogilServer(*flags, threads=THREADS) as server:
+        assert isinstance(server, NogilServer)
+        process = psutil.Process(server.pid)
+        clients = [Raw(server.port) for _ in range(CLIENTS + (WAITERS if step is blocking else 0))]
+        sizes, operations = [], 0
+        for cycle in range(cycles):
+            operations += step(clients, cycle)
+            sizes.append(process.memory_info().rss)
+        for client in clients:
+            client.close()
+    third = cycles // 3
+    grown = statistics.median(sizes[-third:]) - statistics.median(sizes[third : 2 * third])
+    slope = grown / (operations / 3)
+    print(f"{step.__name__}: {slope:.1f} bytes an operation")
+    assert slope < most, [size >> 10 for size in sizes]
