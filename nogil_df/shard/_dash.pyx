@@ -388,7 +388,7 @@ cdef class DashTable(Directory):
     def record_bytes(self, bytes key not None, uint64_t h):
         """Bytes that a record takes in the table, its slot and what it keeps outside the heap included; 0 if absent.
 
-        Unused memory of the segment counts in equal shares. O(1).
+        What the segment takes beside its records counts in equal shares, as if it were half full at least. O(1).
         """
         cdef Segment *segment
         cdef Py_ssize_t slot = self.locate_live(key, h, &segment)
@@ -405,7 +405,7 @@ cdef class DashTable(Directory):
             sizeof(Segment) + segment.slots * (SLOT_BYTES + (segment.dues is not NULL)) + segment.garbage
             + heap_overhead(segment.capacity) + 2 * BLOCK_OVERHEAD
         )
-        return record.size + sums.outside + shared // segment.count
+        return record.size + sums.outside + shared // max(segment.count, <uint32_t> SEGMENT_SLOTS // 2)
 
     # -- the whole table -----------------------------------------------------------------------------------
 
