@@ -43,14 +43,16 @@ AS_THEY_ARE = """
 base.numbers base.rdb_strings
 commands.at_once commands.bitfield commands.bitmaps commands.bulk commands.dispatch commands.expiry_commands
 commands.generic commands.geo commands.hashes commands.hyperloglog commands.lists commands.lists_blocking
-commands.lists_multi commands.lone commands.pubsub commands.scan commands.sets commands.sets_multi
-commands.sort commands.sorted_sets commands.sorted_sets_blocking commands.sorted_sets_multi
-commands.sorted_sets_ranges commands.streams commands.streams_groups commands.streams_ids
-commands.streams_info commands.streams_read commands.string_options commands.strings commands.strings_many
-commands.strings_multi commands.strings_numeric commands.subscriptions
+commands.lists_multi commands.lone commands.pubsub commands.scan commands.script_quick
+commands.script_single commands.sets commands.sets_multi commands.sort commands.sorted_sets
+commands.sorted_sets_blocking commands.sorted_sets_multi commands.sorted_sets_ranges commands.streams
+commands.streams_groups commands.streams_ids commands.streams_info commands.streams_read
+commands.string_options commands.strings commands.strings_many commands.strings_multi
+commands.strings_numeric commands.subscriptions
 memcached.replies memcached.storage
 net.connection net.loop net.tls
 rdb.listpack rdb.reader
+scripting.runtime
 shard.bits shard.eviction shard.hashes shard.hyperloglog shard.keyspace shard.lists shard.member_index
 shard.memory shard.score_order shard.sets shard.shard_state shard.sorted_sets shard.stream_groups
 shard.streams

@@ -14,7 +14,7 @@ say so run Python code (callbacks, the clock, a hash function other than XXH3).
 """
 
 cimport cython
-from cpython.bytearray cimport PyByteArray_AS_STRING
+from cpython.bytearray cimport PyByteArray_AS_STRING, PyByteArray_CheckExact, PyByteArray_GET_SIZE
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_GET_SIZE
 from libc.stdint cimport INT64_MAX, int64_t, uint8_t, uint32_t, uint64_t
 from libc.string cimport memcpy, memmove, memset
@@ -129,10 +129,15 @@ cdef class DashTable(Directory):
             )
         else:
             value = load_object(record.value)
-            if not PyBytes_CheckExact(value):
+            if PyBytes_CheckExact(value):
+                data[0] = PyBytes_AS_STRING(<object> value)
+                length[0] = PyBytes_GET_SIZE(<object> value)
+            elif PyByteArray_CheckExact(<object> value):
+                # A string that was changed in place; one with Memcached's flags is of another class.
+                data[0] = PyByteArray_AS_STRING(<object> value)
+                length[0] = PyByteArray_GET_SIZE(<object> value)
+            else:
                 return 2
-            data[0] = PyBytes_AS_STRING(<object> value)
-            length[0] = PyBytes_GET_SIZE(<object> value)
         self.use(segment, slot)
         return 1
 

@@ -4,6 +4,7 @@ cimport cython
 from libc.stdint cimport int64_t, uint64_t
 
 from nogil_df.shard._dash cimport DashTable as CompiledTable
+from nogil_df.shard.memory cimport own, record_size, value_size
 from nogil_df.shard.shard_state cimport ShardState
 
 @cython.final
@@ -26,6 +27,8 @@ cdef class Keyspace:
     cpdef count_read(self, bytes key, value)
     cpdef look(self, bytes key, uint64_t h)
     cpdef bint drop(self, bytes key, uint64_t h) except -1
+    cpdef string(self, bytes key, uint64_t h)
+    cpdef resized(self, int64_t before, int64_t after)
     cpdef peek(self, bytes key, uint64_t h)
     cpdef put(self, bytes key, uint64_t h, value, int64_t deadline=*)
     cpdef account_put(self, bytes key, value, old)
