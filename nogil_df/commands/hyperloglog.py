@@ -10,7 +10,7 @@ keys bring the registers of each shard together there; what travels is 16 KB a s
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from nogil_df.base import keyspace_events as events
 from nogil_df.base.errors import ReplyError
@@ -38,6 +38,14 @@ Group = list[tuple[int, bytes, int]]
 
 Union = tuple[bytes | None, bool]
 """Plain registers of several values, None for none, and whether any of these is dense."""
+
+
+class Wrong(NamedTuple):
+    """That a key, by its position among all, is none that can be read, and why."""
+
+    position: int
+    error: ReplyError
+
 
 INT64_END: Final = 1 << 63
 
@@ -89,9 +97,7 @@ def op_pfcount(db: Keyspace, args: Args, h: int) -> int:
 def cmd_pfcount(context: Context, args: Args) -> Steps:
     """PFCOUNT of several keys: the cardinality of their union, in one hop."""
     groups = context.by_shard(args[1:])
-    works: dict[int, Work] = {shard: (unite, (context.db, group)) for shard, group in groups.items()}
-    found = yield from context.hop(works, last=True)
-    registers, _ = united(list(found.values()))
+    registers, _ = united((yield from _unions(context, groups, last=True)))
     return 0 if registers is None else as_int64(hyperloglog.estimate(registers))
 
 
@@ -107,6 +113,32 @@ def pfcount_at_once(here: Here, session: Session, db: Keyspace, args: Args) -> A
 def as_int64(cardinality: int) -> int:
     """A cardinality as a reply has it. Only registers that no elements make have one that does not fit."""
     return cardinality if cardinality < INT64_END else cardinality - 2 * INT64_END
+
+
+def _unions(context: Context, groups: dict[int, Group], *, last: bool = False) -> Steps:
+    """One hop: the union of each shard's values.
+
+    Raises:
+        ReplyError: of the first key that is wrong; they may be so in different ways.
+    """
+    works: dict[int, Work] = {shard: (unite_or_tell, (context.db, group)) for shard, group in groups.items()}
+    found = yield from context.hop(works, last)
+    wrong = [one for one in found.values() if one.__class__ is Wrong]
+    if wrong:
+        raise min(wrong).error
+    return list(found.values())
+
+
+def unite_or_tell(shard: Shard, argument: tuple[int, Group]) -> Union | Wrong:
+    """`unite`; or what is wrong with the first key that is."""
+    index, group = argument
+    found: list[Union] = []
+    for place in group:
+        try:
+            found.append(unite(shard, (index, [place])))
+        except ReplyError as error:
+            return Wrong(place[0], error.bare())
+    return united(found)
 
 
 def unite(shard: Shard, argument: tuple[int, Group]) -> Union:
@@ -146,9 +178,8 @@ def cmd_pfmerge(context: Context, args: Args) -> Steps:
     if len(groups) == 1:
         yield from context.hop({to: (unite_and_settle, (target, groups[to]))}, last=True)
         return OK
-    works: dict[int, Work] = {shard: (unite, (context.db, group)) for shard, group in groups.items()}
-    found = yield from context.hop(works)
-    yield from context.hop({to: (settle, (target, united(list(found.values()))))}, last=True)
+    found = yield from _unions(context, groups)
+    yield from context.hop({to: (settle, (target, united(found)))}, last=True)
     return OK
 
 
