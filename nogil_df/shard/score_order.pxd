@@ -19,7 +19,7 @@ cdef class ScoreOrder:
     cpdef Py_ssize_t _bucket(self, score, bytes member) except -1
     @cython.locals(level=list, members=list, scores=list, size=Py_ssize_t)
     cpdef _delete(self, Py_ssize_t at, Py_ssize_t place)
-    @cython.locals(level=list, total=Py_ssize_t)
+    @cython.locals(bucket=list, level=list, size=Py_ssize_t, total=Py_ssize_t)
     cpdef Py_ssize_t _before(self, Py_ssize_t at) except -1
     @cython.locals(at=Py_ssize_t, members=list, place=Py_ssize_t, scores=list)
     cpdef Py_ssize_t rank(self, score, bytes member) except -1

@@ -299,12 +299,15 @@ class ScoreOrder:
         """The number of entries in the buckets before one. O(log n)."""
         if not at:
             return 0
-        total = sum(map(len, self.members[at & MASK : at]))
+        total = 0
+        for bucket in self.members[at & MASK : at]:
+            total += len(bucket)
         if at < GROUP:
             return total
         for level in self._summed():
             at >>= FAN
-            total += sum(level[at & MASK : at])
+            for size in level[at & MASK : at]:
+                total += size
         return total
 
     def locate(self, rank: int) -> tuple[int, int]:
