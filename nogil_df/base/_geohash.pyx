@@ -1,7 +1,7 @@
 """The part of `nogil_df.base.geohash` that a search does for every member, in C: the same formulas, the same figures."""
 
 from libc.math cimport asin, cos, fabs, sin, sqrt
-from libc.stdint cimport uint64_t
+from libc.stdint cimport int64_t, uint64_t
 
 cdef double LONGITUDE_LIMIT = 180.0
 cdef double LATITUDE_LIMIT = 85.05112878
@@ -18,6 +18,16 @@ cdef inline uint64_t gather(uint64_t value) noexcept:
     value = (value | value >> 4) & 0x00FF00FF00FF00FFULL
     value = (value | value >> 8) & 0x0000FFFF0000FFFFULL
     return (value | value >> 16) & 0xFFFFFFFFULL
+
+
+cdef inline uint64_t spread(uint64_t value) noexcept:
+    """The low 32 bits with a zero bit between each two."""
+    value &= 0xFFFFFFFFULL
+    value = (value | value << 16) & 0x0000FFFF0000FFFFULL
+    value = (value | value << 8) & 0x00FF00FF00FF00FFULL
+    value = (value | value << 4) & 0x0F0F0F0F0F0F0F0FULL
+    value = (value | value << 2) & 0x3333333333333333ULL
+    return (value | value << 1) & 0x5555555555555555ULL
 
 
 cdef inline double edge(double limit, double place) noexcept:
@@ -41,6 +51,14 @@ cdef double away(double longitude1, double latitude1, double longitude2, double 
     one, other = latitude1 * RADIAN, latitude2 * RADIAN
     u = sin((other - one) / 2)
     return 2.0 * EARTH_RADIUS * asin(min(1.0, sqrt(u * u + cos(one) * cos(other) * v * v)))
+
+
+def encode(double longitude, double latitude, int steps=26, double latitude_limit=LATITUDE_LIMIT):
+    """The number of the cell that a place is in, with `steps` bits each way. O(1)."""
+    cdef double scale = <double>(1 << steps)
+    cdef int64_t column = <int64_t>((longitude + LONGITUDE_LIMIT) / (2 * LONGITUDE_LIMIT) * scale)
+    cdef int64_t row = <int64_t>((latitude + latitude_limit) / (2 * latitude_limit) * scale)
+    return spread(<uint64_t>row) | spread(<uint64_t>column) << 1
 
 
 def decode(double score):

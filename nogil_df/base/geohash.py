@@ -254,10 +254,11 @@ def _too_fine(bits: int, steps: int, west: float, south: float, east: float, nor
 
 
 # In C where it was built; what is above is the specification.
-decode_slowly, distance_slowly, inside_slowly = decode, distance, inside
+encode_slowly, decode_slowly, distance_slowly, inside_slowly = encode, decode, distance, inside
 try:
     from nogil_df.base._geohash import decode as decode
     from nogil_df.base._geohash import distance as distance
+    from nogil_df.base._geohash import encode as encode
     from nogil_df.base._geohash import inside as inside
 except ImportError:
     pass

@@ -25,6 +25,16 @@ def test_places_decode_to_the_same(places: list[float]) -> None:
         assert is_place(*geohash.decode(score))
 
 
+def test_places_encode_to_the_same(places: list[float]) -> None:
+    for place in map(geohash.decode, places):
+        assert geohash.encode(*place) == geohash.encode_slowly(*place)
+        for steps in (1, 7, 25):
+            assert geohash.encode(*place, steps) == geohash.encode_slowly(*place, steps)
+        assert geohash.encode(*place, latitude_limit=90.0) == geohash.encode_slowly(
+            *place, latitude_limit=90.0
+        )
+
+
 def test_distances_are_the_same(places: list[float]) -> None:
     decoded = list(map(geohash.decode, places))
     for one, other in zip(decoded, reversed(decoded), strict=True):
