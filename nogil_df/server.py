@@ -149,6 +149,9 @@ class RunningServer:
         everyone.wait()
         self.threads = [entry[0] for entry in built if entry is not None]
         self.loops = [entry[1] for entry in built if entry is not None]
+        if self._place is not None:
+            # Before anybody can ask, or have the server end with a save.
+            self.persistence.loading = make_loading(self.threads[0].state, self._place)
         everyone.wait()
         everyone.wait()
 
@@ -364,22 +367,21 @@ class RunningServer:
         except OSError as error:
             raise StartError(f"cannot look for snapshots in {directory}: {error.strerror}") from None
 
-    def load(self) -> None:
+    def load(self) -> bool:
         """Load the snapshot that is there, if there is one; clients are told LOADING meanwhile.
+
+        Returns:
+            Whether all is there; False if the server was told to end meanwhile. It then must not save.
 
         Raises:
             StartError: it can't be loaded. It has not been touched, and nothing must be saved over it.
         """
-        place = self._place
-        if place is None:
-            return
-        self._place = None
-        state = self.threads[0].state
-        loading = make_loading(state, place)
+        loading = self.persistence.loading
+        if loading is None:
+            return True
         loading.stopped = self._stop.is_set
         loading.on_progress = progress = Progress(self.clock)
-        self.persistence.loading = loading
-        log.notice(f"Loading {place.path}")
+        log.notice(f"Loading {loading.place.path}")
         try:
             loading.run()
         except LoadError as error:
@@ -388,12 +390,15 @@ class RunningServer:
             progress.end()
         over = threading.Event()
         outcome: list[str] = []
-        self.submit(0, (_finish_loading, loading, self.options.start_without_snapshot, over, outcome))
+        # One that was interrupted could have been loaded: what is in memory must not take its place.
+        may_fail = self.options.start_without_snapshot and not self._stop.is_set()
+        self.submit(0, (_finish_loading, loading, may_fail, over, outcome))
         while not over.wait(0.1):
             if self._stop.is_set() and self._settled:
-                return
+                return False
         if outcome[0] and not self._stop.is_set():
             raise StartError(outcome[0])
+        return not outcome[0]
 
     def prepare_exit(self, save: bool | None = None) -> bool:
         """Before `stop`: make the last save, if one is due.
@@ -560,14 +565,15 @@ def run(options: Options) -> int:
         log.warning(too_few)
     leave_garbage_alone()
     try:
-        server.load()
+        is_loaded = server.load()
     except StartError as error:
         signal.set_wakeup_fd(-1)
         server.stop()
         print(f"nogil-df: {error}", file=sys.stderr)
         return 1
-    log.notice("Ready to accept connections")
-    tell_systemd("READY=1")
+    if is_loaded:
+        log.notice("Ready to accept connections")
+        tell_systemd("READY=1")
     code = server.wait()
     while not server.prepare_exit():
         code = server.wait()

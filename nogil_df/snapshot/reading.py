@@ -123,7 +123,7 @@ class Loading:
     @property
     def fraction(self) -> float:
         """How far it is, from 0 to 1."""
-        return self.read / self.total if self.total else 1.0
+        return self.read / self.total if self.total else 0.0
 
     def fail(self, reason: str) -> None:
         """Something is wrong; the first reason counts."""

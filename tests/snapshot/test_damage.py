@@ -6,6 +6,7 @@ saved. Nothing else is ever raised, and nothing else is ever loaded. All in this
 
 from __future__ import annotations
 
+import importlib.util
 import random
 import re
 import subprocess
@@ -24,6 +25,7 @@ from nogil_df.snapshot.rdb_scan import RdbScanner
 from nogil_df.snapshot.reading import LoadError, Loading
 from tests.commands.console import Console
 from tests.patience import PATIENCE
+from tests.servers import free_port
 
 CASES = 500
 
@@ -169,6 +171,30 @@ def test_a_damaged_native_set_is_refused(tmp_path: Path, mode: str) -> None:
         file.write_bytes(data)
 
 
+@pytest.mark.parametrize(
+    ("mode", "module", "number"),
+    [("multi_entry_lz4", "lz4", native.LZ4), ("multi_entry_zstd", "backports.zstd", native.ZSTD)],
+)
+def test_frames_are_compressed_by_what_is_installed(
+    tmp_path: Path, mode: str, module: str, number: int
+) -> None:
+    try:
+        found = importlib.util.find_spec(module) is not None
+    except ModuleNotFoundError:
+        found = False
+    make(tmp_path, "dump", mode)
+    codecs = set()
+    for path in tmp_path.glob("dump-0*"):
+        data = path.read_bytes()
+        at = native.HEAD_SIZE
+        while at < len(data):
+            stored, _, flags, _ = native._FRAME.unpack_from(data, at)
+            codecs.add(flags & native._CODEC)
+            at += native._FRAME.size + stored
+    # The last frame, and one that does not shrink, are as they are.
+    assert codecs == ({native.PLAIN, number} if found else {native.PLAIN})
+
+
 def test_files_of_two_sets_are_never_mixed(tmp_path: Path) -> None:
     one, two = tmp_path / "one", tmp_path / "two"
     for directory in (one, two):
@@ -263,6 +289,58 @@ def test_a_server_ends_with_one_line_then(tmp_path: Path, where: str) -> None:
     (line,) = [line for line in ran.stderr.splitlines() if line.startswith("nogil-df: ")]
     assert line == f"nogil-df: cannot load {tmp_path}/dump-summary.dfs: IndexError: a bug"
     assert "Traceback" not in ran.stderr
+    assert contents(tmp_path) == before
+
+
+INTERRUPTED = """
+import os, signal, sys, time
+from nogil_df import server
+from nogil_df.base.flags import Options
+from nogil_df.snapshot.reading import Loading
+
+def end(loading):
+    os.kill(os.getpid(), signal.SIGTERM)
+    while not loading.stopped():
+        time.sleep(0.001)
+
+Loading._tell = end
+options = Options(dir=sys.argv[1], dbfilename=sys.argv[2], port=0, start_without_snapshot=True)
+sys.exit(server.run(options))
+"""
+
+EARLY = """
+import socket, sys
+from nogil_df import server
+from nogil_df.base.flags import Options
+
+def shut_down():
+    with socket.create_connection(("127.0.0.1", int(sys.argv[3]))) as client:
+        client.sendall(b"INFO persistence\\r\\nSHUTDOWN SAVE\\r\\n")
+        reply = b""
+        while b"loading:" not in reply:
+            reply += client.recv(65536)
+    assert b"\\nloading:1\\r\\n" in reply, reply
+
+server.leave_garbage_alone = shut_down
+sys.exit(server.run(Options(dir=sys.argv[1], dbfilename=sys.argv[2], port=int(sys.argv[3]))))
+"""
+
+
+@pytest.mark.parametrize("name", ["dump", "dump.rdb"])
+@pytest.mark.parametrize("script", [INTERRUPTED, EARLY], ids=["interrupted", "early"])
+def test_an_end_before_all_is_loaded_saves_nothing(tmp_path: Path, name: str, script: str) -> None:
+    """Not even where an unloadable snapshot may be replaced, or where somebody asks for a save."""
+    make(tmp_path, name, "none")
+    before = contents(tmp_path)
+    ran = subprocess.run(
+        [sys.executable, "-X", "gil=0", "-c", script, str(tmp_path), name, str(free_port())],
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE,
+        check=False,
+    )
+    assert (ran.returncode, "Traceback" in ran.stderr) == (0, False), ran.stderr
+    assert "Ready to accept" not in ran.stderr
     assert contents(tmp_path) == before
 
 
