@@ -5,7 +5,6 @@ from __future__ import annotations
 import pytest
 
 from nogil_df.rdb.live import Made
-from nogil_df.shard import digest
 from nogil_df.shard.shard import Shard
 from nogil_df.snapshot import records
 from nogil_df.snapshot.big_values import BIG
@@ -13,6 +12,7 @@ from nogil_df.snapshot.channel import WHOLE, Channel
 from nogil_df.snapshot.cut import DONE, ShardCut
 from nogil_df.snapshot.records import Loaded, Style, load_blob
 from tests.commands.console import Console
+from tests.snapshot.state import State, state_of
 
 COUNT = BIG + 1_000
 
@@ -82,18 +82,13 @@ class Cutting:
         """One piece, or one bucket. Whether there is more."""
         return self.part.step(0, lambda: 0) != DONE
 
-    def loaded(self) -> dict[bytes, bytes]:
-        """What was written: the digests of the values."""
+    def loaded(self) -> State:
+        """What was written."""
         assert not self.channel.broken
         blob = b"".join(bytes(blob) for blob, _ in iter(self.channel.take, None))
         read = Shard(0, 1, 1, 0)
         load_blob(read, blob, Loaded(), override=False, use_ages=records.NO_AGES)
-        return digests(read)
-
-
-def digests(shard: Shard) -> dict[bytes, bytes]:
-    """What a shard has in its first database."""
-    return {key: digest.of_value(value, 0) for key, value, _ in shard.dbs[0].table.items()}
+        return state_of([read])
 
 
 @pytest.mark.parametrize("moment", MOMENTS)
@@ -103,7 +98,7 @@ def test_it_is_written_as_it_was(kind: str, fate: str, moment: str) -> None:
     console = made(kind)
     if fate == "expired":
         console("PEXPIRE big 1000")
-    expected = digests(console.simulation.threads[0].proactor.shard)
+    expected = state_of([console.simulation.threads[0].proactor.shard])
     cutting = Cutting(console, 12 if kind == "timed hash" else 10)
     table = cutting.shard.dbs[0].table
     steps = 0
@@ -118,7 +113,7 @@ def test_it_is_written_as_it_was(kind: str, fate: str, moment: str) -> None:
             console(f"LRANGE big {COUNT // 2} {COUNT // 2 + 3}")
     assert cutting.loaded() == expected
     if fate in ("changed", "replaced"):
-        assert digests(cutting.shard) != expected
+        assert state_of([cutting.shard]) != expected
     assert not table.cut_version
     table.verify()
     cutting.shard.verify()
@@ -184,7 +179,7 @@ def test_two_cuts_read_the_same_value() -> None:
     """The table hands a record out to either."""
     console = made("set")
     first = Cutting(console, 10)
-    expected = digests(first.shard)
+    expected = state_of([first.shard])
     for _ in range(4):
         assert first.step()
     second = Channel()

@@ -18,11 +18,11 @@ import pytest
 
 from nogil_df.base.flags import Options
 from nogil_df.commands import saver
-from nogil_df.shard import digest
 from nogil_df.shard.shard import Shard
 from nogil_df.shard.table import PACKED
 from nogil_df.simulation import SimulatedClient, Simulation
 from tests.commands.console import Console
+from tests.snapshot.state import State, state_of
 
 ACCOUNTS = 40
 TOTAL = 1_000 * ACCOUNTS
@@ -37,20 +37,6 @@ NEARLY_FULL = 700
 
 MERGES_BELOW = 720 if PACKED else 210
 """Records of two segments that merge."""
-
-type State = dict[int, dict[bytes, tuple[bytes, int]]]
-"""Database -> key -> digest of the value, deadline."""
-
-
-def state_of(shards: list[Shard], now: int = 0) -> State:
-    """What the databases hold, but for what has expired by then."""
-    found: State = {}
-    for shard in shards:
-        for db in shard.dbs:
-            for key, value, deadline in db.table.items():
-                if not deadline or deadline >= now:
-                    found.setdefault(db.index, {})[key] = digest.of_value(value, 0), deadline
-    return found
 
 
 class Witness:
