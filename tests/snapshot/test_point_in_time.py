@@ -299,3 +299,42 @@ def test_what_is_written_during_a_save_is_in_the_next_one(tmp_path: Path) -> Non
     other = Console(options=options)
     other("DFLY LOAD dump.rdb")
     assert other.value("MGET a b") == [b"1", b"2"]
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_all_shards_are_cut_at_the_same_moment(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, seed: int
+) -> None:
+    """No transaction over several shards is in one part of a cut, and not in another."""
+    simulation = Simulation(seed, 3, Options(dir=str(tmp_path), dbfilename="dump", compression_mode="none"))
+    found: list[int] = []
+    taken = saver.begin_cut
+
+    def begin_cut(shard: Shard, argument: Any) -> None:
+        found.append(sum(int(value) for _, value, _ in shard.dbs[0].table.items()))
+        taken(shard, argument)
+
+    monkeypatch.setattr(saver, "begin_cut", begin_cut)
+    rng = random.Random(seed)
+    keeper, *clients = [simulation.client() for _ in range(9)]
+    keeper.send(*[[b"SET", b"account:%d" % i, b"1000"] for i in range(ACCOUNTS)])
+    simulation.run()
+    saves = 0
+    while saves < 8:
+        if not keeper.waiting:
+            keeper.send([b"SAVE"])
+            saves += 1
+        for client in clients:
+            if not client.waiting:
+                a, b = rng.sample(range(ACCOUNTS), 2)
+                amount = b"%d" % rng.randrange(100)
+                client.send(
+                    [b"MULTI"],
+                    [b"DECRBY", b"account:%d" % a, amount],
+                    [b"INCRBY", b"account:%d" % b, amount],
+                    [b"EXEC"],
+                )
+        simulation.step()
+    simulation.run()
+    assert len(found) == 24
+    assert {sum(found[at : at + 3]) for at in range(0, len(found), 3)} == {TOTAL}
