@@ -148,6 +148,7 @@ class BuildCompiled(build_ext):
                 raise
             self.extensions = []
             return
+        self._remove_leftovers()
         manifest.parent.mkdir(parents=True, exist_ok=True)
         manifest.write_text("".join(made_from), encoding="ascii")
 
@@ -156,6 +157,15 @@ class BuildCompiled(build_ext):
         super().build_extension(ext)
         self._built.append(ext.name)
         print(f"[{len(self._built):2}/{len(self.extensions)}] Compiled {ext.name}", flush=True)
+
+    def _remove_leftovers(self) -> None:
+        """Delete what was once compiled of modules that are not any more: Python would take it for their source."""
+        target = self._target()
+        built = {extension.name for extension in self.extensions}
+        for path in [*target.rglob("*.so"), *target.rglob("*.pyd")]:
+            package = path.parent.relative_to(target.parent).parts
+            if ".".join((*package, path.name.split(".", 1)[0])) not in built:
+                path.unlink()
 
     def _target(self) -> Path:
         return PACKAGE if self.inplace else Path(self.build_lib) / "nogil_df"

@@ -7,6 +7,7 @@ keys, and how it is served: as the command without the B would be, by the thread
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from nogil_df.base.errors import ReplyError
@@ -153,15 +154,19 @@ def brpoplpush_at_once(here: Here, session: Session, db: Keyspace, args: Args) -
 def _move(
     context: Context, source: bytes, target: bytes, from_left: bool, to_left: bool, seconds: float
 ) -> Steps:
-    def across(within: Context, key: bytes) -> Steps:
-        return move(within, key, target, from_left, to_left)
-
+    # Not a function in here: compiled, it would hold all that is local, the demand too, which holds it.
+    across = partial(_across, target, from_left, to_left)
     demand = Demand([source], is_list, serve_move, (from_left, target, to_left), target, across)
     found = yield from block(context, demand, seconds)
     if found is not None:
         return found[1]
     # Redis answers a wait that came to nothing as it does for BLPOP, and one that was not allowed as LMOVE.
     return None if context.nested else NULL_ARRAY
+
+
+def _across(target: bytes, from_left: bool, to_left: bool, within: Context, key: bytes) -> Steps:
+    """The move where the two lists are on different shards."""
+    return move(within, key, target, from_left, to_left)
 
 
 def serve_move(db: Keyspace, payload: tuple[bool, bytes, bool], key: bytes, h: int) -> bytes:

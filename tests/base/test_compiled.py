@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+import runpy
 import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from setuptools import Distribution, Extension
 
 from nogil_df.base import compiled
 from tests.patience import PATIENCE
@@ -140,3 +142,23 @@ def test_without_a_compiler_nothing_is_built_and_a_line_says_why(tmp_path: Path)
     assert len(said) == 1
     assert "no C compiler" in said[0]
     assert not list(built.rglob("*"))
+
+
+def test_what_was_compiled_of_modules_that_are_gone_is_deleted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An extension that lies beside a source is imported in its place, however old it is."""
+    package = tmp_path / "nogil_df" / "vll"
+    package.mkdir(parents=True)
+    for name in ("kept.cpython-313t-x86_64-linux-gnu.so", "gone.cpython-313t-x86_64-linux-gnu.so", "gone.py"):
+        (package / name).touch()
+    monkeypatch.setattr("setuptools.setup", lambda **_: None)
+    monkeypatch.chdir(ROOT.parent)
+    build = runpy.run_path(str(ROOT.parent / "setup.py"))["BuildCompiled"](Distribution())
+    build.inplace, build.build_lib = False, str(tmp_path)
+    build.extensions = [Extension("nogil_df.vll.kept", [])]
+    build._remove_leftovers()
+    assert sorted(path.name for path in package.iterdir()) == [
+        "gone.py",
+        "kept.cpython-313t-x86_64-linux-gnu.so",
+    ]
