@@ -159,7 +159,7 @@ class BuildCompiled(build_ext):
         print(f"[{len(self._built):2}/{len(self.extensions)}] Compiled {ext.name}", flush=True)
 
     def _remove_leftovers(self) -> None:
-        """Delete what was once compiled of modules that are not any more: Python would take it for their source."""
+        """Delete what was compiled of modules that are not compiled any more: it would be imported."""
         target = self._target()
         built = {extension.name for extension in self.extensions}
         for path in [*target.rglob("*.so"), *target.rglob("*.pyd")]:

@@ -45,7 +45,11 @@ IDLE_BEAT = 1.0
 """Seconds between heartbeats of a thread that has nothing to expire and nobody connected."""
 
 BUSY_BEAT = 0.1
-"""Seconds between heartbeats of a thread with clients: the rate at which Redis samples its figures too."""
+"""Seconds between heartbeats of a thread with clients: the rate at which Redis samples its figures too.
+
+So it is with one whose keys have deadlines, all of them far off as it seems: `hz` steps a second past
+segments in which nothing is due took 3.5 % of a CPU from a server of two threads that had nothing to do.
+Where a step finds something, the next ones come at the rate of `hz`."""
 
 IDLE_SWEEP = 1.0
 """Seconds between looks for idle clients, while `timeout` is set."""
@@ -149,6 +153,7 @@ class ThreadState:
         "samples",
         "sampled",
         "extra",
+        "_expired",
         "_last_idle_sweep",
         "_last_sweep",
         "_next_warning",
@@ -211,6 +216,8 @@ class ThreadState:
         # Room for the state of command families, by name.
         self.extra: dict[str, Any] = {}
         self._last_sweep = self._last_idle_sweep = self.started_at
+        # Records that the last step of active expiry found.
+        self._expired = 0
         self._next_warning = self.started_at
         self.memory = MemoryGuard(self)
         self.reconfigure()
@@ -400,7 +407,8 @@ class ThreadState:
         self.has_more_work = more = False
         if shard.expire_enabled and shard.has_deadlines and not self.pausing.until:
             started = self.clock.stopwatch_ns()
-            more = shard.expire_step(EXPIRE_SEGMENTS) > EXPIRE_AT_ONCE
+            self._expired = shard.expire_step(EXPIRE_SEGMENTS)
+            more = self._expired > EXPIRE_AT_ONCE
             took = self.clock.stopwatch_ns() - started
             self.expire_ns += took
             self.note_latency(EXPIRE_CYCLE, took)
@@ -441,7 +449,8 @@ class ThreadState:
             return 0.0
         shard = self.proactor.shard
         if shard.expire_enabled and shard.has_deadlines:
-            return 1.0 / max(1, self.config.hz)
+            step = 1.0 / max(1, self.config.hz)
+            return step if self._expired else max(step, BUSY_BEAT)
         rates = self.samples[-1] if self.samples else (0.0, 0.0, 0.0)
         return BUSY_BEAT if rates[0] or self.slow_readers else IDLE_BEAT
 
