@@ -27,7 +27,9 @@ class Progress:
 
     def __init__(self, clock: Clock, *, is_terminal: bool | None = None) -> None:
         self._clock = clock
-        self._is_bar = sys.stderr.isatty() if is_terminal is None else is_terminal
+        if is_terminal is None:
+            is_terminal = sys.stderr is not None and sys.stderr.isatty()
+        self._is_bar = is_terminal
         self._begun = clock.monotonic()
         self._next = self._begun + (REDRAWN if self._is_bar else EVERY)
 
@@ -39,8 +41,7 @@ class Progress:
         text = f"{100 * loading.fraction:.0f} %, {loading.records} keys"
         if self._is_bar:
             done = round(WIDTH * loading.fraction)
-            sys.stderr.write(f"\r[{'#' * done}{' ' * (WIDTH - done)}] {text}\x1b[K")
-            sys.stderr.flush()
+            self._draw(f"\r[{'#' * done}{' ' * (WIDTH - done)}] {text}\x1b[K")
         else:
             rate = loading.records / max(now - self._begun, 1e-3)
             log.notice(f"Loading: {text}, {rate:.0f} a second")
@@ -48,5 +49,12 @@ class Progress:
     def end(self) -> None:
         """Take the bar away."""
         if self._is_bar:
-            sys.stderr.write("\r\x1b[K")
+            self._draw("\r\x1b[K")
+
+    def _draw(self, text: str) -> None:
+        try:
+            sys.stderr.write(text)
             sys.stderr.flush()
+        except (OSError, ValueError):
+            # The terminal has gone. The loading goes on, and the log tells how far it is.
+            self._is_bar = False
