@@ -326,12 +326,13 @@ def cmd_range(session: Session, args: Args) -> tuple[bytes, int, int]:
 
 
 def bounds(start: int, end: int, length: int) -> tuple[int, int]:
-    """Where elements ``start`` to ``end``, both included, negative from the end, are: (first, last + 1)."""
-    if start < 0:
-        start = max(start + length, 0)
-    if end < 0:
-        end += length
-    return start, min(end + 1, length)
+    """Where elements ``start`` to ``end``, both included, negative from the end, are: (first, last + 1).
+
+    Both are from 0 to ``length``. No sum here is beyond 64 bits, whatever is asked for.
+    """
+    start = max(start + length, 0) if start < 0 else min(start, length)
+    end = max(end + length, -1) if end < 0 else min(end, length - 1)
+    return start, end + 1
 
 
 def op_lrange(db: Keyspace, payload: tuple[bytes, int, int], h: int) -> list[bytes]:

@@ -221,7 +221,8 @@ def _rows(value: SortedSetValue, start: int, stop: int, wanted: Range) -> Any:
 def read_range(value: SortedSetValue, wanted: Range) -> Any:
     """The members, or `Rows` of members and scores. O(log n + members)."""
     if wanted.by is SCORE and 0 <= wanted.offset <= MOST_PASSED:
-        limit = wanted.limit if wanted.limit >= 0 else len(value)
+        # Not what was asked for: the place of the last one is a sum.
+        limit = min(wanted.limit, len(value)) if wanted.limit >= 0 else len(value)
         members, scores = value.between(wanted.bounds, wanted.offset, limit, wanted.reverse)
         return Rows(list(zip(members, scores, strict=True))) if wanted.with_scores else members
     return _rows(value, *ranks(value, wanted), wanted)

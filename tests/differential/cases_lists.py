@@ -27,6 +27,8 @@ INTEGERS = [
     "abc",
 ]
 
+EDGES = [*INTEGERS[:3], "9223372036854775806"]
+
 BOOK.add(
     table(
         "push",
@@ -109,6 +111,7 @@ BOOK.add(
             "wrong type": [*OTHER, "LRANGE s 0 -1", "LRANGE s x 0", "LRANGE s 0 x"],
             "arity": ["LRANGE l 0", "LRANGE l 0 1 2", "LRANGE"],
             **{f"start {n}": [*LIST, f"LRANGE l {n} -1", f"LRANGE l 0 {n}"] for n in INTEGERS},
+            "edges": [*LIST, *(f"LRANGE l {one} {other}" for one in EDGES for other in EDGES)],
         },
     )
 )
@@ -119,7 +122,8 @@ BOOK.add(
             f"LTRIM l {start} {stop}"
             for start in ("0", "1", "4", "5", "-1", "-3", "-100")
             for stop in ("0", "2", "4", "100", "-1", "-2", "-6", "-100")
-        ],
+        ]
+        + [f"LTRIM l {start} {stop}" for start in EDGES for stop in EDGES],
         setup=LIST,
         probe=SHOW,
     )
