@@ -113,9 +113,12 @@ def visit(
         mode each of the chosen has left a ghost already.
     """
     segment, following = table.segment(position)
+    count = segment.count
+    if not count:
+        # It may not even have slots.
+        return following, [], 0, 0, 0
     order = slots_from(first, len(segment.fingerprints))
     slots: Slots = []
-    count = segment.count
     if kind != CACHE_KIND:
         if volatile:
             expiring = set(segment.expiring_slots())

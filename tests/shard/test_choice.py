@@ -69,6 +69,16 @@ def test_policies_of_redis_choose_the_same(tick: Tick, way: int, volatile: bool)
     assert any(going for _, going in one[:-1])  # type: ignore[misc, has-type]
 
 
+@pytest.mark.parametrize("way", [LRU, LFU, TTL, RANDOM, CACHE_KIND])
+def test_there_is_nothing_to_choose_where_nothing_is(tick: Tick, way: int) -> None:
+    """A segment that never had a record has no slots either."""
+    for table in (Reference(tick), chosen_table.DashTable(tick)):
+        for _ in range(2):
+            assert visits(table, way, volatile=way == TTL, evict=True) == [(0, []), (0, []), []]
+            table.put(key_of(1), hash_key(key_of(1)), b"value")
+            table.erase(key_of(1), hash_key(key_of(1)))
+
+
 @pytest.mark.parametrize("levels", [1, 128, 256])
 @pytest.mark.parametrize("evict", [False, True])
 def test_cache_mode_chooses_the_same(tick: Tick, levels: int, evict: bool) -> None:
