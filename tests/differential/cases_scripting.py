@@ -598,6 +598,7 @@ BOOK.add(
                 'EVAL "return 1" 99999999999999999999',
             ],
             "sha": [
+                "SCRIPT FLUSH",
                 "EVALSHA e0e1f9fabfc9d4800c877a703b823ac0578ff8db 0",
                 'EVAL "return 1" 0',
                 "EVALSHA e0e1f9fabfc9d4800c877a703b823ac0578ff8db 0",
