@@ -8,12 +8,8 @@ cpdef Py_ssize_t op_delete(Keyspace db, bytes key, uint64_t h) except -1
 cpdef Py_ssize_t op_exists(Keyspace db, bytes key, uint64_t h) except -1
 cpdef Py_ssize_t op_touch(Keyspace db, bytes key, uint64_t h) except -1
 
-@cython.locals(hashes=list, keys=list)
-cpdef delete_at_once(Here here, session, Keyspace db, list args)
-@cython.locals(hashes=list, keys=list)
-cpdef exists_at_once(Here here, session, Keyspace db, list args)
-@cython.locals(hashes=list, keys=list)
-cpdef touch_at_once(Here here, session, Keyspace db, list args)
+@cython.locals(hashes=list)
+cpdef _each_at_once(Here here, Keyspace db, list keys, op)
 
 @cython.locals(db=Keyspace, deadline=int64_t, h=uint64_t, to=uint64_t)
 cpdef Py_ssize_t rename_here(shard, tuple argument) except -1

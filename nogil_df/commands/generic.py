@@ -68,29 +68,25 @@ def op_touch(db: Keyspace, key: bytes, h: int) -> int:
 
 def delete_at_once(here: Here, session: Session, db: Keyspace, args: Args) -> Any:
     """DEL, UNLINK of several keys that are here. O(keys)."""
-    keys = args[1:]
-    hashes = here.find_all(keys)
-    if hashes is None:
-        return ELSEWHERE
-    return sum([op_delete(db, key, h) for key, h in zip(keys, hashes, strict=True)])
+    return _each_at_once(here, db, args[1:], op_delete)
 
 
 def exists_at_once(here: Here, session: Session, db: Keyspace, args: Args) -> Any:
     """EXISTS of several keys that are here. O(keys)."""
-    keys = args[1:]
-    hashes = here.find_all(keys)
-    if hashes is None:
-        return ELSEWHERE
-    return sum([op_exists(db, key, h) for key, h in zip(keys, hashes, strict=True)])
+    return _each_at_once(here, db, args[1:], op_exists)
 
 
 def touch_at_once(here: Here, session: Session, db: Keyspace, args: Args) -> Any:
     """TOUCH of several keys that are here. O(keys)."""
-    keys = args[1:]
+    return _each_at_once(here, db, args[1:], op_touch)
+
+
+def _each_at_once(here: Here, db: Keyspace, keys: Args, op: Callable[[Keyspace, bytes, int], int]) -> Any:
+    """The sum of what `op` makes of each of some keys, if all are here."""
     hashes = here.find_all(keys)
     if hashes is None:
         return ELSEWHERE
-    return sum([op_touch(db, key, h) for key, h in zip(keys, hashes, strict=True)])
+    return sum([op(db, key, h) for key, h in zip(keys, hashes, strict=True)])
 
 
 def cmd_delete(context: Context, args: Args) -> Steps:

@@ -115,9 +115,9 @@ def _radius(radius: bytes, unit: bytes) -> tuple[float, float]:
     return number * metres, metres
 
 
-def parse_search(args: Args, *, stores: bool) -> Search:
+def parse_search(args: Args, proto: int, *, stores: bool) -> Search:
     """GEOSEARCH key ..., GEOSEARCHSTORE target source ... O(arguments). What is wrong is in ``error``."""
-    search = Search(args[2] if stores else args[1])
+    search = Search(args[2] if stores else args[1], proto=proto)
     search.target = args[1] if stores else None
     try:
         _parse_shape(search, args, 3 if stores else 2)
@@ -215,12 +215,12 @@ def _check(search: Search, name: str) -> None:
         search.order = 1
 
 
-def parse_radius(args: Args, *, by_member: bool, stores: bool) -> Search:
+def parse_radius(args: Args, proto: int, *, by_member: bool, stores: bool) -> Search:
     """GEORADIUS key longitude latitude radius unit ..., GEORADIUSBYMEMBER key member radius unit ...
 
     What is wrong is in ``error`` and ``distance_error``.
     """
-    search = Search(args[1])
+    search = Search(args[1], proto=proto)
     place = (0.0, 0.0)
     try:
         if by_member:
@@ -451,19 +451,18 @@ def _coordinate(angle: float, proto: int) -> bytes:
 
 def cmd_geosearch(session: Session, args: Args) -> Search:
     """GEOSEARCH."""
-    search = parse_search(args, stores=False)
-    search.proto = session.proto
-    return search
+    return parse_search(args, session.proto, stores=False)
 
 
 def cmd_geosearchstore(context: Context, args: Args) -> Steps:
     """GEOSEARCHSTORE."""
-    return (yield from run_search(context, parse_search(args, stores=True), b"geosearchstore"))
+    search = parse_search(args, context.session.proto, stores=True)
+    return (yield from run_search(context, search, b"geosearchstore"))
 
 
 def geosearchstore_at_once(here: Here, session: Session, db: Keyspace, args: Args) -> Any:
     """GEOSEARCHSTORE of keys that are here."""
-    return _search_at_once(here, db, parse_search(args, stores=True), b"geosearchstore")
+    return _search_at_once(here, db, parse_search(args, session.proto, stores=True), b"geosearchstore")
 
 
 def cmd_georadius(context: Context, args: Args) -> Steps:
@@ -473,9 +472,7 @@ def cmd_georadius(context: Context, args: Args) -> Steps:
 
 def cmd_georadius_ro(session: Session, args: Args) -> Search:
     """GEORADIUS_RO."""
-    search = parse_radius(args, by_member=False, stores=False)
-    search.proto = session.proto
-    return search
+    return parse_radius(args, session.proto, by_member=False, stores=False)
 
 
 def cmd_georadiusbymember(context: Context, args: Args) -> Steps:
@@ -485,28 +482,23 @@ def cmd_georadiusbymember(context: Context, args: Args) -> Steps:
 
 def cmd_georadiusbymember_ro(session: Session, args: Args) -> Search:
     """GEORADIUSBYMEMBER_RO."""
-    search = parse_radius(args, by_member=True, stores=False)
-    search.proto = session.proto
-    return search
+    return parse_radius(args, session.proto, by_member=True, stores=False)
 
 
 def georadius_at_once(here: Here, session: Session, db: Keyspace, args: Args) -> Any:
     """GEORADIUS of keys that are here."""
-    search = parse_radius(args, by_member=False, stores=True)
-    search.proto = session.proto
+    search = parse_radius(args, session.proto, by_member=False, stores=True)
     return _search_at_once(here, db, search, b"georadiusstore")
 
 
 def georadiusbymember_at_once(here: Here, session: Session, db: Keyspace, args: Args) -> Any:
     """GEORADIUSBYMEMBER of keys that are here."""
-    search = parse_radius(args, by_member=True, stores=True)
-    search.proto = session.proto
+    search = parse_radius(args, session.proto, by_member=True, stores=True)
     return _search_at_once(here, db, search, b"georadiusstore")
 
 
 def _radius_search(context: Context, args: Args, *, by_member: bool) -> Steps:
-    search = parse_radius(args, by_member=by_member, stores=True)
-    search.proto = context.session.proto
+    search = parse_radius(args, context.session.proto, by_member=by_member, stores=True)
     return (yield from run_search(context, search, b"georadiusstore"))
 
 

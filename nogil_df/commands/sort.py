@@ -381,14 +381,13 @@ def _by_weights(elements: list[bytes], weights: Sequence[bytes | None], request:
 
 def _in_own_order(elements: list[bytes], request: Request) -> list[bytes]:
     """Elements sorted by themselves: by their bytes, or by the numbers that they are. O(n log n)."""
-    if not request.alpha:
-        by_number = dict(zip(_numbers(elements), elements, strict=True))
-        if len(by_number) == len(elements):
-            # No two are equal: numbers are sorted quicker than pairs.
-            return [by_number[number] for number in sorted(by_number, reverse=request.descending)]
-    ordered = sorted(elements, reverse=request.descending)
     if request.alpha:
-        return ordered
+        return sorted(elements, reverse=request.descending)
+    by_number = dict(zip(_numbers(elements), elements, strict=True))
+    if len(by_number) == len(elements):
+        # No two are equal: numbers are sorted quicker than pairs.
+        return [by_number[number] for number in sorted(by_number, reverse=request.descending)]
+    ordered = sorted(elements, reverse=request.descending)
     pairs = list(zip(_numbers(ordered), ordered, strict=True))
     # Stable in both directions, so equal numbers keep the order of their bytes.
     pairs.sort(key=_FIRST, reverse=request.descending)
