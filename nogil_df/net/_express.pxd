@@ -5,7 +5,6 @@ from nogil_df.commands.subscriptions cimport Subscriptions
 from nogil_df.net._fanout cimport Fanout
 from nogil_df.net._parse cimport MOST_ARGUMENTS, Argument
 from nogil_df.net._plans cimport Plan, Plans
-from nogil_df.net._poller cimport EpollPoller
 from nogil_df.net._quick cimport Quick
 from nogil_df.net._replies cimport Replies
 from nogil_df.net._slots cimport is_true
@@ -16,6 +15,7 @@ from nogil_df.shard.shard_state cimport ShardState
 
 cdef enum:
     CHUNK = 65536           # bytes asked for in one recv, as in `nogil_df.net.connection`
+    READ = 1                # EPOLLIN
 
 
 cdef class Reader
@@ -25,6 +25,10 @@ cdef class Onward:
     cdef int send_off(self, Reader reader, Py_ssize_t pos, Py_ssize_t end) except -1
     cdef int collect(self, bint patient) except -1
     cdef bint bring_down(self, flight) except -1
+
+
+cdef class Waiting:
+    cdef int put_back(self) except -1
 
 
 cdef class Express:
@@ -38,6 +42,8 @@ cdef class Express:
     cdef Replies replies
     cdef Quick quick
     cdef Onward onward
+    # What was read in this turn and is not served yet; None if nothing is ever.
+    cdef Waiting waiting
     # Whether what is answered by others is collected in every turn.
     cdef bint collects
     cdef bint hash_here
@@ -61,7 +67,6 @@ cdef class Express:
     cdef Py_ssize_t idle
 
     cdef int find_slots(self, connection, parser) except -1
-    cdef int serve_ready(self, EpollPoller found, dict known) except -1
     cpdef settle(self)
     cdef inline bint is_gated(self) noexcept:
         """Whether commands have to be looked at one by one, for any reason but that HOTKEYS counts."""
@@ -70,6 +75,10 @@ cdef class Express:
     cdef inline int owner_of(self, uint64_t h) noexcept:
         """The shard of a key's hash, as `nogil_df.base.hashing.shard_of` has it."""
         return <int>((h >> 32) % <uint64_t>self.count) if self.count > 1 else self.me
+
+    cdef inline int put_back(self) except -1:
+        """To be called before anything but the commands of plain clients happens, and before more is read."""
+        return 0 if self.waiting is None else self.waiting.put_back()
 
     cdef int find_measured(self) except -1
     cdef int measure(self, Plan plan, int64_t nanoseconds, Py_ssize_t begin, Py_ssize_t end) except -1
@@ -96,13 +105,14 @@ cdef class Reader:
 
     cdef int settle(self) except -1
     cdef int on_ready(self, int mask) except -1
+    cdef bint can_read(self, int mask) except -1
     cdef int read(self) except -1
     cdef Py_ssize_t receive(self, char *into) except -3
     cdef int nothing_came(self, Py_ssize_t why) except -1
     cdef Py_ssize_t transmit(self, const char *data, Py_ssize_t size) except -3
     cdef int count_received(self, Py_ssize_t size) except -1
     cdef Py_ssize_t take_back(self) except -2
-    cdef int serve(self, Py_ssize_t end) except -1
+    cdef int serve(self, Py_ssize_t pos, Py_ssize_t end) except -1
     cdef int serve_several(
         self, Plan plan, int argc, Py_ssize_t pos, Py_ssize_t end, Py_ssize_t *following, long long *ran
     ) except -1

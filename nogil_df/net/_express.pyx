@@ -50,7 +50,6 @@ from nogil_df.commands.subscriptions cimport Subscriptions
 from nogil_df.net._fanout cimport Fanout
 from nogil_df.net._parse cimport parse
 from nogil_df.net._plans cimport EXEC, GET, MULTI, NOTHING, PING, PUBLISH, SELECT, SPUBLISH, df_nanoseconds
-from nogil_df.net._poller cimport EpollPoller
 from nogil_df.net._quick cimport AHEAD, Quick
 from nogil_df.net._slots cimport DF_LENGTH, DF_SLOT, is_true, offset_of, put_slot, slot
 from nogil_df.shard.keyspace cimport Keyspace
@@ -74,7 +73,6 @@ cdef extern from "<sys/socket.h>" nogil:
 
 cdef enum:
     KEPT = 32768            # bytes of a command that is not complete that are taken back from the parser
-    READ = 1                # EPOLLIN
     RUN = 256               # commands that go to the dispatcher in one turn, as in `nogil_df.net.connection`
     DONE, AWAY, UNUSUAL     # what came of a command of many keys, or a transaction
     SAMPLED = 15            # one send, and one pipeline, of so many and one is timed, as in `nogil_df.net.connection`
@@ -100,6 +98,14 @@ cdef class Onward:
         raise NotImplementedError
 
 
+cdef class Waiting:
+    """What was read of several clients in one turn, and is served one after the other."""
+
+    cdef int put_back(self) except -1:
+        """Leave what is not served yet to the parsers of its connections. See `nogil_df.net._ready`."""
+        raise NotImplementedError
+
+
 cdef class Express:
     """The short way of one thread, for all its plain connections.
 
@@ -122,6 +128,7 @@ cdef class Express:
         self.dispatcher = dispatcher
         self.loop = loop
         self.onward = onward
+        self.waiting = None
         self.here = dispatcher.here
         self.collects = False
         self.state = dispatcher.state
@@ -169,21 +176,6 @@ cdef class Express:
         self.last_active = offset_of(Session, "last_active")
         self.watching = offset_of(Session, "watching")
         self.idle = offset_of(parser, "idle")
-        return 0
-
-    cdef int serve_ready(self, EpollPoller found, dict known) except -1:
-        """Call the handler of each ready descriptor, as `nogil_df.net.loop.dispatch` does. O(ready)."""
-        cdef int i, fd
-        for i in range(found.count):
-            fd = found.events[i].data.fd
-            if fd == found.bell:
-                continue
-            handler = known.get(fd)
-            if isinstance(handler, Reader):
-                (<Reader>handler).on_ready(found.events[i].events)
-            elif handler is not None:
-                # An earlier one of this turn may have closed it otherwise.
-                handler(<int>found.events[i].events)
         return 0
 
     def reader(self, connection):
@@ -384,21 +376,26 @@ cdef class Reader:
 
     cdef int on_ready(self, int mask) except -1:
         cdef Express express = self.express
-        session = self.session
         connection = self.connection
         if slot(connection, express.aloft) is not None:
             express.onward.bring_down(slot(connection, express.aloft))
-        if (
+        if self.can_read(mask):
+            return self.read()
+        connection.on_ready(mask)
+        return 0
+
+    cdef bint can_read(self, int mask) except -1:
+        """Whether the client sends, and nothing else is to be done for it before that is read."""
+        cdef Express express = self.express
+        cdef object session = self.session, connection = self.connection
+        return not (
             mask != READ
             or is_true(connection, express.queued)
             or is_true(connection, express.paused)
             or is_true(session, express.busy)
             or DF_LENGTH(DF_SLOT(<PyObject *>connection, express.unsent))
             or PyList_GET_SIZE(slot(session, express.sink))
-        ):
-            connection.on_ready(mask)
-            return 0
-        return self.read()
+        )
 
     cdef int read(self) except -1:
         cdef Express express = self.express
@@ -420,7 +417,7 @@ cdef class Reader:
                 self.connection._execute(self.parser.read(data, RUN))
                 return 0
             return self.hand_over(0, kept + size)
-        return self.serve(kept + size)
+        return self.serve(0, kept + size)
 
     cdef Py_ssize_t receive(self, char *into) except -3:
         """Read up to CHUNK bytes; how many came. 0 and less: see `nothing_came`."""
@@ -465,15 +462,15 @@ cdef class Reader:
             return False
         memcpy(express.data, PyBytes_AS_STRING(data), PyBytes_GET_SIZE(data))
         self.connection.more = False
-        self.serve(PyBytes_GET_SIZE(data))
+        self.serve(0, PyBytes_GET_SIZE(data))
         return True
 
-    cdef int serve(self, Py_ssize_t end) except -1:
-        """Run the commands in the buffer, up to where it takes more than this."""
+    cdef int serve(self, Py_ssize_t pos, Py_ssize_t end) except -1:
+        """Run the commands that lie in the buffer from `pos` to `end`, up to where it takes more than this."""
         cdef Express express = self.express
         cdef object session = self.session, args, value
         cdef Keyspace db = express.dbs[slot(session, express.database)]
-        cdef Py_ssize_t pos = 0, following = 0, begin = 0, looked = 0
+        cdef Py_ssize_t following = 0, begin = pos, looked = 0
         cdef int proto = slot(session, express.proto), argc = 0
         cdef long long calls = 0, ran = 0
         cdef int64_t started = df_nanoseconds(), now
@@ -824,6 +821,7 @@ cdef class Reader:
         cdef Express express = self.express
         cdef list batch = []
         cdef Py_ssize_t following = pos
+        express.put_back()
         # They may be CLIENT LIST or INFO.
         express.settle()
         cdef int argc = 0
@@ -846,6 +844,7 @@ cdef class Reader:
     cdef int leave_to_parser(self, Py_ssize_t pos, Py_ssize_t end, bint unusual) except -1:
         """Leave the bytes from `pos` on to the connection's parser."""
         cdef Express express = self.express
+        express.put_back()
         self.parser.feed(PyBytes_FromStringAndSize(express.data + pos, end - pos))
         if PyList_GET_SIZE(express.shard.outgoing):
             express.state.publish_events()

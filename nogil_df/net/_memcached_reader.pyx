@@ -73,7 +73,7 @@ cdef class MemcachedReader(Reader):
         self.count_received(size)
         if is_true(self.session, express.special) or is_true(self.dispatcher, express.gated):
             return self.leave(0, size)
-        return self.serve(size)
+        return self.serve(0, size)
 
     def resume(self):
         """See `Reader`: its parser has looked at what it keeps."""
@@ -89,18 +89,18 @@ cdef class MemcachedReader(Reader):
         self.connection._execute(batch)
         return 0
 
-    cdef int serve(self, Py_ssize_t end) except -1:
-        """Run the commands in the buffer, up to where it takes more than this."""
+    cdef int serve(self, Py_ssize_t pos, Py_ssize_t end) except -1:
+        """Run the commands that lie in the buffer from `pos` to `end`, up to where it takes more than this."""
         cdef Express express = self.express
         cdef Keyspace db = express.dbs[0]
         cdef const char *data = express.data
         cdef DashTable table
-        cdef Py_ssize_t pos = 0, begin = 0
+        cdef Py_ssize_t begin = pos
         cdef long long gets = 0, sets = 0, hits = express.quick.hit
         cdef int64_t started = df_nanoseconds()
         cdef bint storing
         if db.observed:
-            return self.leave(0, end)
+            return self.leave(pos, end)
         table = db.table
         while pos < end:
             storing = data[pos] == b"s"

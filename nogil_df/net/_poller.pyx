@@ -18,7 +18,7 @@ cdef extern from "Python.h":
 cdef class EpollPoller:
     """epoll, and the descriptors that the last `poll` found ready: a `Poller` that makes no list of them.
 
-    What is ready `Express.serve_ready` goes through. For everybody else, `poll` gives a truthy value if there is any;
+    What is ready `nogil_df.net._ready` goes through. For everybody else, `poll` gives a truthy value if there is any;
     iterated it gives pairs, as `select.epoll.poll` does.
     """
 

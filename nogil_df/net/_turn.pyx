@@ -14,6 +14,7 @@ from nogil_df.net._batches cimport Flight
 from nogil_df.net._express cimport Express
 from nogil_df.net._plans cimport df_nanoseconds
 from nogil_df.net._poller cimport EpollPoller
+from nogil_df.net._ready cimport Ready
 from nogil_df.net._shares cimport serve_alone, serve_part
 from nogil_df.net._slots cimport DF_LENGTH, is_true, offset_of, put_slot, slot
 from nogil_df.shard.keyspace cimport Keyspace
@@ -80,7 +81,7 @@ cdef class Turns:
     cdef ShardState shard
     cdef Express express
     cdef EpollPoller poller
-    cdef dict handlers
+    cdef Ready sockets
     cdef list outboxes, dbs, peers
     cdef int me
     # Offsets of slots.
@@ -95,7 +96,7 @@ cdef class Turns:
         self.state = loop.state
         self.timers = loop.state.timers
         self.poller = loop.poller
-        self.handlers = loop.handlers
+        self.sockets = express.waiting = Ready(express, loop.handlers)
         self.inbox = loop.inbox
         self.mail = loop.mail
         self.runnable = loop.runnable
@@ -148,7 +149,7 @@ cdef class Turns:
         self.express.onward.collect(False)
         if self.poller.count:
             self.tick()
-            self.express.serve_ready(self.poller, self.handlers)
+            self.sockets.serve(self.poller)
         if DF_LENGTH(<PyObject *>self.inbox):
             self.drain()
         if DF_LENGTH(<PyObject *>self.runnable):
