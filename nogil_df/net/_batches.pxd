@@ -13,14 +13,6 @@ cdef class Flight
 cdef class Squasher(Onward):
     # Flights that are not under way.
     cdef list spare
-    # Of those whose owner may answer the client itself, for each owner, in the order in which they left: the first and
-    # the last (borrowed: their connections refer to them), and how many there are in all.
-    cdef PyObject **first
-    cdef PyObject **last
-    cdef int count, aloft
-
-    cdef int append(self, Flight flight) except -1
-    cdef int remove(self, Flight flight) except -1
 
 
 cdef class InFlight:
@@ -54,21 +46,11 @@ cdef class Flight(InFlight):
     cdef Py_ssize_t commands
     # Of a flight over our own shard and one more, as long as that is granted at once.
     cdef Part here, there
-    # While its owner may answer the client itself: who that is, and the neighbours in the list.
-    cdef int owner
-    cdef bint is_aloft, is_listed
-    # Nothing of what was read comes after it.
-    cdef bint is_last
-    cdef PyObject *before
-    cdef PyObject *after
 
     cdef Py_ssize_t gather(self, Reader reader, Py_ssize_t pos, Py_ssize_t end, Py_ssize_t limit) except -1
     cdef int add_call(self, Plan plan, const Argument *key, const Argument *value, int64_t deadline) except -1
     cdef int end_step(self, Plan plan, int calls) except -1
     cdef int start(self) except -1
-    cdef bint may_go_aloft(self) except -1
-    cdef int go_aloft(self, int owner) except -1
-    cdef int touch_down(self) except -1
     cdef bint combine(self) except -1
     cdef int run_here(self) except -1
     cdef object transaction(self)

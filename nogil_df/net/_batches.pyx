@@ -5,10 +5,8 @@ A key that belongs to another thread, or that a transaction holds an intent on, 
 the dispatcher would make it (see `nogil_df.vll.squash`); so program order holds. What comes back is written into the
 buffer of replies in program order.
 
-A `Flight` takes commands that need no call of Python, as bytes (`nogil_df.net._shares`), a `Batch` all others. A
-flight of one command is *aloft*: its shard may answer the client itself, and then no message comes back. So the
-thread looks, once a turn and before it reads more from that client, which of these are over (`Squasher.collect`,
-`Squasher.bring_down`), and has the socket back to itself before it sends anything else, or closes it (`Flight.ground`).
+A `Flight` takes commands that need no call of Python, as bytes (`nogil_df.net._shares`), a `Batch` all others. (One such
+command that is all a client has sent goes its own way: `nogil_df.net._single`.)
 """
 
 import sys
@@ -18,27 +16,15 @@ from cpython.dict cimport PyDict_Size
 from cpython.list cimport PyList_GET_SIZE
 from cpython.object cimport PyObject
 from libc.stdint cimport int64_t, uint64_t
-from libc.stdlib cimport calloc, free, malloc, realloc
-from libc.string cimport memset
+from libc.stdlib cimport free, malloc, realloc
 
 from nogil_df.net._express cimport Express, Onward, Reader
 from nogil_df.net._parse cimport Argument, parse
 from nogil_df.net._plans cimport MULTI, NOTHING, Plan, df_nanoseconds
 from nogil_df.net._replies cimport Replies
 from nogil_df.net._quick cimport Quick
-from nogil_df.net._shares cimport (
-    ALLOWED,
-    BY_MESSAGE,
-    SENDING,
-    SENT,
-    WANTED,
-    Share,
-    df_set_state,
-    df_state,
-    run,
-    serve_alone,
-)
-from nogil_df.net._slots cimport DF_LENGTH, DF_SLOT, is_true, put_slot, slot
+from nogil_df.net._shares cimport Share, run, serve_alone
+from nogil_df.net._slots cimport is_true, put_slot, slot
 from nogil_df.vll.part cimport Part
 
 from nogil_df.base.crash import log_crash
@@ -66,76 +52,8 @@ cdef object SCHEDULE_RUN = schedule_run
 cdef class Squasher(Onward):
     """Makes batches of what readers can't run."""
 
-    def __cinit__(self, int count):
-        self.first = <PyObject **>calloc(count, sizeof(PyObject *))
-        self.last = <PyObject **>calloc(count, sizeof(PyObject *))
-        if self.first == NULL or self.last == NULL:
-            raise MemoryError
-
-    def __dealloc__(self):
-        free(self.first)
-        free(self.last)
-
-    def __init__(self, int count):
+    def __init__(self):
         self.spare = []
-        self.count = count
-        self.aloft = 0
-
-    cdef int append(self, Flight flight) except -1:
-        cdef PyObject *last = self.last[flight.owner]
-        flight.is_listed = True
-        flight.before = last
-        flight.after = NULL
-        if last == NULL:
-            self.first[flight.owner] = <PyObject *>flight
-        else:
-            (<Flight>last).after = <PyObject *>flight
-        self.last[flight.owner] = <PyObject *>flight
-        self.aloft += 1
-        return 0
-
-    cdef int remove(self, Flight flight) except -1:
-        if flight.before == NULL:
-            self.first[flight.owner] = flight.after
-        else:
-            (<Flight>flight.before).after = flight.after
-        if flight.after == NULL:
-            self.last[flight.owner] = flight.before
-        else:
-            (<Flight>flight.after).before = flight.before
-        flight.is_listed = False
-        self.aloft -= 1
-        return 0
-
-    cdef int collect(self, bint patient) except -1:
-        """See `Onward`. O(threads + flights that are over): a shard runs what one thread sends it in order."""
-        cdef Flight flight
-        cdef Share share
-        cdef int owner, state
-        if not self.aloft:
-            return 0
-        for owner in range(self.count):
-            while self.first[owner] != NULL:
-                flight = <Flight>self.first[owner]
-                share = flight.shares[owner]
-                state = df_state(&share.state)
-                if state == SENDING and patient:
-                    share.recall(True)
-                elif state == SENT:
-                    flight.touch_down()
-                elif state == BY_MESSAGE or state == WANTED:
-                    self.remove(flight)
-                else:
-                    break
-        return 0
-
-    cdef bint bring_down(self, flight) except -1:
-        """See `Onward`."""
-        cdef Flight found = flight
-        if (<Share>found.shares[found.owner]).recall(False):
-            return False
-        found.touch_down()
-        return True
 
     cdef int send_off(self, Reader reader, Py_ssize_t pos, Py_ssize_t end) except -1:
         """The first command from `pos` on can't run here and now: make a batch of those that are like it."""
@@ -144,9 +62,7 @@ cdef class Squasher(Onward):
         cdef Flight flight
         cdef Py_ssize_t following
         cdef Py_ssize_t limit = slot(express.dispatcher, express.squash_limit)
-        cdef Py_ssize_t least = slot(express.dispatcher, express.squash_from)
-        cdef Py_ssize_t movers = slot(express.dispatcher, express.movers)
-        if movers or least > 1:
+        if not express.may_squash():
             return reader.hand_over(pos, end)
         flight = self.spare.pop() if PyList_GET_SIZE(self.spare) else Flight(self, express)
         following = flight.gather(reader, pos, end, MOST if limit > 1 else limit)
@@ -164,7 +80,6 @@ cdef class Squasher(Onward):
         express.replies.spill(reader.session)
         if batch is not None:
             return batch.start()
-        flight.is_last = pos == end
         return flight.start()
 
 
@@ -244,7 +159,6 @@ cdef class Flight(InFlight):
         self.flown = []
         self.tx = self.here = self.there = None
         self.size = self.count = 0
-        self.is_last = self.is_aloft = self.is_listed = False
 
     cdef Py_ssize_t gather(self, Reader reader, Py_ssize_t pos, Py_ssize_t end, Py_ssize_t limit) except -1:
         """Take commands of up to `limit` calls; where the rest begins, 0 if a `Batch` does better."""
@@ -366,8 +280,6 @@ cdef class Flight(InFlight):
             if shard == express.me:
                 serve_alone(express.quick, message)
                 return 0
-            if self.size == 1 and self.may_go_aloft():
-                self.go_aloft(shard)
             (<list>(<list>express.outboxes)[shard]).append(message)
             return 0
         if PyList_GET_SIZE(flown) == 2 and self.combine():
@@ -383,74 +295,6 @@ cdef class Flight(InFlight):
         if results is not None:
             self.finish(results)
         return 0
-
-    cdef bint may_go_aloft(self) except -1:
-        """Whether the reply is all there is to send to the client, and nothing else is to be done about it."""
-        cdef Reader reader = self.reader
-        cdef Express express = self.express
-        cdef object session = reader.session
-        return (
-            self.is_last
-            and express.collects
-            and type(reader) is Reader
-            and (<Plan>self.steps[0].plan).step == 0
-            and (<Plan>self.steps[0].plan).here != MULTI
-            and express.measuring is None
-            and is_true(reader.parser, express.idle)
-            and not is_true(session, express.closing)
-            and not is_true(session, express.special)
-            and slot(session, express.shown) is None
-            and slot(session, express.out) is slot(session, express.sink)
-            and PyList_GET_SIZE(slot(session, express.sink)) == 0
-            and DF_LENGTH(DF_SLOT(<PyObject *>reader.connection, express.unsent)) == 0
-            and not is_true(reader.connection, express.paused)
-        )
-
-    cdef int go_aloft(self, int owner) except -1:
-        """Let the owner answer the client, as soon as it gets the message that goes to it next."""
-        cdef Reader reader = self.reader
-        cdef Share share = self.shares[owner]
-        self.owner = owner
-        share.fd = reader.fd
-        share.slow_ns = slot(self.express.state, self.express.slow_ns)
-        df_set_state(&share.state, ALLOWED)
-        self.is_aloft = True
-        self.home.append(self)
-        put_slot(reader.connection, self.express.aloft, self)
-        put_slot(reader.session, self.express.last_active, slot(self.express.loop, self.express.now))
-        return 0
-
-    cdef int come_down(self) except -1:
-        """See `InFlight`. What the owner has sent is accounted for."""
-        cdef Express express = self.express
-        cdef Share share
-        if not self.is_aloft:
-            return 0
-        self.is_aloft = False
-        if self.is_listed:
-            self.home.remove(self)
-        put_slot(self.reader.connection, express.aloft, None)
-        share = self.shares[self.owner]
-        if share.sent:
-            express.writes += 1
-            express.bytes_out += share.sent
-            self.reader.bytes_out += share.sent
-        return 0
-
-    cdef int touch_down(self) except -1:
-        """The client has its answer, and no message comes: be done with it."""
-        cdef Reader reader = self.reader
-        cdef Share share = self.shares[self.owner]
-        self.come_down()
-        put_slot(reader.session, self.express.busy, False)
-        self.express.plans.count_calls(<Plan>self.steps[0].plan, 1, share.taken)
-        self.leave()
-        return 0
-
-    def ground(self):
-        """Keep the owner from sending to the client from now on, whatever it has to answer."""
-        if self.is_aloft and not (<Share>self.shares[self.owner]).recall(True):
-            self.touch_down()
 
     cdef bint combine(self) except -1:
         """Fly as a transaction over our shard and one more, with all that may be unusual about one left out.

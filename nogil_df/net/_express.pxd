@@ -7,7 +7,7 @@ from nogil_df.net._parse cimport MOST_ARGUMENTS, Argument
 from nogil_df.net._plans cimport Plan, Plans
 from nogil_df.net._quick cimport Quick
 from nogil_df.net._replies cimport Replies
-from nogil_df.net._slots cimport is_true
+from nogil_df.net._slots cimport is_true, slot
 from nogil_df.shard._dash cimport DashTable
 from nogil_df.shard.keyspace cimport Keyspace
 from nogil_df.shard.shard_state cimport ShardState
@@ -23,8 +23,14 @@ cdef class Reader
 
 cdef class Onward:
     cdef int send_off(self, Reader reader, Py_ssize_t pos, Py_ssize_t end) except -1
+
+
+cdef class Aloft:
+    cdef bint send(
+        self, Reader reader, Plan plan, const Argument *key, const Argument *value, uint64_t h, int64_t deadline
+    ) except -1
     cdef int collect(self, bint patient) except -1
-    cdef bint bring_down(self, flight) except -1
+    cdef bint bring_down(self, single) except -1
 
 
 cdef class Waiting:
@@ -44,8 +50,8 @@ cdef class Express:
     cdef Onward onward
     # What was read in this turn and is not served yet; None if nothing is ever.
     cdef Waiting waiting
-    # Whether what is answered by others is collected in every turn.
-    cdef bint collects
+    # Single commands that others answer; None where nobody looks in every turn what came of them.
+    cdef Aloft singles
     cdef bint hash_here
     # What was read.
     cdef char *data
@@ -79,6 +85,10 @@ cdef class Express:
     cdef inline int put_back(self) except -1:
         """To be called before anything but the commands of plain clients happens, and before more is read."""
         return 0 if self.waiting is None else self.waiting.put_back()
+
+    cdef inline bint may_squash(self) except -1:
+        """Whether commands may leave without the dispatcher."""
+        return not <Py_ssize_t>slot(self.dispatcher, self.movers) and <Py_ssize_t>slot(self.dispatcher, self.squash_from) <= 1
 
     cdef int find_measured(self) except -1
     cdef int measure(self, Plan plan, int64_t nanoseconds, Py_ssize_t begin, Py_ssize_t end) except -1

@@ -32,7 +32,8 @@ handed over before a reply leaves. Calls and times are gathered in C and settled
 (`Express.settle`).
 
 The pieces: `_parse` finds the commands in the buffer, `_plans` knows the commands, `_quick` runs some, `_replies` is
-the second buffer, `_batches` and `_shares` are what goes to other threads, `_poller` is the loop's means of waiting.
+the second buffer, `_batches`, `_single`, `_shares` and `_lanes` are what goes to other threads, `_ready` serves many clients
+at a time, `_poller` is the loop's means of waiting.
 Attributes of the Python objects of this thread are read by their offset (`_slots`).
 """
 
@@ -47,6 +48,7 @@ from libc.string cimport memcpy, memmove
 
 from nogil_df.base._xxh3 cimport LONGEST, xxh3
 from nogil_df.commands.subscriptions cimport Subscriptions
+from nogil_df.net._calls cimport df_recv, df_send
 from nogil_df.net._fanout cimport Fanout
 from nogil_df.net._parse cimport parse
 from nogil_df.net._plans cimport EXEC, GET, MULTI, NOTHING, PING, PUBLISH, SELECT, SPUBLISH, df_nanoseconds
@@ -66,11 +68,6 @@ from nogil_df.commands.subscriptions import CHANNEL as TO_CHANNEL, SHARD_CHANNEL
 cdef int CHANNEL = TO_CHANNEL
 cdef int SHARD_CHANNEL = TO_SHARD_CHANNEL
 
-cdef extern from "<sys/socket.h>" nogil:
-    ssize_t recv(int fd, void *buffer, size_t size, int flags)
-    ssize_t send(int fd, const void *data, size_t size, int flags)
-    enum: MSG_NOSIGNAL
-
 cdef enum:
     KEPT = 32768            # bytes of a command that is not complete that are taken back from the parser
     RUN = 256               # commands that go to the dispatcher in one turn, as in `nogil_df.net.connection`
@@ -85,6 +82,16 @@ cdef class Onward:
         """Take the first command from `pos` on and those that are like it; the rest stays with the parser."""
         raise NotImplementedError
 
+
+cdef class Aloft:
+    """Single commands of clients that do not pipeline, whose owners answer the clients."""
+
+    cdef bint send(
+        self, Reader reader, Plan plan, const Argument *key, const Argument *value, uint64_t h, int64_t deadline
+    ) except -1:
+        """Leave a command on one key, which lies in the buffer, to its owner; False, and nothing, if that can't be."""
+        raise NotImplementedError
+
     cdef int collect(self, bint patient) except -1:
         """Be done with commands that others have answered to the client.
 
@@ -93,7 +100,7 @@ cdef class Onward:
         """
         raise NotImplementedError
 
-    cdef bint bring_down(self, flight) except -1:
+    cdef bint bring_down(self, single) except -1:
         """A connection is readable while another thread may answer its client: whether that has been done."""
         raise NotImplementedError
 
@@ -130,7 +137,7 @@ cdef class Express:
         self.onward = onward
         self.waiting = None
         self.here = dispatcher.here
-        self.collects = False
+        self.singles = None
         self.state = dispatcher.state
         self.subscriptions = dispatcher.state.subscriptions
         self.proactor = dispatcher.proactor
@@ -187,7 +194,8 @@ cdef class Express:
     cpdef settle(self):
         """Add what was counted here to where it is shown. O(commands, clients seen since)."""
         cdef Reader reader
-        self.onward.collect(True)
+        if self.singles is not None:
+            self.singles.collect(True)
         self.plans.settle()
         for reader in self.readers:
             reader.settle()
@@ -238,11 +246,11 @@ cdef class Express:
         cdef Py_ssize_t pos = begin
         cdef Argument args[MOST_ARGUMENTS]
         cdef int argc = 0
+        cdef int64_t slow_ns = slot(self.state, self.slow_ns)
         self.plans.count_calls(plan, calls, nanoseconds)
-        slow_ns = slot(self.state, self.slow_ns)
         if self.measuring is not None:
             self.measure(plan, nanoseconds, begin, end)
-        if nanoseconds >= slow_ns * calls:
+        if nanoseconds // calls >= slow_ns:
             while pos < end:
                 pos = parse(self.data, pos, end, args, &argc)
                 if pos <= 0:
@@ -378,7 +386,7 @@ cdef class Reader:
         cdef Express express = self.express
         connection = self.connection
         if slot(connection, express.aloft) is not None:
-            express.onward.bring_down(slot(connection, express.aloft))
+            express.singles.bring_down(slot(connection, express.aloft))
         if self.can_read(mask):
             return self.read()
         connection.on_ready(mask)
@@ -421,7 +429,7 @@ cdef class Reader:
 
     cdef Py_ssize_t receive(self, char *into) except -3:
         """Read up to CHUNK bytes; how many came. 0 and less: see `nothing_came`."""
-        return recv(self.fd, into, CHUNK, 0)
+        return df_recv(self.fd, into, CHUNK)
 
     cdef int nothing_came(self, Py_ssize_t why) except -1:
         """`receive` brought nothing."""
@@ -431,7 +439,7 @@ cdef class Reader:
 
     cdef Py_ssize_t transmit(self, const char *data, Py_ssize_t size) except -3:
         """Send as much as the kernel takes; how many bytes that was. -1 if none."""
-        return send(self.fd, data, size, MSG_NOSIGNAL)
+        return df_send(self.fd, data, size)
 
     cdef int count_received(self, Py_ssize_t size) except -1:
         cdef Express express = self.express
@@ -552,6 +560,13 @@ cdef class Reader:
                         express.account(session, plan, calls, df_nanoseconds() - started, begin, pos)
                     self.note_run(plan, ran)
                     quick.count()
+                    if (
+                        ran == 0 and following == end and express.singles is not None and express.owner_of(h) != express.me
+                        and plan.here != NOTHING and not plan.is_local
+                        and quick.is_plain(plan, express.data, express.args, argc, &stored, &deadline)
+                        and express.may_squash() and express.singles.send(self, plan, key, stored, h, deadline)
+                    ):
+                        return 0
                     return express.onward.send_off(self, pos, end)
                 if quick.is_plain(plan, express.data, express.args, argc, &stored, &deadline) and not db.observed and quick.run(
                     plan.here, db.table, express.data + key.at, key.size, express.data + stored.at, stored.size, h,

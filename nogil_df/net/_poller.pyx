@@ -2,11 +2,12 @@
 
 from libc.errno cimport EINTR, errno
 
+from nogil_df.net._calls cimport df_epoll_wait
+
 cdef extern from "<sys/epoll.h>" nogil:
     enum: EPOLL_CLOEXEC, EPOLL_CTL_ADD, EPOLL_CTL_MOD, EPOLL_CTL_DEL, EPOLLET, EPOLLIN
     int epoll_create1(int flags)
     int epoll_ctl(int epoll, int operation, int fd, epoll_event *event)
-    int epoll_wait(int epoll, epoll_event *events, int most, int milliseconds)
 
 cdef extern from "<unistd.h>" nogil:
     int close(int fd)
@@ -69,7 +70,7 @@ cdef class EpollPoller:
         # Also where it does not wait: a thread that is always busy must let go of its objects now and then, as others
         # stop it there (and free what it may still look at).
         with nogil:
-            found = epoll_wait(self.fd, self.events, EVENTS, limit)
+            found = df_epoll_wait(self.fd, self.events, EVENTS, limit)
         if found < 0:
             if errno != EINTR:
                 raise_from_errno(OSError)

@@ -62,7 +62,10 @@ cdef class Quick:
                 return True
             return False
         if what == INCR:
-            if table.add_integer(key, size, h, 1, &total) != 1:
+            state = table.add_integer(key, size, h, 1, &total)
+            if state == 0 and table.put_string(key, size, h, b"1", 1, 0) != 2:
+                total = 1
+            elif state != 1:
                 return False
             self.changed += 1
             replies.write_integer(total)

@@ -13,8 +13,8 @@ when it is served, it is not tried again for some turns.
 """
 
 from cpython.bytes cimport PyBytes_FromStringAndSize
-from cpython.list cimport PyList_GET_SIZE
 from cpython.object cimport PyObject
+from cpython.ref cimport Py_DECREF, Py_INCREF
 from libc.stdint cimport uint64_t
 
 from nogil_df.net._express cimport READ, Express, Reader, Waiting
@@ -41,8 +41,7 @@ cdef class Ready(Waiting):
     def __init__(self, Express express, dict known):
         self.express = express
         self.known = known
-        self.readers = []
-        self.at = self.hold_off = 0
+        self.count = self.at = self.hold_off = 0
 
     cdef int serve(self, EpollPoller found) except -1:
         """Call the handler of each ready descriptor. O(ready)."""
@@ -80,33 +79,42 @@ cdef class Ready(Waiting):
             handler = self.known.get(found.events[i].data.fd)
             if type(handler) is not Reader or not self.is_simple(<Reader>handler, found.events[i].events):
                 break
-            self.readers.append(handler)
+            Py_INCREF(handler)
+            self.readers[self.count] = <PyObject *>handler
+            self.count += 1
             i += 1
-        if PyList_GET_SIZE(self.readers) < FEW:
-            self.readers.clear()
+        if self.count < FEW:
+            self.let_go(0)
             return 0
         self.ends[0] = 0
-        for i in range(<int>PyList_GET_SIZE(self.readers)):
+        for i in range(self.count):
             reader = <Reader>self.readers[i]
             size = <int>reader.receive(express.data + self.ends[i])
             if size <= 0:
                 # Why, its handler finds out for itself.
-                del self.readers[i:]
+                self.let_go(i)
                 break
             reader.count_received(size)
             self.ends[i + 1] = self.ends[i] + size
             if size > LITTLE:
-                del self.readers[i + 1:]
+                self.let_go(i + 1)
                 break
         self.look_ahead(db)
-        return <int>PyList_GET_SIZE(self.readers)
+        return self.count
+
+    cdef int let_go(self, int first) except -1:
+        """Forget readers, from the `first` on."""
+        while self.count > first:
+            self.count -= 1
+            Py_DECREF(<object>self.readers[self.count])
+        return 0
 
     cdef bint is_simple(self, Reader reader, int mask) except -1:
         """Whether all that there is to do for a client is to read and to run what it sends."""
         cdef Express express = self.express
         cdef object session = reader.session, connection = reader.connection
         if slot(connection, express.aloft) is not None:
-            express.onward.bring_down(slot(connection, express.aloft))
+            express.singles.bring_down(slot(connection, express.aloft))
         return (
             reader.can_read(mask)
             and is_true(reader.parser, express.idle)
@@ -120,7 +128,7 @@ cdef class Ready(Waiting):
         cdef uint64_t hashes[AHEAD]
         cdef uint64_t h
         cdef int i, count = 0, argc = 0
-        for i in range(<int>PyList_GET_SIZE(self.readers)):
+        for i in range(self.count):
             if parse(express.data, self.ends[i], self.ends[i + 1], express.later, &argc) > 0 and argc > 1:
                 h = express.hashed(express.data + express.later[1].at, express.later[1].size)
                 if express.owner_of(h) == express.me:
@@ -132,16 +140,14 @@ cdef class Ready(Waiting):
 
     cdef int serve_gathered(self) except -1:
         """Run and answer what was read."""
-        cdef int i, count = <int>PyList_GET_SIZE(self.readers)
-        for i in range(count):
+        cdef int i = 0
+        # The others may be put back meanwhile.
+        while i < self.count:
             self.at = i + 1
-            if self.at > PyList_GET_SIZE(self.readers):
-                # It was put back.
-                break
             (<Reader>self.readers[i]).serve(self.ends[i], self.ends[i + 1])
-        self.readers.clear()
+            i += 1
         self.at = 0
-        return 0
+        return self.let_go(0)
 
     cdef int put_back(self) except -1:
         """See `Waiting`. O(bytes)."""
@@ -150,7 +156,7 @@ cdef class Ready(Waiting):
         cdef int i
         if not self.at:
             return 0
-        for i in range(self.at, <int>PyList_GET_SIZE(self.readers)):
+        for i in range(self.at, self.count):
             reader = <Reader>self.readers[i]
             reader.parser.feed(
                 PyBytes_FromStringAndSize(express.data + self.ends[i], self.ends[i + 1] - self.ends[i])
@@ -159,6 +165,6 @@ cdef class Ready(Waiting):
             put_slot(reader.connection, express.queued, True)
             express.loop.runnable.append(reader.connection)
             self.hold_off = HOLD_OFF
-        del self.readers[self.at:]
+        self.let_go(self.at)
         self.at = 0
         return 0

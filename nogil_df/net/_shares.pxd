@@ -58,6 +58,8 @@ cdef class Share:
     cdef Keys reads, writes
     cdef dict values
     cdef int64_t taken
+    # What it is a part of; borrowed.
+    cdef PyObject *flight
     # How far the coordinator has come with the replies.
     cdef int read
     cdef Py_ssize_t sent
@@ -67,7 +69,6 @@ cdef class Share:
         self, Plan plan, int step, const char *data, const Argument *key, const Argument *value, uint64_t h,
         int64_t deadline
     ) except -1
-    cdef bint answer_client(self, Quick quick) except -1
     cdef bint recall(self, bint patient) noexcept
     cdef void approach(self, DashTable table, int first) noexcept
     cdef int name_keys(self) except -1

@@ -1,12 +1,12 @@
 """What one shard has to run of a pipeline, without an object for anything in it.
 
 The coordinator copies the arguments into a block of memory, and the shard writes the replies into another, as they
-go to the client. Only the `Share` itself crosses threads: to the shard in a message, or as the work of a hop, and
-back with the answer; never do two threads look at it at the same time. Its memory is used again for later batches.
+go to the client. Only the `Share` itself crosses threads: to the shard in a message, as the work of a hop or on a lane
+(`nogil_df.net._lanes`), and back with the answer; never do two threads look at it at the same time. Its memory is used again for later batches.
 
-**The answer of a single command** its shard may send to the client itself. That takes half the messages and a fifth of
-the wake-ups out of what a client that does not pipeline costs (the CPU is mostly the kernel's, and hardly less by it); the
-coordinator learns of it when it next has something to do. Both may want the socket, so `state` tells whose it is. It only changes by these steps, each one atomic:
+**The answer of a single command** its shard may send to the client itself (see `nogil_df.net._single`). That takes half the
+messages and a fifth of the wake-ups out of what a client that does not pipeline costs; the coordinator learns of it when
+it next has something to do. Both may want the socket, so `state` tells whose it is. It only changes by these steps, each one atomic:
 
 - ALLOWED: the coordinator has nothing to send, and sends nothing and keeps the descriptor open until it has changed this.
 - ALLOWED -> SENDING by the shard, which alone may send now: one `send` that does not wait, and no call of Python.
@@ -28,14 +28,12 @@ instead of the bytes of a reply.
 import sys
 
 from cpython.bytes cimport PyBytes_FromStringAndSize
-from cpython.list cimport PyList_GET_SIZE
 from cpython.object cimport PyObject
 from libc.stdlib cimport free, malloc, realloc
 from libc.string cimport memcpy
 
 from nogil_df.net._plans cimport GET, INCR, df_nanoseconds
 from nogil_df.net._quick cimport AHEAD, Quick
-from nogil_df.net._slots cimport is_true
 from nogil_df.shard._dash cimport DashTable
 from nogil_df.vll._intents cimport Keys
 from nogil_df.vll.part cimport Part
@@ -48,10 +46,6 @@ from nogil_df.vll.handlers import begins_work
 
 cdef extern from "<sched.h>" nogil:
     int sched_yield()
-
-cdef extern from "<sys/socket.h>" nogil:
-    ssize_t send(int fd, const void *data, size_t size, int flags)
-    enum: MSG_NOSIGNAL
 
 cdef extern from "Python.h":
     Py_ssize_t PyDict_Size(object mapping) except -1
@@ -85,6 +79,7 @@ cdef class Share:
         self.reads = Keys()
         self.writes = Keys()
         self.size = 0
+        self.flight = NULL
 
     cdef int begin(self, int origin, int database, int proto) except -1:
         """Make ready for commands to come."""
@@ -136,30 +131,6 @@ cdef class Share:
         self.used = wanted
         self.size += 1
         return 0
-
-    cdef bint answer_client(self, Quick quick) except -1:
-        """On the owner's thread: send the one reply to the client; False if the coordinator has to be told.
-
-        Whatever has to leave before a reply does, and whatever is to be noted about it, is left to the coordinator.
-        """
-        cdef Py_ssize_t sent
-        if (
-            self.calls[0].end < 0
-            or self.taken >= self.slow_ns
-            or PyDict_Size(quick.ready)
-            or PyList_GET_SIZE(quick.shard.outgoing)
-            or is_true(quick.proactor, quick.has_notices)
-        ):
-            self.recall(False)
-            return False
-        if not df_change_state(&self.state, ALLOWED, SENDING):
-            return False
-        sent = send(self.fd, self.replies.out, self.replies.used, MSG_NOSIGNAL)
-        self.sent = max(sent, 0)
-        if sent == self.replies.used and df_change_state(&self.state, SENDING, SENT):
-            return True
-        df_set_state(&self.state, BY_MESSAGE)
-        return False
 
     cdef bint recall(self, bint patient) noexcept:
         """Have the answer come by a message; False if the client has it already, and no message comes.
@@ -293,7 +264,6 @@ cdef int serve_alone(Quick quick, tuple message) except -1:
     cdef int i
     for i in range(share.size):
         if quick.is_held(share.calls[i].h):
-            share.recall(False)
             share.name_keys()
             quick.engine.schedule_run(Part(share.origin, message[1], share.reads, share.writes), (run_share, share))
             return 0
@@ -302,9 +272,6 @@ cdef int serve_alone(Quick quick, tuple message) except -1:
         run(quick, share)
     except Exception:
         result = log_crash("run_share_alone", sys.exc_info())
-        share.recall(False)
-    if df_state(&share.state) != BY_MESSAGE and share.answer_client(quick):
-        return 0
     (<list>(<list>quick.outboxes)[share.origin]).append((DELIVER, message[1], quick.index, result))
     if PyDict_Size(quick.ready):
         quick.blocking.serve(quick.ready)

@@ -12,10 +12,12 @@ from libc.stdint cimport int64_t
 
 from nogil_df.net._batches cimport Flight
 from nogil_df.net._express cimport Express
+from nogil_df.net._lanes cimport Lanes
 from nogil_df.net._plans cimport df_nanoseconds
 from nogil_df.net._poller cimport EpollPoller
 from nogil_df.net._ready cimport Ready
 from nogil_df.net._shares cimport serve_alone, serve_part
+from nogil_df.net._single cimport Singles
 from nogil_df.net._slots cimport DF_LENGTH, is_true, offset_of, put_slot, slot
 from nogil_df.shard.keyspace cimport Keyspace
 from nogil_df.shard.shard_state cimport ShardState
@@ -82,6 +84,8 @@ cdef class Turns:
     cdef Express express
     cdef EpollPoller poller
     cdef Ready sockets
+    cdef Lanes lanes
+    cdef Singles singles
     cdef list outboxes, dbs, peers
     cdef int me
     # Offsets of slots.
@@ -91,8 +95,9 @@ cdef class Turns:
     def __init__(self, loop, Express express):
         self.loop = loop
         self.express = express
-        express.collects = True
         self.proactor = loop.proactor
+        self.lanes = loop.proactor.lanes = Lanes(express.quick)
+        self.singles = express.singles = Singles(express, self.lanes)
         self.state = loop.state
         self.timers = loop.state.timers
         self.poller = loop.poller
@@ -126,6 +131,7 @@ cdef class Turns:
     def run(self):
         """Turn until the loop is `stopping`."""
         self.peers = self.proactor.peers
+        self.lanes.connect([peer.lanes for peer in self.peers])
         while not is_true(self.loop, self.stopping):
             self.turn()
 
@@ -146,10 +152,12 @@ cdef class Turns:
             proactor.read_mail()
         now = df_nanoseconds() * 1e-9
         put_slot(self.loop, self.now, now)
-        self.express.onward.collect(False)
+        self.singles.collect(False)
         if self.poller.count:
             self.tick()
             self.sockets.serve(self.poller)
+        if self.lanes.is_waiting():
+            self.serve_lanes()
         if DF_LENGTH(<PyObject *>self.inbox):
             self.drain()
         if DF_LENGTH(<PyObject *>self.runnable):
@@ -166,6 +174,13 @@ cdef class Turns:
         self.finish_turn()
         if PyList_GET_SIZE(slot(self.loop, self.dirty)):
             self.loop.send_pushes()
+        return 0
+
+    cdef int serve_lanes(self) except -1:
+        """Run the single commands that other threads have for this one."""
+        cdef object proactor = self.proactor
+        self.tick()
+        put_slot(proactor, self.messages_handled, slot(proactor, self.messages_handled) + self.lanes.serve())
         return 0
 
     cdef int drain(self) except -1:
@@ -201,23 +216,27 @@ cdef class Turns:
         """`Proactor.finish_turn`. O(threads)."""
         cdef object proactor = self.proactor, peer
         cdef list outbox
+        cdef Py_ssize_t size
         cdef int dest
         if is_true(proactor, self.has_notices):
             proactor.hand_over_notices()
         for dest in range(<int>PyList_GET_SIZE(self.outboxes)):
             outbox = self.outboxes[dest]
-            if not PyList_GET_SIZE(outbox):
-                continue
-            self.outboxes[dest] = []
-            peer = self.peers[dest]
-            slot(peer, self.its_inbox).append(PyList_AsTuple(outbox))
-            if dest != self.me:
-                put_slot(proactor, self.hops_sent, slot(proactor, self.hops_sent) + PyList_GET_SIZE(outbox))
+            size = PyList_GET_SIZE(outbox)
+            if size:
+                self.outboxes[dest] = []
+                slot(self.peers[dest], self.its_inbox).append(PyList_AsTuple(outbox))
+            if self.lanes.has_staged:
+                size += self.lanes.let_go(dest)
+            if size and dest != self.me:
+                peer = self.peers[dest]
+                put_slot(proactor, self.hops_sent, slot(proactor, self.hops_sent) + size)
                 if df_is_true_fenced(<PyObject *>peer, self.sleeping):
                     df_put_fenced(<PyObject *>peer, self.sleeping, Py_False)
                     put_slot(proactor, self.wakeups_sent, slot(proactor, self.wakeups_sent) + 1)
                     if ring(slot(peer, self.bell)) < 0:
                         slot(peer, self.wake)()
+        self.lanes.has_staged = False
         return 0
 
     cdef double patience(self) except -1:
@@ -226,6 +245,7 @@ cdef class Turns:
         if (
             DF_LENGTH(<PyObject *>self.inbox)
             or DF_LENGTH(<PyObject *>self.mail)
+            or self.lanes.is_waiting()
             or DF_LENGTH(<PyObject *>self.runnable)
             or PyList_GET_SIZE(slot(self.loop, self.dirty))
             or is_true(self.state, self.has_more_work)

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from nogil_df.commands.dispatch import Dispatcher
-    from nogil_df.net._batches import Flight
+    from nogil_df.net._single import Single
     from nogil_df.net.express import ShortCut
     from nogil_df.net.loop import Loop
     from nogil_df.wire.request import RequestParser
@@ -71,7 +71,7 @@ class Connection:
 
     Attributes:
         unsent, unsent_bytes: encoded replies that the kernel has not taken yet.
-        aloft: what another thread may be about to answer to the client itself; see `nogil_df.net._shares`.
+        aloft: what another thread may be about to answer to the client itself; see `nogil_df.net._single`.
         high_water: how many of them stop us from reading more.
         paused: READ is not watched.
         more: the parser may hold complete commands.
@@ -146,7 +146,7 @@ class Connection:
         # A deque once there is something: an empty one takes 600 bytes, and most connections need none ever.
         self.unsent: deque[memoryview] | tuple[()] = ()
         self.unsent_bytes = 0
-        self.aloft: Flight | None = None
+        self.aloft: Single | None = None
         self.high_water = HIGH_WATER
         self.paused = False
         self.more = False

@@ -38,7 +38,7 @@ class ShortCut:
 
         self._dispatcher = dispatcher
         self._memcached = memcached
-        onward = Squasher(dispatcher.proactor.count)
+        onward = Squasher()
         self._express = express = Express(dispatcher, loop, Connection, RequestParser, onward)
         self._tls_reader = tls_reader
         self._memcached_readers = (

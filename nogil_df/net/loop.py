@@ -199,6 +199,8 @@ class Loop:
         """Sleep until a peer has something for this thread; sockets have to wait."""
         proactor = self.proactor
         proactor.sleeping = True
+        if proactor.lanes is not None:
+            proactor.lanes.take_in()
         if not self.inbox:
             self.waker.wait(DOZE)
         proactor.sleeping = False

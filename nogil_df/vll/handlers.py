@@ -53,6 +53,8 @@ def refuse_work(proactor: Proactor, error: ReplyError) -> int:
     """
     from nogil_df.vll.engine import deliver
 
+    if proactor.lanes is not None:
+        proactor.lanes.take_in()
     rest = list(proactor.batch)
     if rest:
         # A message led here; those that came with it come before all others.

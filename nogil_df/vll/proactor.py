@@ -36,7 +36,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from nogil_df.vll.engine import Engine
 
@@ -45,6 +45,16 @@ if TYPE_CHECKING:
     from nogil_df.shard.shard import Shard
 
 Message = tuple[Any, ...]
+
+
+class Lanes(Protocol):
+    """Another way of messages between threads than inboxes: see `nogil_df.net._lanes`."""
+
+    def take_in(self) -> None:
+        """Move what has come for this thread to its inbox."""
+
+    def hand_over(self, wake: Callable[[int], None]) -> int:
+        """Let go what is to leave; `wake` the threads it is for. How many messages that is."""
 
 
 class Proactor:
@@ -66,6 +76,7 @@ class Proactor:
         "notices",
         "has_notices",
         "peers",
+        "lanes",
         "sleeping",
         "wake",
         "bell",
@@ -93,6 +104,8 @@ class Proactor:
         self.notices: list[list[Message]] = [[] for _ in range(count)]
         self.has_notices = False
         self.peers: list[Proactor] = [self]
+        # Another way of messages to this thread and from it, if there is one.
+        self.lanes: Lanes | None = None
         self.sleeping = False
         self.wake: Callable[[], None] = _no_wake
         # An eventfd that does the same when it is written to; -1 if there is none.
@@ -196,6 +209,8 @@ class Proactor:
             The number of messages handled.
         """
         inbox = self.inbox
+        if self.lanes is not None:
+            self.lanes.take_in()
         waiting = min(len(inbox), most)
         if not waiting:
             if self.mail:
@@ -237,6 +252,8 @@ class Proactor:
                 # What the writes that we serve have to tell is on its way before their answers are.
                 self.service.publish_events()
             self.finish_turn()
+            if self.lanes is not None:
+                self.lanes.take_in()
             if self.inbox:
                 self.serve_peers()
             else:
@@ -280,6 +297,11 @@ class Proactor:
             if dest != index:
                 self.hops_sent += len(outbox)
                 self._wake(peer)
+        if self.lanes is not None:
+            self.hops_sent += self.lanes.hand_over(self._wake_by_index)
+
+    def _wake_by_index(self, dest: int) -> None:
+        self._wake(self.peers[dest])
 
     def _wake(self, peer: Proactor) -> None:
         """Wake a peer that something was appended for, if it sleeps. O(1).
