@@ -28,6 +28,7 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass
 
 from bench.measure import Spread
+from nogil_df.base import compiled
 
 Work = Callable[[int], None]
 Factory = Callable[[], Work]
@@ -158,9 +159,10 @@ def serve_as_child(factory: Factory, seconds: float) -> None:
 
 
 def load(work: str) -> Factory:
-    """The factory that `module:name` means."""
+    """The factory that `module:name` means; what threads share is made ready for it, as a server does it."""
     module, _, name = work.partition(":")
     factory: Factory = getattr(importlib.import_module(module), name)
+    compiled.prepare_for_threads()
     return factory
 
 

@@ -7,6 +7,7 @@ import runpy
 import shutil
 import subprocess
 import sys
+import sysconfig
 from pathlib import Path
 
 import pytest
@@ -162,3 +163,30 @@ def test_what_was_compiled_of_modules_that_are_gone_is_deleted(
         "gone.py",
         "kept.cpython-313t-x86_64-linux-gnu.so",
     ]
+
+
+COUNTED = """
+import sys
+from types import FunctionType
+import nogil_df.server
+from nogil_df.base import compiled
+from nogil_df.net import listener
+
+compiled.prepare_for_threads()
+functions = [*vars(listener).values(), *vars(listener.Listener).values()]
+functions = [value for value in functions if type(value) is FunctionType]
+constants = [value for function in functions for value in function.__code__.co_consts]
+print(len(constants), *(value for value in constants if sys.getrefcount(value) < 1 << 30))
+"""
+
+
+@pytest.mark.skipif(
+    not sysconfig.get_config_var("Py_GIL_DISABLED") or bool(compiled.why_not()),
+    reason="where threads take turns counts are not atomic, and without a compiler nothing helps",
+)
+def test_threads_count_no_references_to_constants() -> None:
+    command = [sys.executable, "-X", "gil=0", "-c", COUNTED]
+    done = subprocess.run(command, cwd=ROOT.parent, check=True, capture_output=True, text=True)
+    seen, *counted = done.stdout.split()
+    assert int(seen) > 50
+    assert not counted
