@@ -14,6 +14,9 @@ cdef class Squasher(Onward):
     # Flights that are not under way.
     cdef list spare
 
+    cdef int take_off(self, Flight flight, Py_ssize_t pos, Py_ssize_t following, Py_ssize_t end) except -1
+    cdef int put_by(self, Reader reader, Py_ssize_t pos, Py_ssize_t end) except -1
+
 
 cdef class InFlight:
     cdef Reader reader

@@ -18,7 +18,7 @@ from cpython.object cimport PyObject
 from libc.stdint cimport int64_t, uint64_t
 from libc.stdlib cimport free, malloc, realloc
 
-from nogil_df.net._express cimport Express, Onward, Reader
+from nogil_df.net._express cimport CHUNK, LONG_READ, Express, Onward, Reader
 from nogil_df.net._parse cimport Argument, parse
 from nogil_df.net._plans cimport MULTI, NOTHING, Plan, df_nanoseconds
 from nogil_df.net._replies cimport Replies
@@ -39,7 +39,7 @@ from nogil_df.wire.values import Chunks
 
 cdef enum:
     FEW = 4                 # commands from which on a flight is worth that other commands follow on their own
-    MOST = 512              # commands of a flight: a round trip each is what they cost a lone connection
+    MOST = 1024             # commands of a flight: a round trip each is what they cost a lone connection
     PLACES = 32             # commands of a flight there is room for at first
     SPARE = 64              # flights kept for later
 
@@ -58,7 +58,7 @@ cdef class Squasher(Onward):
     cdef int send_off(self, Reader reader, Py_ssize_t pos, Py_ssize_t end) except -1:
         """The first command from `pos` on can't run here and now: make a batch of those that are like it."""
         cdef Express express = reader.express
-        cdef Batch batch = None
+        cdef Batch batch
         cdef Flight flight
         cdef Py_ssize_t following
         cdef Py_ssize_t limit = slot(express.dispatcher, express.squash_limit)
@@ -67,20 +67,47 @@ cdef class Squasher(Onward):
         flight = self.spare.pop() if PyList_GET_SIZE(self.spare) else Flight(self, express)
         following = flight.gather(reader, pos, end, MOST if limit > 1 else limit)
         if following:
-            pos = following
-        else:
+            return self.take_off(flight, pos, following, end)
+        flight.leave()
+        batch = Batch(reader)
+        pos = batch.gather(pos, end, limit)
+        self.put_by(reader, pos, end)
+        return batch.start()
+
+    cdef bint follow(self, Reader reader, Py_ssize_t end) except -1:
+        """See `Onward`."""
+        cdef Express express = reader.express
+        cdef Flight flight
+        cdef Py_ssize_t following
+        cdef Py_ssize_t limit = slot(express.dispatcher, express.squash_limit)
+        if limit <= 1 or not express.may_squash():
+            return False
+        flight = self.spare.pop() if PyList_GET_SIZE(self.spare) else Flight(self, express)
+        following = flight.gather(reader, 0, end, MOST)
+        if following == 0:
             flight.leave()
-            batch = Batch(reader)
-            pos = batch.gather(pos, end, limit)
+            return False
+        self.take_off(flight, 0, following, end)
+        return True
+
+    cdef int take_off(self, Flight flight, Py_ssize_t pos, Py_ssize_t following, Py_ssize_t end) except -1:
+        """Start a flight that has taken what lies from `pos` to `following`; what is behind it waits."""
+        cdef Reader reader = flight.reader
+        if flight.size >= FEW:
+            reader.appetite = min(max((following - pos) * MOST // flight.size, CHUNK), LONG_READ)
+        self.put_by(reader, following, end)
+        return flight.start()
+
+    cdef int put_by(self, Reader reader, Py_ssize_t pos, Py_ssize_t end) except -1:
+        """What lies from `pos` on waits for the commands before it."""
+        cdef Express express = reader.express
         if pos < end:
             reader.parser.feed(PyBytes_FromStringAndSize(express.data + pos, end - pos))
             reader.connection.more = True
         if PyList_GET_SIZE(express.shard.outgoing):
             express.state.publish_events()
         express.replies.spill(reader.session)
-        if batch is not None:
-            return batch.start()
-        return flight.start()
+        return 0
 
 
 cdef class InFlight:
@@ -418,7 +445,7 @@ cdef class Flight(InFlight):
         cdef Plan plan, counted = None
         cdef int64_t taken = 0, each, slow_ns
         cdef int i, call = 0, calls, proto, run = 0
-        cdef bint slow
+        cdef bint slow, lone
         if not self.land():
             return self.leave()
         for index in self.flown:
@@ -459,8 +486,9 @@ cdef class Flight(InFlight):
             call += calls
         if run:
             express.plans.count_calls(counted, run, run * each)
+        lone = self.size < FEW
         self.leave()
-        return reader.finish()
+        return reader.finish() if lone else reader.go_on()
 
     cdef int write_call(self, Plan plan, int call, int proto, bint slow, int64_t each) except -1:
         """Write the reply of the call that comes next of its share."""

@@ -16,6 +16,7 @@ from nogil_df.shard.shard_state cimport ShardState
 cdef enum:
     CHUNK = 65536           # bytes asked for in one recv, as in `nogil_df.net.connection`
     READ = 1                # EPOLLIN
+    LONG_READ = 262144      # bytes asked for at most where a long pipeline goes on
 
 
 cdef class Reader
@@ -23,6 +24,7 @@ cdef class Reader
 
 cdef class Onward:
     cdef int send_off(self, Reader reader, Py_ssize_t pos, Py_ssize_t end) except -1
+    cdef bint follow(self, Reader reader, Py_ssize_t end) except -1
 
 
 cdef class Aloft:
@@ -109,6 +111,8 @@ cdef class Reader:
     cdef Express express
     cdef object connection, session, parser
     cdef int fd
+    # Bytes to be asked for where a pipeline goes on.
+    cdef Py_ssize_t appetite
     # Counted, and not yet settled.
     cdef long long bytes_in, bytes_out, commands
     cdef bint counted
@@ -134,3 +138,4 @@ cdef class Reader:
     cdef int hand_over(self, Py_ssize_t pos, Py_ssize_t end) except -1
     cdef int leave_to_parser(self, Py_ssize_t pos, Py_ssize_t end, bint unusual) except -1
     cdef int finish(self) except -1
+    cdef int go_on(self) except -1

@@ -70,6 +70,7 @@ cdef int SHARD_CHANNEL = TO_SHARD_CHANNEL
 
 cdef enum:
     KEPT = 32768            # bytes of a command that is not complete that are taken back from the parser
+    BUFFER = LONG_READ + KEPT
     RUN = 256               # commands that go to the dispatcher in one turn, as in `nogil_df.net.connection`
     DONE, AWAY, UNUSUAL     # what came of a command of many keys, or a transaction
     SAMPLED = 15            # one send, and one pipeline, of so many and one is timed, as in `nogil_df.net.connection`
@@ -80,6 +81,13 @@ cdef class Onward:
 
     cdef int send_off(self, Reader reader, Py_ssize_t pos, Py_ssize_t end) except -1:
         """Take the first command from `pos` on and those that are like it; the rest stays with the parser."""
+        raise NotImplementedError
+
+    cdef bint follow(self, Reader reader, Py_ssize_t end) except -1:
+        """What is in the buffer came behind commands that went to other threads: send it after them.
+
+        False, and nothing has happened, if it is not to go as those did.
+        """
         raise NotImplementedError
 
 
@@ -124,7 +132,7 @@ cdef class Express:
     """
 
     def __cinit__(self):
-        self.data = <char *>malloc(CHUNK + KEPT)
+        self.data = <char *>malloc(BUFFER)
         if self.data == NULL:
             raise MemoryError
 
@@ -363,6 +371,7 @@ cdef class Reader:
 
     def __init__(self, Express express, connection):
         self.bytes_in = self.bytes_out = self.commands = 0
+        self.appetite = CHUNK
         self.counted = False
         self.express = express
         self.connection = connection
@@ -465,7 +474,7 @@ cdef class Reader:
         cdef bytes data
         if is_true(self.session, express.special) or express.is_gated():
             return False
-        data = self.parser.take_back(CHUNK + KEPT)
+        data = self.parser.take_back(BUFFER)
         if not data:
             return False
         memcpy(express.data, PyBytes_AS_STRING(data), PyBytes_GET_SIZE(data))
@@ -893,4 +902,54 @@ cdef class Reader:
             express.state.publish_events()
         express.replies.spill(session)
         self.connection.ready()
+        return 0
+
+    cdef int go_on(self) except -1:
+        """Replies of a part of a pipeline are written: send them, and run what has come behind it, without a turn between.
+
+        While the pipeline lasts the connection stays paused, as it is since more came than could be run: the poller need
+        not be told twice for each part.
+        """
+        cdef Express express = self.express
+        cdef object session = self.session, connection = self.connection
+        cdef bytes left
+        cdef Py_ssize_t end, size = 0
+        if (
+            type(self) is not Reader
+            or is_true(session, express.special)
+            or slot(session, express.shown) is not None
+            or slot(session, express.out) is not slot(session, express.sink)
+            or DF_LENGTH(DF_SLOT(<PyObject *>connection, express.unsent))
+        ):
+            return self.finish()
+        self.reply()
+        if (
+            is_true(session, express.closed)
+            or is_true(connection, express.queued)
+            or DF_LENGTH(DF_SLOT(<PyObject *>connection, express.unsent))
+            or is_true(self.parser, express.idle) and not is_true(connection, express.paused)
+        ):
+            return 0
+        express.put_back()
+        left = None if express.is_gated() else self.parser.take_back(BUFFER)
+        if left is None:
+            connection.ready()
+            return 0
+        end = PyBytes_GET_SIZE(left)
+        memcpy(express.data, PyBytes_AS_STRING(left), end)
+        if is_true(connection, express.paused) and end < self.appetite:
+            size = df_recv(self.fd, express.data + end, self.appetite - end)
+            if size > 0:
+                self.count_received(size)
+                end += size
+        if size <= 0 and not connection.more:
+            if end:
+                self.parser.feed(left)
+            connection.ready()
+            return 0
+        connection.more = False
+        if not express.onward.follow(self, end):
+            self.serve(0, end)
+        if is_true(connection, express.paused) and not is_true(session, express.busy):
+            connection.ready()
         return 0
