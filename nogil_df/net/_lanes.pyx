@@ -49,7 +49,7 @@ cdef extern from *:
     }
 
     static inline void df_store(uint64_t *counter, uint64_t value) {
-        __atomic_store_n(counter, value, __ATOMIC_RELEASE);
+        __atomic_store_n(counter, value, __ATOMIC_SEQ_CST);
     }
     """
     uint64_t df_load(const uint64_t *counter) noexcept
