@@ -34,12 +34,12 @@ class Script:
 
     __slots__ = ("body", "function", "header", "loaded", "read_only", "sha", "verdict")
 
-    def __init__(self, sha: bytes, body: bytes, header: Header, verdict: Verdict, loaded: bool) -> None:
+    def __init__(self, sha: bytes, body: bytes, header: Header, verdict: Verdict) -> None:
         self.sha = sha
         self.body = body
         self.header = header
         self.verdict = verdict
-        self.loaded = loaded
+        self.loaded = False
         self.read_only = header.no_writes or not verdict.writes
         self.function: Any = None
 
@@ -59,17 +59,18 @@ class ScriptCache:
     def __len__(self) -> int:
         return len(self.by_sha)
 
-    def add(self, script: Script) -> None:
+    def add(self, script: Script, loaded: bool) -> None:
         """Keep a script; one that is there already may become a loaded one. O(1)."""
         known = self.by_sha[script.sha] if script.sha in self.by_sha else None
         if known is not None:
-            if script.loaded and not known.loaded:
+            if loaded and not known.loaded:
                 known.loaded = True
                 del self._evals[known.sha]
             return
         self.by_sha[script.sha] = script
         self.by_body[script.body] = script
-        if script.loaded:
+        script.loaded = loaded
+        if loaded:
             return
         self._evals[script.sha] = script
         if len(self._evals) > MOST_EVALS:

@@ -188,36 +188,49 @@ class Scripting:
         Raises:
             ReplyError: it is no script.
         """
+        known = self.cache.by_body
+        return self.keep(known[body] if body in known else self.judged(body), loaded=loaded)
+
+    def keep(self, script: Script, *, loaded: bool) -> Script:
+        """Add a script to the caches of all threads, unless it is there; the one that is kept.
+
+        Raises:
+            ReplyError: it can't be compiled.
+        """
         cache = self.cache
+        body = script.body
         if body in cache.by_body:
-            script = cache.by_body[body]
             if script.loaded or not loaded:
                 return script
         else:
-            script = self._made(body, loaded)
             try:
                 self.compiled(script)
             except CompileError as error:
                 raise ReplyError("SCRIPT_COMPILE", error.args[0]) from None
-        cache.add(script)
+        cache.add(script, loaded)
         proactor = self.state.proactor
         for thread in range(proactor.count):
             if thread != proactor.index:
                 proactor.notify(thread, (learn_script, body, loaded))
-        return cache.by_sha[script.sha]
+        return script
 
-    def _made(self, body: bytes, loaded: bool) -> Script:
+    def judged(self, body: bytes) -> Script:
+        """A script that is not known yet, read and judged, and kept by nobody. O(text).
+
+        Raises:
+            ReplyError: its first line is wrong.
+        """
         try:
             header = read_header(body)
         except HeaderError as error:
             raise ReplyError("ERR", error.args[0]) from None
         verdict = verdict_of(body[header.length :], self.state.dispatcher.commands)
-        return Script(sha1(body), body, header, verdict, loaded)
+        return Script(sha1(body), body, header, verdict)
 
     def told(self, body: bytes, loaded: bool) -> None:
         """Another thread learned a script. O(text)."""
         if body not in self.cache.by_body or loaded:
-            self.cache.add(self._made(b"%b" % body, loaded))
+            self.cache.add(self.judged(b"%b" % body), loaded)
 
 
 def learn_script(proactor: Proactor, message: Message) -> None:
@@ -275,33 +288,47 @@ def find_keys(args: Sequence[bytes]) -> list[int]:
     return list(range(3, 3 + count_keys(args)))
 
 
+def find_script(scripting: Scripting, command: str, args: Args) -> tuple[Script | None, int]:
+    """What an EVAL or EVALSHA is to run, which may be a script that nobody knows yet, and its number of keys.
+
+    Returns:
+        None for a script by a SHA-1 that is not known.
+
+    Raises:
+        ReplyError: its arguments are wrong.
+    """
+    cache = scripting.cache
+    name = args[1]
+    if not command.startswith("EVALSHA"):
+        count = count_keys(args)
+        return (cache.by_body[name] if name in cache.by_body else scripting.judged(name)), count
+    if len(name) != 40:
+        raise ReplyError("NOSCRIPT")
+    if name not in cache.by_sha:
+        name = name.lower()
+    return (cache.by_sha[name] if name in cache.by_sha else None), count_keys(args)
+
+
 def make_plan(state: ThreadState, command: str, args: Args) -> Plan:
-    """Find out what an EVAL or EVALSHA is to run.
+    """Find out what an EVAL or EVALSHA is to run. A script that is new is known from now on.
 
     Raises:
         ReplyError: it can't run.
     """
     scripting = Scripting.of(state)
-    by_sha = command.startswith("EVALSHA")
-    if by_sha and len(args[1]) != 40:
+    script, count = find_script(scripting, command, args)
+    if script is None:
         raise ReplyError("NOSCRIPT")
-    count = count_keys(args)
-    if by_sha:
-        sha = args[1] if args[1] in scripting.cache.by_sha else args[1].lower()
-        if sha not in scripting.cache.by_sha:
-            raise ReplyError("NOSCRIPT")
-        script = scripting.cache.by_sha[sha]
-    else:
-        script = scripting.learn(args[1], loaded=False)
-    scripting.cache.used(script)
     header = script.header
+    if state.memory.short and not header.is_compatible and not header.allows_oom:
+        raise ReplyError("OOM")
+    script = scripting.keep(script, loaded=False)
+    scripting.cache.used(script)
     if header.no_cluster:
         refuse_no_cluster(state)
     read_only = command.endswith("_RO")
     if read_only and not header.is_compatible and not header.no_writes:
         raise ReplyError("ERR", "Can not execute a script with write flag using *_ro command.")
-    if state.memory.short and not header.is_compatible and not header.allows_oom:
-        raise ReplyError("OOM")
     return Plan(script, args[3 : 3 + count], args[3 + count :], read_only or header.no_writes)
 
 
@@ -337,12 +364,19 @@ def lock_eval_in_exec(
     shared: dict[int, set[int]],
     exclusive: dict[int, set[int]],
 ) -> int:
-    """Add what a queued script needs to the locks of its EXEC. Returns NOT_GLOBAL, or the scope it needs."""
-    plan = make_plan(context.dispatcher.state, command.name, args)
-    if not plan.script.verdict.declared:
-        return GLOBAL_EXCLUSIVE if plan.writes else GLOBAL_SHARED
-    into = exclusive if plan.writes else shared
-    for shard, keys in fingerprints(context, plan.keys).items():
+    """Add what a queued script needs to the locks of its EXEC. Returns NOT_GLOBAL, or the scope it needs.
+
+    Nothing is learned of it, as the EXEC may yet come to nothing.
+    """
+    script, count = find_script(Scripting.of(context.dispatcher.state), command.name, args)
+    if script is None:
+        # Another command, of this EXEC or of somebody else, may make it known before it is to run.
+        return GLOBAL_EXCLUSIVE
+    writes = script.verdict.writes and not (command.name.endswith("_RO") or script.header.no_writes)
+    if not script.verdict.declared:
+        return GLOBAL_EXCLUSIVE if writes else GLOBAL_SHARED
+    into = exclusive if writes else shared
+    for shard, keys in fingerprints(context, args[3 : 3 + count]).items():
         into.setdefault(shard, set()).update(keys)
     return NOT_GLOBAL
 

@@ -8,6 +8,7 @@ from nogil_df.commands.script_cache import MOST_EVALS, sha1
 from nogil_df.commands.scripting import Scripting
 from nogil_df.simulation import Simulation
 from tests.commands.console import Console
+from tests.resp import Decoder
 
 ADD = b"local n = redis.call('get', KEYS[1]) redis.call('set', KEYS[1], n + 1) redis.call('incr', KEYS[2])"
 ADD_UNDECLARED = (
@@ -39,6 +40,38 @@ def test_evals_are_forgotten_and_loaded_scripts_are_not() -> None:
     assert console.another(1).run(b"EVALSHA", loaded, b"0").value == b"kept"
     assert console.run(b"EVALSHA", sha1(b"return 0"), b"0").value.startswith(b"NOSCRIPT")
     assert console.run(b"EVALSHA", sha1(b"return 519"), b"0").value == 519
+
+
+def test_a_script_that_is_loaded_after_it_was_run_stays() -> None:
+    console = Console(shards=2, thread=0)
+    assert console.run(b"EVAL", b"return 'kept'", b"0").value == b"kept"
+    name = console.run(b"SCRIPT", b"LOAD", b"return 'kept'").value
+    for number in range(MOST_EVALS + 20):
+        console.run(b"EVAL", b"return %d" % number, b"0")
+    assert console.run(b"EVALSHA", name, b"0").value == b"kept"
+    assert console.another(1).run(b"EVALSHA", name, b"0").value == b"kept"
+
+
+@pytest.mark.parametrize("seed", range(25))
+def test_a_script_that_becomes_known_while_its_exec_waits_has_its_locks(seed: int) -> None:
+    simulation = Simulation(seed, shards=3)
+    Console(simulation=simulation)("MSET a 0 b 0")
+    script = b"local a = 'a' redis.call('incr', a) redis.call('incr', 'b') return redis.call('get', a)"
+    callers = [simulation.client() for _ in range(3)]
+    loader = simulation.client()
+    for caller in callers:
+        for _ in range(4):
+            caller.send([b"MULTI"], [b"INCR", b"x"], [b"EVALSHA", sha1(script), b"0"], [b"EXEC"])
+    for _ in range(3):
+        loader.send([b"SCRIPT", b"LOAD", script], [b"INCR", b"y"], [b"SCRIPT", b"FLUSH"])
+    simulation.run()
+    for caller in callers:
+        decoder = Decoder()
+        decoder.feed(bytes(caller.output))
+        outcomes = [reply.value[1] for reply in iter(decoder.next, None) if reply.kind == "*"]
+        assert len(outcomes) == 4
+        for outcome in outcomes:
+            assert outcome.kind == "$" or outcome.value.startswith(b"NOSCRIPT")
 
 
 @pytest.mark.parametrize("seed", range(25))

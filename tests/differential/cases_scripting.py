@@ -9,9 +9,27 @@ Not compared: how numbers are printed that have no short form (Redis 8 prints fe
 
 from __future__ import annotations
 
+from nogil_df.commands.script_cache import sha1
 from tests.differential.case import Book, Step, args, on, table, unordered
 
 BOOK = Book()
+
+
+# It makes up the names of its keys.
+MOVE = b"for _, key in ipairs({'a', 'b', 'c'}) do redis.call('incr', key) end return redis.call('get', 'b')"
+WITH_HEADER = b"#!lua\nreturn 'header'"
+
+
+def _text(number: int) -> bytes:
+    return b"return 'number %d'" % number
+
+
+def _eval(number: int) -> Step:
+    return args(b"EVAL", _text(number), b"0")
+
+
+def _evalsha(number: int) -> Step:
+    return args(b"EVALSHA", sha1(_text(number)), b"0")
 
 
 def scripts(text: str) -> list[Step]:
@@ -690,6 +708,68 @@ BOOK.add(
                 "EXEC",
             ],
         },
+        needs=("scripting",),
+        multi=False,
+    )
+)
+BOOK.add(
+    table(
+        "scripts that were not run",
+        {
+            "aborted": ["MULTI", _eval(1), "NOSUCH", "EXEC", _evalsha(1)],
+            "discarded": ["MULTI", _eval(1), "DISCARD", _evalsha(1)],
+            "a watched key changed": [
+                "WATCH k",
+                on(1, "SET k v"),
+                "MULTI",
+                _eval(1),
+                _eval(2),
+                "EXEC",
+                _evalsha(1),
+                _evalsha(2),
+                args(b"SCRIPT", b"EXISTS", sha1(_text(1)), sha1(_text(2))),
+            ],
+            "known from the first of them on": [
+                "MULTI",
+                _evalsha(1),
+                _eval(1),
+                _evalsha(1),
+                "EXEC",
+                _evalsha(1),
+            ],
+            "does not compile": [
+                "MULTI",
+                "EVAL '}' 0",
+                _evalsha(1),
+                "EXEC",
+                args(b"EVALSHA", sha1(b"}"), b"0"),
+            ],
+            "loaded by the same": [
+                "MULTI",
+                args(b"SCRIPT", b"LOAD", MOVE),
+                args(b"EVALSHA", sha1(MOVE), b"0"),
+                "MSET a 5 b 6 c 7",
+                args(b"EVALSHA", sha1(MOVE), b"0"),
+                "EXEC",
+                "MGET a b c",
+            ],
+            "flushed by the same": [_eval(1), "MULTI", "SCRIPT FLUSH", _evalsha(1), "EXEC", _evalsha(1)],
+            "too many keys": ["EVAL 'return 9' 1", args(b"EVALSHA", sha1(b"return 9"), b"0")],
+            "out of memory": [
+                "CONFIG SET maxmemory 1",
+                args(b"EVAL", WITH_HEADER, b"0"),
+                "MULTI",
+                args(b"EVAL", WITH_HEADER, b"0"),
+                "EXEC",
+                "CONFIG SET maxmemory 0",
+                args(b"EVALSHA", sha1(WITH_HEADER), b"0"),
+            ],
+            "read-only, of one that may write": [
+                args(b"EVAL_RO", WITH_HEADER, b"0"),
+                args(b"EVALSHA", sha1(WITH_HEADER), b"0"),
+            ],
+        },
+        setup=["SCRIPT FLUSH"],
         needs=("scripting",),
         multi=False,
     )
