@@ -8,9 +8,9 @@
 `.venv` is on the free-threaded interpreter and holds the package as an editable install. `.venv-tools`
 holds the linters and type checker, which have no builds for free-threaded Pythons, on an ordinary Python
 where there is one. The modules that have a compiled form are compiled in place where there is a C compiler;
-NOGIL_DF_PURE=1 leaves that out. Stamps tell what all this was made from (the hash of its requirements, the
-interpreter, the extras, the compiled sources), so that everything after the first time costs a few
-milliseconds and no network.
+NOGIL_DF_PURE=1 leaves that out. It takes most of the time, so the rest is got and built beside it. Stamps
+tell what all this was made from (the hash of its requirements, the interpreter, the extras, the compiled
+sources), so that everything after the first time costs a few milliseconds and no network.
 """
 
 from __future__ import annotations
@@ -27,10 +27,11 @@ from pathlib import Path
 
 import interpreter
 from packages import ensure_commands
-from steps import Lacking, StepFailed, cpus, exit_code, run_step, say
+from steps import Lacking, StepFailed, cpus, exit_code, run_step, say, side_by_side
 
 ROOT = Path(__file__).resolve().parent.parent
 VENV = ROOT / ".venv"
+PYTHON = VENV / "bin" / "python"
 TOOLS = ROOT / ".venv-tools"
 PIP_LOG = ROOT / ".venv.log"
 NODE = ROOT / "tests" / "clients" / "node"
@@ -51,10 +52,9 @@ ALWAYS = ("build",)
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 # Extras that may have to be built from source.
 BUILT = ("fast", "scripting")
-# lupa builds every LuaJIT and Lua that it knows; the server uses Lua 5.1 alone. Our own modules are compiled
-# in a step of their own, which can be repeated.
+# LuaJIT is not used. Our own modules are compiled in a step of their own, which can be repeated.
 PIP_ENVIRONMENT = {"LUPA_NO_LUAJIT": "true", "NOGIL_DF_PURE": "1"}
-# Seconds. Building hiredis takes a few, lupa 150; a first download of everything takes some ten.
+# Seconds. Building hiredis takes a few, lupa with all its Luas 150; a first download of everything some ten.
 _PIP_LIMIT = 1200.0
 _VENV_LIMIT = 120.0
 _NPM_LIMIT = 90.0
@@ -66,14 +66,19 @@ def prepare(purpose: str) -> None:
     """Make everything that `purpose`, a key of `EXTRAS`, needs. Raises `Lacking`."""
     with (ROOT / ".venv.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        _prepare_package(EXTRAS[purpose])
-        _prepare_compiled()
-        if purpose in NEEDS_TOOLS:
-            _prepare_tools()
-        ensure_commands(NEEDS_COMMANDS.get(purpose, ()))
-        if purpose == "test":
-            _prepare_browser()
-            _prepare_node()
+        _prepare_venv(EXTRAS[purpose])
+        side_by_side(_prepare_compiled, lambda: _prepare_the_rest(purpose))
+
+
+def _prepare_the_rest(purpose: str) -> None:
+    """What can be had while the modules are compiled."""
+    _prepare_package(EXTRAS[purpose])
+    if purpose in NEEDS_TOOLS:
+        _prepare_tools()
+    ensure_commands(NEEDS_COMMANDS.get(purpose, ()))
+    if purpose == "test":
+        _prepare_browser()
+        _prepare_node()
 
 
 def _prepare_browser() -> None:
@@ -98,21 +103,56 @@ def _prepare_node() -> None:
         say(f"they will not be tested: {failure}")
 
 
-def _prepare_package(extras: Sequence[str]) -> None:
-    wanted = {"requirements": _hash(ROOT / "pyproject.toml"), "checkout": str(ROOT)}
+def _prepare_venv(extras: Sequence[str]) -> None:
+    """Make `.venv`, if need be, and see that what compiles the modules is in it."""
     stamp = _stamp(VENV)
-    python = VENV / "bin" / "python"
     asked = interpreter.asked_for()
     known = stamp.get("interpreter", "")
-    if not os.access(str(python), os.X_OK) or not known or (asked and asked != known):
+    if not os.access(str(PYTHON), os.X_OK) or not known or (asked and asked != known):
         known = interpreter.find()
         _make_venv(known, VENV)
         stamp = {}
-    elif _holds(stamp, wanted) and set(extras) <= set(stamp["extras"]):
+    elif _is_complete(stamp, extras):
         return
-    installed = sorted({*extras, *stamp.get("extras", [])})
-    _install_package(python, installed)
-    _write_stamp(VENV, {**wanted, "interpreter": known, "extras": installed})
+    _pip(PYTHON, "installing what compiling needs", _requirements_of("build"))
+    _write_stamp(VENV, {"interpreter": known, "extras": stamp.get("extras", [])})
+
+
+def _is_complete(stamp: dict[str, object], extras: Sequence[str]) -> bool:
+    """Whether the package is installed as it is now, and the extras."""
+    return _holds(stamp, _wanted()) and set(extras) <= set(stamp["extras"])
+
+
+def _wanted() -> dict[str, str]:
+    return {"requirements": _hash(ROOT / "pyproject.toml"), "checkout": str(ROOT)}
+
+
+def _prepare_package(extras: Sequence[str]) -> None:
+    stamp = _stamp(VENV)
+    if _is_complete(stamp, extras):
+        return
+    installed = sorted({*extras, *stamp["extras"]})
+    _install_lua()
+    _install_package(installed)
+    _write_stamp(VENV, {**stamp, **_wanted(), "extras": installed})
+
+
+def _install_lua() -> None:
+    """Build lupa by a shorter way than pip's, if it has to be built."""
+    command = [str(PYTHON), str(ROOT / "tools" / "lua.py"), *_requirements_of("scripting")]
+    try:
+        run_step("building Lua", command, PIP_LOG, _PIP_LIMIT, env=PIP_ENVIRONMENT)
+    except StepFailed:
+        # If there is no other way either, the next step says so.
+        say(f"building Lua failed, see {PIP_LOG}")
+
+
+def _requirements_of(extra: str) -> list[str]:
+    """What an extra of pyproject.toml consists of, read by an interpreter that can."""
+    read = "import json, sys, tomllib; print(json.dumps(tomllib.load(sys.stdin.buffer)))"
+    text = (ROOT / "pyproject.toml").read_bytes()
+    found = subprocess.run([str(PYTHON), "-c", read], input=text, stdout=subprocess.PIPE, check=True)
+    return json.loads(found.stdout)["project"]["optional-dependencies"][extra]
 
 
 def _prepare_compiled() -> None:
@@ -122,14 +162,15 @@ def _prepare_compiled() -> None:
     wanted = {"sources": _hash_of_compiled()}
     if _holds(_stamp(VENV, COMPILED_STAMP), wanted):
         return
-    command = [str(VENV / "bin" / "python"), "setup.py", "build_ext", "--inplace", f"--parallel={cpus()}"]
+    command = [str(PYTHON), "setup.py", "build_ext", "--inplace", f"--parallel={cpus()}"]
     what = "compiling the hot path (the first time takes minutes; NOGIL_DF_PURE=1 does without)"
     # Unbuffered, so that what is told of it is not old.
     env = {"NOGIL_DF_MUST_COMPILE": "1", "PYTHONUNBUFFERED": "1"}
     try:
         run_step(what, command, COMPILE_LOG, _COMPILE_LIMIT, cwd=ROOT, env=env, counts=True)
     except StepFailed:
-        say(f"that failed, see {COMPILE_LOG}; the server runs from Python source: slower, otherwise the same")
+        say(f"compiling failed, see {COMPILE_LOG}")
+        say("the server runs from Python source: slower, otherwise the same")
     # Also after a failure, which would be the same the next time. Hashed again: now it is known what is used.
     _write_stamp(VENV, {"sources": _hash_of_compiled()}, COMPILED_STAMP)
 
@@ -145,12 +186,16 @@ def _hash_of_compiled() -> str:
     return hashlib.sha256("\n".join(hashes).encode()).hexdigest()
 
 
-def _install_package(python: Path, extras: Sequence[str]) -> None:
+def _install_package(extras: Sequence[str]) -> None:
     """Install the checkout with `extras`, and with hiredis and lupa where they can be built."""
     try:
-        _pip(python, "installing nogil-df and what it needs", ["-e", _requirement([*BUILT, *extras])])
+        _pip(PYTHON, "installing nogil-df and what it needs", ["-e", _requirement([*BUILT, *extras])])
     except StepFailed:
-        _pip(python, "that failed; installing without hiredis and Lua", ["-e", _requirement(extras)])
+        _pip(
+            PYTHON,
+            "hiredis or Lua can't be installed; installing nogil-df without them",
+            ["-e", _requirement(extras)],
+        )
         say(
             "without hiredis requests are parsed in Python: slower, otherwise the same; without lupa EVAL and"
         )
@@ -172,13 +217,8 @@ def _prepare_tools() -> None:
     ordinary = _ordinary_python()
     requirements = ROOT / "tools" / ("requirements.txt" if ordinary else "requirements-free-threaded.txt")
     # pip of the other environment installs into this one: Debian's Python may come without ensurepip.
-    _make_venv(ordinary or str(VENV / "bin" / "python"), TOOLS, "--without-pip")
-    _pip(
-        VENV / "bin" / "python",
-        "installing the linters and the type checker",
-        ["-r", str(requirements)],
-        python,
-    )
+    _make_venv(ordinary or str(PYTHON), TOOLS, "--without-pip")
+    _pip(PYTHON, "installing the linters and the type checker", ["-r", str(requirements)], python)
     _write_stamp(TOOLS, {"file": str(requirements), "requirements": _hash(requirements)})
 
 

@@ -13,6 +13,7 @@ import re
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -23,6 +24,8 @@ _POLL = 0.1
 _LOG_TAIL = 12
 # Bytes at the end of a log in which a line with a count is looked for.
 _COUNTED_TAIL = 20_000
+# Set when whoever waits has had enough: all that runs ends.
+_interrupted = threading.Event()
 _COUNT = re.compile(r"\[ *\d+/\d+\] ")
 
 
@@ -107,6 +110,8 @@ def _watch(
     seen = progress() if progress else 0
     while process.poll() is None:
         time.sleep(_POLL)
+        if _interrupted.is_set():
+            raise KeyboardInterrupt
         now = time.monotonic()
         if progress and (measure := progress()) != seen:
             seen, changed = measure, now
@@ -120,6 +125,37 @@ def _watch(
             told = now
             say(f"  still at it after {now - started:.0f} s: {_last_count(counted) if counted else what}")
     return ""
+
+
+def side_by_side(here: Callable[[], None], aside: Callable[[], None]) -> None:
+    """Run two tasks at the same time, one of them on a thread of its own.
+
+    What becomes of one is nothing to the other: both come to their ends, and then what failed is raised. An
+    interrupt ends what both of them run.
+    """
+    failures: list[BaseException] = []
+
+    def carry_out(task: Callable[[], None]) -> None:
+        try:
+            task()
+        except BaseException as failure:
+            failures.append(failure)
+            if not isinstance(failure, Exception):
+                _interrupted.set()
+
+    thread = threading.Thread(target=carry_out, args=(aside,))
+    thread.start()
+    try:
+        carry_out(here)
+        thread.join()
+    except KeyboardInterrupt:
+        _interrupted.set()
+        thread.join()
+        raise
+    finally:
+        _interrupted.clear()
+    if failures:
+        raise failures[0]
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:
