@@ -7,7 +7,7 @@ Two things under one name, as in Redis:
 - the monitor notes events that took at least `latency-monitor-threshold` milliseconds: "command" and
   "fast-command" (by the command's flag), "expire-cycle" (one slice of active expiry). Of each event it keeps
   the worst of each second, for the last 160 seconds in which there was one. Like the slow log it lives on one
-  thread, to which the others send their samples.
+  thread, to which the others send their samples as notices.
 
 Texts of GRAPH and DOCTOR are made in `nogil_df.commands.latency_report`. Source: Redis documentation,
 "Redis latency monitoring".
@@ -82,7 +82,7 @@ class LatencyMonitor:
 
 
 def keep(proactor: Proactor, message: Message) -> None:
-    """Message handler on the keeper's thread: ``(keep, event, unix second, milliseconds)``."""
+    """Notice on the keeper's thread: ``(keep, event, unix second, milliseconds)``."""
     proactor.service.latency.add(*message[1:])
 
 

@@ -2,8 +2,8 @@
 
 There is one log for the whole server, and the first thread keeps it: the others send it what was slow. So ids
 count 0, 1, 2... and grow with time, as collectors that remember the last id they saw rely on, and
-`slowlog-max-len` holds for all threads together. A message for each slow command is no price. A client always
-finds its own commands in the log, because messages from one thread to another keep their order.
+`slowlog-max-len` holds for all threads together. A message for each slow command is no price. They travel as
+notices (`nogil_df.vll.proactor`), so that a command is in the log before anybody has its reply, as in Redis.
 
 What is noted is the time between the start of a command and its reply on the coordinator: for a command that
 ran on other shards that includes the way there. Commands of a pipeline that were carried out in one go share
@@ -111,7 +111,7 @@ def _cut(arg: bytes) -> bytes:
 
 
 def keep(proactor: Proactor, message: Message) -> None:
-    """Message handler on the keeper's thread: ``(keep, when, micros, args, address, client name)``."""
+    """Notice on the keeper's thread: ``(keep, when, micros, args, address, client name)``."""
     proactor.service.slow_log.add(*own(message[1:]))
 
 

@@ -312,7 +312,7 @@ class ThreadState:
         config = self.config
         micros = nanoseconds // 1000
         if 0 <= config.slowlog_log_slower_than <= micros and "skip_slowlog" not in command.flags:
-            self.proactor.post(
+            self.proactor.tell(
                 slowlog.KEEPER,
                 (
                     slowlog.keep,
@@ -330,7 +330,7 @@ class ThreadState:
         millis = nanoseconds // 1_000_000
         if 0 < self.config.latency_monitor_threshold <= millis:
             now = self.clock.unix_ms() // 1000
-            self.proactor.post(latency.KEEPER, (latency.keep, event, now, millis))
+            self.proactor.tell(latency.KEEPER, (latency.keep, event, now, millis))
 
     def note_pipeline(self, size: int, nanoseconds: int, weight: int) -> None:
         """Commands that came together are done, their replies sent. O(1).
