@@ -541,10 +541,9 @@ def _list_of(elements: list[bytes | None]) -> ListValue:
 
 
 def _settle(db: Keyspace, target: bytes, h: int, value: ListValue) -> None:
-    existed = db.drop(target, h)
     count = len(value)
     if not count:
-        if existed:
+        if db.drop(target, h):
             db.changed(target, events.GENERIC, b"del")
         return
     db.put(own(target), h, value)

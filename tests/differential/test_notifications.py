@@ -284,6 +284,16 @@ SCRIPTS: dict[str, list[str | Step]] = {
         "HINCRBY h new 1",
     ],
     "hashes read": ["HSET h a 1", "HGET h a", "HGETALL h", "HGET none a", "HLEN none", "HSCAN none 0"],
+    "sort": [
+        "RPUSH l 3 1 2",
+        "SORT l STORE d",
+        "SORT l STORE d",
+        "SET s v",
+        "SORT l STORE s",
+        "SORT l STORE l",
+        "SORT nokey STORE d",
+        "SORT nokey STORE d",
+    ],
     "sorted sets": [
         "ZADD z 1 a 2 b 3 c",
         "ZADD z 1 a",
