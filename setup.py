@@ -41,14 +41,15 @@ PURE = os.environ.get("NOGIL_DF_PURE", "") not in ("", "0")
 # Modules below `nogil_df`, compiled because the profile of a benchmark says that it pays.
 AS_THEY_ARE = """
 base.numbers base.rdb_strings
-commands.at_once commands.bitfield commands.bitmaps commands.bulk commands.dispatch commands.expiry_commands
-commands.generic commands.geo commands.hashes commands.hyperloglog commands.lists commands.lists_blocking
-commands.lists_multi commands.lone commands.pubsub commands.scan commands.script_quick
-commands.script_single commands.sets commands.sets_multi commands.sort commands.sorted_sets
-commands.sorted_sets_blocking commands.sorted_sets_multi commands.sorted_sets_ranges commands.streams
-commands.streams_groups commands.streams_ids commands.streams_info commands.streams_read
-commands.string_options commands.strings commands.strings_many commands.strings_multi
-commands.strings_numeric commands.subscriptions
+commands.arguments commands.at_once commands.bitfield commands.bitmaps commands.bulk commands.dispatch
+commands.expiry_commands commands.generic commands.geo commands.hashes commands.hyperloglog
+commands.lists commands.lists_blocking commands.lists_multi commands.lone
+commands.ordering commands.pubsub commands.scan commands.script_quick commands.script_single
+commands.sets commands.sets_multi commands.sort commands.sorted_sets commands.sorted_sets_blocking
+commands.sorted_sets_multi commands.sorted_sets_ranges commands.streams commands.streams_groups
+commands.streams_ids commands.streams_info commands.streams_read commands.string_options
+commands.strings commands.strings_many commands.strings_multi commands.strings_numeric
+commands.subscriptions
 memcached.replies memcached.storage
 net.connection net.loop net.tls
 rdb.listpack rdb.reader

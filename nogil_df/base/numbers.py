@@ -290,7 +290,16 @@ def _scaled_floor(size: int, denominator: int, exponent: int) -> int:
     return (size << -exponent) // denominator
 
 
-# In C where it was built and long doubles are what they are here; what is above is the specification.
+# In C where it was built; what is above is the specification.
+parse_int_slowly, parse_float_slowly, parse_bound_slowly = parse_int, parse_float, parse_bound
+try:
+    from nogil_df.base._numbers import parse_bound as parse_bound
+    from nogil_df.base._numbers import parse_float as parse_float
+    from nogil_df.base._numbers import parse_int as parse_int
+except ImportError:
+    pass
+
+# The same, where long doubles are what they are here.
 sum_of_decimals_slowly = sum_of_decimals
 try:
     from nogil_df.base._long_doubles import sum_of_decimals as sum_of_decimals

@@ -1,7 +1,8 @@
 cimport cython
 from libc.stdint cimport int64_t, uint64_t
 
-from nogil_df.base.numbers cimport parse_bound, parse_int
+from nogil_df.base._numbers cimport parse_bound
+from nogil_df.commands.arguments cimport integer
 from nogil_df.commands.sorted_sets cimport read_sorted_set, sorted_set_to_change
 from nogil_df.shard.keyspace cimport Keyspace
 from nogil_df.shard.sorted_sets cimport SortedSetValue
@@ -16,7 +17,6 @@ cdef class Range:
     cdef public int64_t offset, limit
 
 
-cpdef integer(bytes text)
 cpdef parse_bounds(str by, bytes low, bytes high)
 cpdef tuple score_bounds(bytes low, bytes high)
 

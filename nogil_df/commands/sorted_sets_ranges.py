@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 from nogil_df.base import keyspace_events as events
 from nogil_df.base.errors import ReplyError
-from nogil_df.base.numbers import parse_bound, parse_int
+from nogil_df.base.numbers import parse_bound
+from nogil_df.commands.arguments import integer
 from nogil_df.commands.at_once import ELSEWHERE
 from nogil_df.commands.sorted_sets import read_sorted_set, row, sorted_set_to_change
 from nogil_df.commands.spec import Row, multi
@@ -118,14 +119,6 @@ def parse_range(
     if reverse and by is not RANK:
         low, high = high, low
     return Range(args[at], by, parse_bounds(by, low, high), bool(reverse), offset, limit, with_scores)
-
-
-def integer(text: bytes) -> int:
-    """`nogil_df.commands.arguments.integer`, where C can call it. O(1)."""
-    number = parse_int(text)
-    if number is None:
-        raise ReplyError("NOT_INTEGER")
-    return number
 
 
 def parse_bounds(by: str, low: bytes, high: bytes) -> Any:

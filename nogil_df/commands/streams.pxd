@@ -1,7 +1,7 @@
 cimport cython
 from libc.stdint cimport int64_t, uint64_t
 
-from nogil_df.base.numbers cimport parse_int
+from nogil_df.base._numbers cimport parse_int
 from nogil_df.commands.streams_ids cimport id_of, show, written
 from nogil_df.shard._dash cimport DashTable
 from nogil_df.shard.keyspace cimport Keyspace

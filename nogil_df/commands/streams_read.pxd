@@ -1,7 +1,7 @@
 cimport cython
 from libc.stdint cimport int64_t, uint64_t
 
-from nogil_df.base.numbers cimport parse_int
+from nogil_df.base._numbers cimport parse_int
 from nogil_df.commands.at_once cimport Here
 from nogil_df.commands.streams cimport held, read, shown
 from nogil_df.commands.streams_groups cimport consumer_of, group_of, resize

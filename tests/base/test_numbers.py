@@ -17,8 +17,12 @@ from nogil_df.base.numbers import (
     format_double,
     format_long_double,
     format_memory,
+    parse_bound,
+    parse_bound_slowly,
     parse_float,
+    parse_float_slowly,
     parse_int,
+    parse_int_slowly,
     parse_long_double,
     sum_of_decimals,
     sum_of_decimals_slowly,
@@ -291,3 +295,37 @@ def test_what_is_no_plain_decimal_is_not_added(odd: bytes) -> None:
         assert added(b"1", odd) is None
         assert added(b"1" * 41, b"1") is None
         assert added(b"1" * 40, b"1") is not None
+
+
+NUMBERLIKE = st.one_of(
+    st.text("0123456789.-", max_size=18).map(str.encode),
+    st.text("0123456789.-+eExX() \t\0infaNINF", max_size=12).map(str.encode),
+    st.floats().map(lambda number: repr(number).encode()),
+    st.integers(-(10**20), 10**20).map(lambda number: b"%d" % number),
+    st.decimals(allow_nan=False, allow_infinity=False, places=7).map(lambda number: str(number).encode()),
+    st.binary(max_size=6),
+)
+
+
+@given(NUMBERLIKE)
+@example(b"")
+@example(b"-")
+@example(b".")
+@example(b"-.")
+@example(b"5.")
+@example(b"-.5")
+@example(b"-0")
+@example(b"-0.0")
+@example(b"1.2.3")
+@example(b"0.123456789012345")
+@example(b"999999999999999")
+@example(b"+inf")
+@example(b"-inf")
+@example(b"-INF")
+def test_numbers_in_c_are_those_they_were_made_from(text: bytes) -> None:
+    assert parse_int(text) == parse_int_slowly(text)
+    assert parse_int(bytearray(text)) == parse_int_slowly(text)
+    # Their texts tell 0 from -0.
+    assert repr(parse_float(text)) == repr(parse_float_slowly(text))
+    assert repr(parse_float(bytearray(text))) == repr(parse_float_slowly(text))
+    assert repr(parse_bound(text)) == repr(parse_bound_slowly(text))

@@ -1,0 +1,3 @@
+from nogil_df.base._numbers cimport parse_int
+
+cpdef integer(bytes text)
