@@ -7,7 +7,7 @@ the farthest write needs before the first step, even if a step then declines to 
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final
 
 from nogil_df.base import keyspace_events as events
 from nogil_df.base.errors import ReplyError
@@ -34,21 +34,31 @@ WIDEST_SIGNED: Final = 64
 WIDEST_UNSIGNED: Final = 63
 
 
-class Step(NamedTuple):
+FIELDS: Final = {
+    b"i%d" % width: (True, width, -1 << (width - 1), (1 << (width - 1)) - 1)
+    for width in range(1, WIDEST_SIGNED + 1)
+} | {b"u%d" % width: (False, width, 0, (1 << width) - 1) for width in range(1, WIDEST_UNSIGNED + 1)}
+"""Type of a field -> (whether it is signed, its bits, the lowest and the highest number it holds)."""
+
+
+class Step:
     """One GET, SET or INCRBY.
 
     Attributes:
-        signed, width, position: the field; bits.
+        signed, width, low, high: what `FIELDS` says of it.
+        position: of its first bit.
         operand: the value of SET, the increment of INCRBY.
         overflow: what happens to a result that the field cannot hold.
     """
 
-    action: int
-    signed: bool
-    width: int
-    position: int
-    operand: int
-    overflow: int
+    __slots__ = ("action", "high", "low", "operand", "overflow", "position", "signed", "width")
+
+    def __init__(self, action: int, kind: bytes, overflow: int) -> None:
+        self.action = action
+        self.signed, self.width, self.low, self.high = FIELDS[kind]
+        self.position = 0
+        self.operand = 0
+        self.overflow = overflow
 
 
 Payload = tuple[bytes, list[Step], int]
@@ -61,24 +71,26 @@ def cmd_bitfield(session: Session, args: Args) -> Payload:
     Raises:
         ReplyError: SYNTAX, BITFIELD_TYPE, BITFIELD_OVERFLOW, BIT_OFFSET, NOT_INTEGER.
     """
-    limit = session.dispatcher.config.proto_max_bulk_len
     steps: list[Step] = []
     overflow = WRAP
+    length = 0
     at = 2
     while at < len(args):
         word = args[at].upper()
         left = len(args) - at
         if word in ACTIONS and left >= ACTIONS[word][1]:
             action, words = ACTIONS[word]
-            steps.append(_step(action, args[at + 1 : at + words], limit, overflow))
+            step = _step(session, action, args, at + 1, overflow)
+            steps.append(step)
+            if action != GET:
+                length = max(length, (step.position + step.width + 7) >> 3)
             at += words
         elif word == b"OVERFLOW" and left >= 2:
             overflow = _overflow(args[at + 1])
             at += 2
         else:
             raise ReplyError("SYNTAX")
-    ends = [step.position + step.width for step in steps if step.action != GET]
-    return args[1], steps, (max(ends) + 7) >> 3 if ends else 0
+    return args[1], steps, length
 
 
 def cmd_bitfield_ro(session: Session, args: Args) -> Payload:
@@ -100,28 +112,22 @@ def _overflow(word: bytes) -> int:
     return OVERFLOWS[name]
 
 
-def _step(action: int, words: Args, limit: int, overflow: int) -> Step:
-    """A step of its type, its offset and, but for GET, its operand."""
-    kind = words[0]
-    width = parse_int(kind[1:])
-    signed = kind.startswith(b"i")
-    if (
-        width is None
-        or not (signed or kind.startswith(b"u"))
-        or not 0 < width <= (WIDEST_SIGNED if signed else WIDEST_UNSIGNED)
-    ):
+def _step(session: Session, action: int, words: Args, at: int, overflow: int) -> Step:
+    """A step of its type, which is the word ``at``, its offset and, but for GET, its operand."""
+    kind = words[at]
+    if kind not in FIELDS:
         raise ReplyError("BITFIELD_TYPE")
-    position = parse_offset(words[1], limit, width)
-    operand: int | None = 0
+    step = Step(action, kind, overflow)
+    step.position = parse_offset(session, words[at + 1], step.width)
     if action != GET:
-        operand = parse_int(words[2])
+        operand = parse_int(words[at + 2])
         if operand is None:
             raise ReplyError("NOT_INTEGER")
-        if action == SET and not signed:
-            # Redis takes a negative value as an unsigned one of 64 bits.
-            operand &= (1 << 64) - 1
-    assert operand is not None
-    return Step(action, signed, width, position, operand, overflow)
+        if action == SET and operand < 0 and not step.signed:
+            # Redis takes it as an unsigned one of 64 bits.
+            operand += 1 << 64
+        step.operand = operand
+    return step
 
 
 def op_bitfield(db: Keyspace, payload: Payload, h: int) -> list[int | None]:
@@ -132,11 +138,15 @@ def op_bitfield(db: Keyspace, payload: Payload, h: int) -> list[int | None]:
         overflow was declined.
     """
     key, steps, length = payload
-    if not length:
-        value = read(db, key, h) or b""
-        return [_value(value, step) for step in steps]
-    buffer, grown = with_room(db, key, h, length)
     results: list[int | None] = []
+    if not length:
+        data = read(db, key, h) or b""
+        for step in steps:
+            results.append(_value(data, step))
+        return results
+    value = db.string(key, h)
+    grown = value is None or len(value) < length
+    buffer = with_room(db, key, h, value, length)
     changed = False
     for step in steps:
         old = _value(buffer, step)
@@ -149,7 +159,7 @@ def op_bitfield(db: Keyspace, payload: Payload, h: int) -> list[int | None]:
             continue
         results.append(old if step.action == SET else new)
         if new != old:
-            write_field(buffer, step.position, step.width, new & ((1 << step.width) - 1))
+            write_field(buffer, step.position, step.width, new)
         changed = changed or grown or new != old
     if changed:
         db.changed(key, events.STRING, b"setbit")
@@ -159,13 +169,14 @@ def op_bitfield(db: Keyspace, payload: Payload, h: int) -> list[int | None]:
 def _value(data: bytes | bytearray, step: Step) -> int:
     """What the field of a step holds. O(1)."""
     number = read_field(data, step.position, step.width)
-    return as_signed(number, step.width) if step.signed else number
+    if step.signed:
+        return as_signed(number, step.width)
+    return number
 
 
 def _fitting(number: int, step: Step) -> int | None:
     """A number as the field can hold it; None if it cannot and the step declines. O(1)."""
-    width = step.width
-    low, high = (-1 << (width - 1), (1 << (width - 1)) - 1) if step.signed else (0, (1 << width) - 1)
+    low, high = step.low, step.high
     if low <= number <= high:
         return number
     if step.overflow == FAIL:
@@ -174,8 +185,7 @@ def _fitting(number: int, step: Step) -> int | None:
         # Redis takes the distance from the highest as 64 bits: what is too far below counts as above.
         too_far = step.action == SET and high - number > INT64_MAX
         return high if number > high or too_far else low
-    wrapped = number & ((1 << width) - 1)
-    return as_signed(wrapped, width) if step.signed else wrapped
+    return (number - low) % (high - low + 1) + low
 
 
 TABLE: tuple[Row, ...] = (

@@ -18,7 +18,7 @@ from nogil_df.base.numbers import parse_int
 from nogil_df.commands.arguments import integer
 from nogil_df.commands.at_once import ELSEWHERE
 from nogil_df.commands.spec import Row, multi, single
-from nogil_df.commands.strings import in_place, read
+from nogil_df.commands.strings import in_place, longest, read
 from nogil_df.shard.bits import as_bytes, as_number, combined, count_ones, find_bit, get_bit
 from nogil_df.shard.memory import own, value_size
 from nogil_df.shard.values import EMBEDDED_LIMIT
@@ -42,11 +42,10 @@ Group = list[tuple[int, bytes, int]]
 """Keys of one shard: (position among all, key, hash)."""
 
 
-def parse_offset(text: bytes, limit: int, width: int = 0) -> int:
+def parse_offset(session: Session, text: bytes, width: int = 0) -> int:
     """The position of a bit.
 
     Args:
-        limit: the most bytes of a string.
         width: for a field of so many bits ``#n`` is the n-th; 0 where that is not allowed.
 
     Raises:
@@ -57,7 +56,10 @@ def parse_offset(text: bytes, limit: int, width: int = 0) -> int:
         number = parse_int(text[1:])
         if number is not None:
             number *= width
-    if number is None or number < 0 or number >> 3 >= limit:
+    if number is None or number < 0:
+        raise ReplyError("BIT_OFFSET")
+    length = (number >> 3) + 1
+    if length > longest(session, length):
         raise ReplyError("BIT_OFFSET")
     return number
 
@@ -67,7 +69,7 @@ def parse_offset(text: bytes, limit: int, width: int = 0) -> int:
 
 def cmd_setbit(session: Session, args: Args) -> tuple[bytes, int, int]:
     """Parse the position and the bit."""
-    position = parse_offset(args[2], session.dispatcher.config.proto_max_bulk_len)
+    position = parse_offset(session, args[2])
     bit = args[3]
     if bit != b"0" and bit != b"1":
         raise ReplyError("BIT_VALUE")
@@ -82,43 +84,40 @@ def op_setbit(db: Keyspace, payload: tuple[bytes, int, int], h: int) -> int:
     key, position, bit = payload
     at = position >> 3
     mask = 0x80 >> (position & 7)
-    buffer, grown = with_room(db, key, h, at + 1)
+    value = db.string(key, h)
+    size = 0 if value is None else len(value)
+    buffer = with_room(db, key, h, value, at + 1)
     byte = buffer[at]
     old = 1 if byte & mask else 0
     if old != bit:
         buffer[at] = byte ^ mask
-    elif not grown:
+    elif at < size:
         return old
     db.changed(key, events.STRING, b"setbit")
     return old
 
 
-def with_room(db: Keyspace, key: bytes, h: int, length: int) -> tuple[bytearray, bool]:
-    """The string at a key as one that may be changed, of at least ``length`` bytes; whether it was shorter.
+def with_room(db: Keyspace, key: bytes, h: int, value: bytes | bytearray | None, length: int) -> bytearray:
+    """The string at a key, which is ``value``, as one that may be changed, of at least ``length`` bytes.
 
     O(1), O(bytes added), O(length) when the value is changed in place for the first time.
-
-    Raises:
-        ReplyError WRONGTYPE.
     """
-    value = db.string(key, h)
     if value is None:
         buffer = bytearray(length)
         db.put(key, h, buffer)
-        return buffer, True
+        return buffer
     buffer = in_place(db, key, h, value)
     missing = length - len(buffer)
-    if missing <= 0:
-        return buffer, False
-    before = value_size(buffer)
-    buffer.extend(bytes(missing))
-    db.resized(before, value_size(buffer))
-    return buffer, True
+    if missing > 0:
+        before = value_size(buffer)
+        buffer.extend(bytes(missing))
+        db.resized(before, value_size(buffer))
+    return buffer
 
 
 def cmd_getbit(session: Session, args: Args) -> tuple[bytes, int]:
     """Parse the position."""
-    return args[1], parse_offset(args[2], session.dispatcher.config.proto_max_bulk_len)
+    return args[1], parse_offset(session, args[2])
 
 
 def op_getbit(db: Keyspace, payload: tuple[bytes, int], h: int) -> int:
@@ -195,8 +194,7 @@ def _clamped(first: int, last: int, length: int, in_bits: bool) -> tuple[int, in
     its beginning. O(1).
     """
     total = length << 3 if in_bits else length
-    if first < 0:
-        first = max(first + total, 0)
+    first = max(first + total, 0) if first < 0 else min(first, total)
     if last < 0:
         last = max(last + total, 0)
     end = min(last, total - 1) + 1
@@ -206,7 +204,9 @@ def _clamped(first: int, last: int, length: int, in_bits: bool) -> tuple[int, in
 # Logic on whole strings.
 
 NOT: Final = "NOT"
-OPERATIONS: Final = ("AND", "OR", "XOR", NOT, "DIFF", "DIFF1", "ANDOR", "ONE")
+OPERATIONS: Final = {
+    name.encode(): name for name in ("AND", "OR", "XOR", NOT, "DIFF", "DIFF1", "ANDOR", "ONE")
+}
 SIMPLE: Final = ("AND", "OR", "XOR", NOT)
 OF_FIRST_AND_REST: Final = ("DIFF", "DIFF1", "ANDOR")
 """These set the first source against the union of the others."""
@@ -256,7 +256,7 @@ def bitop_at_once(here: Here, session: Session, db: Keyspace, args: Args) -> Any
     group, h = here.group(sources), here.find(args[2])
     if group is None or h < 0:
         return ELSEWHERE
-    return combine_and_settle(here.shard, (operation, (db.index, args[2], h), group))
+    return store_combined(db, operation, args[2], h, group)
 
 
 def _parse_bitop(args: Args) -> tuple[str, Args]:
@@ -265,9 +265,10 @@ def _parse_bitop(args: Args) -> tuple[str, Args]:
     Raises:
         ReplyError: there is no such operation, or it takes another number of sources.
     """
-    operation = args[1].decode("latin-1").upper()
-    if operation not in OPERATIONS:
+    word = args[1].upper()
+    if word not in OPERATIONS:
         raise ReplyError("SYNTAX")
+    operation = OPERATIONS[word]
     sources = args[3:]
     if operation == NOT and len(sources) != 1:
         raise ReplyError("BITOP_NOT")
@@ -334,24 +335,32 @@ def finish(operation: str, share: Share) -> int:
 
 def combine_and_settle(shard: Shard, argument: tuple[str, Place, Group]) -> int:
     """BITOP of keys that are all on this shard; the length of the result."""
-    operation, target, group = argument
+    operation, (index, key, h), group = argument
+    return store_combined(shard.dbs[index], operation, own(key), h, group)
+
+
+def store_combined(db: Keyspace, operation: str, key: bytes, h: int, group: Group) -> int:
+    """`combine_and_settle` with a key that is this thread's own. O(bytes of all)."""
     if operation in SIMPLE:
-        db = shard.dbs[target[0]]
-        result = combined(operation, [read(db, key, h) or b"" for _, key, h in group])
+        result = combined(operation, [read(db, source, to) or b"" for _, source, to in group])
     else:
-        share = combine(shard, (operation, target[0], group))
+        share = combine(db.shard, (operation, db.index, group))
         result = as_bytes(finish(operation, share), share.length)
-    settle(shard, (target, result))
+    put_result(db, key, h, result)
     return len(result)
 
 
 def settle(shard: Shard, argument: tuple[Place, bytes]) -> None:
-    """Put a result in place of whatever the destination holds; an empty one removes it. O(length)."""
+    """Put a result that comes from elsewhere in its place. O(length)."""
     (index, key, h), result = argument
-    db = shard.dbs[index]
+    put_result(shard.dbs[index], own(key), h, own(result))
+
+
+def put_result(db: Keyspace, key: bytes, h: int, result: bytes) -> None:
+    """Put a result in place of whatever the destination holds; an empty one removes it. O(length)."""
     if result:
         # Redis never reports "int" or "embstr" for what BITOP made.
-        db.put(own(key), h, bytearray(result) if len(result) <= EMBEDDED_LIMIT else own(result))
+        db.put(key, h, bytearray(result) if len(result) <= EMBEDDED_LIMIT else result)
         db.changed(key, events.STRING, b"set")
     elif db.drop(key, h):
         db.changed(key, events.GENERIC, b"del")

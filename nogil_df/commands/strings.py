@@ -43,6 +43,9 @@ Args = list[bytes]
 SetPayload = tuple[bytes, bytes, int, bytes, bool, int]
 """key, value, condition, operand, whether to answer the old value, deadline."""
 
+ALWAYS_ALLOWED = 1 << 20
+"""Bytes that a string may have whatever is configured: `proto-max-bulk-len` is at least that."""
+
 
 def op_get(db: Keyspace, args: Args, h: int) -> bytes | None:
     """The value, None if there is no key. O(1)."""
@@ -68,6 +71,11 @@ def read(db: Keyspace, key: bytes, h: int) -> bytes | bytearray | None:
     if value is None or value.__class__ is bytes or isinstance(value, bytearray):
         return value
     raise ReplyError("WRONGTYPE")
+
+
+def longest(session: Session, wanted: int) -> int:
+    """The most bytes that a string may have, or, if few are wanted, what every configuration allows. O(1)."""
+    return ALWAYS_ALLOWED if wanted <= ALWAYS_ALLOWED else session.dispatcher.config.proto_max_bulk_len
 
 
 def copied(value: bytes | bytearray | None) -> bytes | None:
@@ -297,7 +305,7 @@ def cmd_setrange(session: Session, args: Args) -> tuple[bytes, int, bytes, int]:
         raise ReplyError("NOT_INTEGER")
     if offset < 0:
         raise ReplyError("OFFSET_OUT_OF_RANGE")
-    return args[1], offset, args[3], session.dispatcher.config.proto_max_bulk_len
+    return args[1], offset, args[3], longest(session, offset + len(args[3]))
 
 
 def op_setrange(db: Keyspace, payload: tuple[bytes, int, bytes, int], h: int) -> int:
@@ -309,18 +317,24 @@ def op_setrange(db: Keyspace, payload: tuple[bytes, int, bytes, int], h: int) ->
     value = db.string(key, h)
     if not patch:
         return 0 if value is None else len(value)
-    end = checked_length(offset + len(patch), limit)
+    if offset > limit - len(patch):
+        raise ReplyError("STRING_TOO_LONG")
+    end = offset + len(patch)
     if value is None:
         db.put(key, h, bytearray(offset) + patch)
         size = end
     else:
         buffer = in_place(db, key, h, value)
-        before = value_size(buffer)
-        if offset > len(buffer):
-            buffer.extend(bytes(offset - len(buffer)))
-        buffer[offset:end] = patch
-        db.resized(before, value_size(buffer))
         size = len(buffer)
+        if end <= size:
+            buffer[offset:end] = patch
+        else:
+            before = value_size(buffer)
+            if offset > size:
+                buffer.extend(bytes(offset - size))
+            buffer[offset:end] = patch
+            db.resized(before, value_size(buffer))
+            size = end
     db.changed(key, events.STRING, b"setrange")
     return size
 

@@ -4,7 +4,8 @@ Bit 0 is the most significant bit of byte 0, as Redis numbers them. Ranges are h
 
 Everything that depends on the length runs in C: counting by `int.bit_count`, searching by comparing blocks
 with what is to be skipped, logic on whole strings as one big integer each. Blocks keep the temporary
-integers within the processor's cache. Where there is a C compiler, these three are all in C (`_bits.pyx`).
+integers within the processor's cache. Where there is a C compiler, all but the two conversions are in C
+(`_bits.pyx`).
 """
 
 from __future__ import annotations
@@ -111,13 +112,13 @@ def read_field(data: Buffer, position: int, width: int) -> int:
 
 
 def write_field(data: bytearray, position: int, width: int, number: int) -> None:
-    """Store an unsigned integer of ``width`` bits, for which there is room. O(width)."""
+    """Store the lowest ``width`` bits of a number, for which there is room. O(width)."""
     start = position >> 3
     end = position + width
     stop = (end + 7) >> 3
     shift = (stop << 3) - end
     mask = ((1 << width) - 1) << shift
-    whole = int.from_bytes(data[start:stop]) & ~mask | number << shift
+    whole = int.from_bytes(data[start:stop]) & ~mask | number << shift & mask
     data[start:stop] = whole.to_bytes(stop - start)
 
 
@@ -128,9 +129,14 @@ def as_signed(number: int, width: int) -> int:
 
 # In C where it was built; what is above is the specification.
 count_ones_slowly, find_bit_slowly, combined_slowly = count_ones, find_bit, combined
+read_field_slowly, write_field_slowly = read_field, write_field
 try:
+    from nogil_df.shard._bits import as_signed as as_signed
     from nogil_df.shard._bits import combined as combined
     from nogil_df.shard._bits import count_ones as count_ones
     from nogil_df.shard._bits import find_bit as find_bit
+    from nogil_df.shard._bits import get_bit as get_bit
+    from nogil_df.shard._bits import read_field as read_field
+    from nogil_df.shard._bits import write_field as write_field
 except ImportError:
     pass

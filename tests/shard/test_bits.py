@@ -75,6 +75,16 @@ def test_write_field(data: bytes, position: int, width: int, number: int) -> Non
     assert digits(buffer) == text[:position] + f"{number:0{width}b}" + text[position + width :]
 
 
+@given(DATA, st.integers(0, 300), st.integers(1, 64), st.integers(-(1 << 63), (1 << 64) - 1))
+def test_fields_in_c_are_as_before(data: bytes, position: int, width: int, number: int) -> None:
+    assert bits.read_field(data, position, width) == bits.read_field_slowly(data, position, width)
+    assume(position + width <= len(data) * 8)
+    one, other = bytearray(data), bytearray(data)
+    bits.write_field(one, position, width, number)
+    bits.write_field_slowly(other, position, width, number)
+    assert one == other
+
+
 @given(BUFFERS, BUFFERS)
 def test_strings_as_numbers(one: bytes, other: bytes) -> None:
     length = max(len(one), len(other))
