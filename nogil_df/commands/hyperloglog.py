@@ -18,6 +18,7 @@ from nogil_df.commands.at_once import ELSEWHERE
 from nogil_df.commands.spec import Row, local, multi, single
 from nogil_df.commands.strings import in_place, read
 from nogil_df.shard import hyperloglog
+from nogil_df.shard.hyperloglog import DENSE, add_to_dense, cached, is_value
 from nogil_df.shard.memory import own, value_size
 from nogil_df.wire.values import OK, Simple
 
@@ -57,14 +58,18 @@ def op_pfadd(db: Keyspace, args: Args, h: int) -> int:
     if value is None:
         buffer = hyperloglog.new()
         db.put(key, h, buffer)
-    else:
-        hyperloglog.check(value)
+    elif is_value(value):
         buffer = in_place(db, key, h, value)
-    before = value_size(buffer)
-    try:
-        changed = hyperloglog.add(buffer, args[2:], db.shard.limits.hll_sparse_max_bytes)
-    finally:
-        db.resized(before, value_size(buffer))
+    else:
+        raise ReplyError("HLL_INVALID")
+    if buffer[4] != DENSE:
+        before = value_size(buffer)
+        try:
+            changed = hyperloglog.add(buffer, args[2:], db.shard.limits.hll_sparse_max_bytes)
+        finally:
+            db.resized(before, value_size(buffer))
+    else:
+        changed = add_to_dense(buffer, args, 2)
     if value is None:
         hyperloglog.forget(buffer)
     elif not changed:
@@ -79,11 +84,12 @@ def op_pfcount(db: Keyspace, args: Args, h: int) -> int:
     value = read(db, key, h)
     if value is None:
         return 0
-    hyperloglog.check(value)
+    if not is_value(value):
+        raise ReplyError("HLL_INVALID")
     if value.__class__ is bytes:
         # As in Redis, where its encoding is "raw" from now on.
         value = in_place(db, key, h, value)
-    known = hyperloglog.cached(value)
+    known = cached(value)
     if known is not None:
         return known
     cardinality = hyperloglog.estimate(hyperloglog.plain(value))

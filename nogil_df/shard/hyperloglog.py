@@ -25,7 +25,7 @@ from __future__ import annotations
 import math
 import re
 from binascii import a2b_base64, b2a_base64
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from functools import partial
 from struct import iter_unpack
 from typing import Final
@@ -112,14 +112,6 @@ def murmur64(data: bytes) -> int:
     return h ^ h >> 47
 
 
-# In C where it was built; what is above is the specification.
-murmur64_slowly = murmur64
-try:
-    from nogil_df.shard._murmur import murmur64 as murmur64
-except ImportError:
-    murmur64 = murmur64_slowly
-
-
 def register_of(element: bytes) -> tuple[int, int]:
     """The register that an element falls to, and what it must hold at least. O(length)."""
     h = murmur64(element)
@@ -135,14 +127,19 @@ def new() -> bytearray:
     return bytearray(b"HYLL\x01" + bytes(11) + _zeros(REGISTERS))
 
 
+def is_value(value: Buffer) -> bool:
+    """Whether a string is a HyperLogLog. O(1)."""
+    head = value[:5]
+    return len(value) == DENSE_SIZE if head == b"HYLL\x00" else head == b"HYLL\x01" and len(value) >= HEADER
+
+
 def check(value: Buffer) -> None:
     """Refuse strings that are no HyperLogLogs. O(1).
 
     Raises:
         ReplyError HLL_INVALID.
     """
-    head = value[:5]
-    if len(value) != DENSE_SIZE if head == b"HYLL\x00" else head != b"HYLL\x01" or len(value) < HEADER:
+    if not is_value(value):
         raise ReplyError("HLL_INVALID")
 
 
@@ -176,7 +173,7 @@ def plain(value: Buffer) -> bytes:
         ReplyError HLL_CORRUPT: the opcodes do not stand for all registers and no more.
     """
     if value[4] == DENSE:
-        return b2a_base64(value[:15:-1], newline=False).translate(_DIGIT_TO_REGISTER)[::-1]
+        return unpacked(value)
     if len(value) > LONGEST_SPARSE:
         raise ReplyError("HLL_CORRUPT")
     pieces: list[bytes] = []
@@ -194,6 +191,11 @@ def plain(value: Buffer) -> bytes:
     if sum(map(len, pieces)) != REGISTERS:
         raise ReplyError("HLL_CORRUPT")
     return b"".join(pieces)
+
+
+def unpacked(value: Buffer) -> bytes:
+    """The registers of a dense value, one byte each. O(registers), in C."""
+    return b2a_base64(value[:15:-1], newline=False).translate(_DIGIT_TO_REGISTER)[::-1]
 
 
 def opcodes(value: Buffer) -> Iterator[tuple[str, int, int]]:
@@ -221,7 +223,7 @@ def estimate(registers: bytes) -> int:
 
     O(registers), in C. Equal to Redis's figure: the same operations in the same order, in doubles.
     """
-    counts = _histogram(registers)
+    counts = histogram(registers)
     m = float(REGISTERS)
     z = m * _tau((m - counts[HASH_BITS + 1]) / m)
     for number in range(HASH_BITS, 0, -1):
@@ -234,7 +236,7 @@ def estimate(registers: bytes) -> int:
     return whole + (exact - whole >= 0.5)
 
 
-def _histogram(registers: bytes) -> list[int]:
+def histogram(registers: bytes) -> list[int]:
     """How many registers hold 0, 1, ... 63. O(registers), in C: what has been counted is taken out."""
     counts = [0] * 64
     for number in range(64):
@@ -275,7 +277,7 @@ def _sigma(x: float) -> float:
 # Writing.
 
 
-def add(buffer: bytearray, elements: Iterable[bytes], limit: int) -> bool:
+def add(buffer: bytearray, elements: list[bytes], limit: int) -> bool:
     """Add elements; whether any register changed. O(1) each, in a sparse value O(opcodes).
 
     Args:
@@ -285,12 +287,20 @@ def add(buffer: bytearray, elements: Iterable[bytes], limit: int) -> bool:
         ReplyError HLL_CORRUPT; what was added before stays.
     """
     changed = False
-    for element in elements:
-        index, number = register_of(element)
+    for at, element in enumerate(elements):
         if buffer[4] == DENSE:
-            changed |= _set_dense(buffer, index, number)
-        else:
-            changed |= SparseWriter(buffer, limit).set(index, number)
+            return add_to_dense(buffer, elements, at) or changed
+        index, number = register_of(element)
+        changed |= SparseWriter(buffer, limit).set(index, number)
+    return changed
+
+
+def add_to_dense(buffer: bytearray, elements: list[bytes], begin: int) -> bool:
+    """Add the elements from one on to a dense value; whether any register changed. O(1) each."""
+    changed = False
+    for element in elements[begin:]:
+        index, number = register_of(element)
+        changed |= _set_dense(buffer, index, number)
     return changed
 
 
@@ -315,7 +325,7 @@ def absorb(buffer: bytearray, registers: bytes, limit: int, *, dense: bool) -> N
                 if buffer[4] == DENSE:
                     break
     if buffer[4] == DENSE:
-        buffer[HEADER:] = _packed(registers)
+        buffer[HEADER:] = packed(registers)
     forget(buffer)
 
 
@@ -329,11 +339,11 @@ def to_dense(buffer: bytearray) -> bool:
         return False
     registers = plain(buffer)
     buffer[4] = DENSE
-    buffer[HEADER:] = _packed(registers)
+    buffer[HEADER:] = packed(registers)
     return True
 
 
-def _packed(registers: bytes) -> bytes:
+def packed(registers: bytes) -> bytes:
     """Plain registers, dense. O(registers), in C."""
     return a2b_base64(registers[::-1].translate(_REGISTER_TO_DIGIT))[::-1]
 
@@ -535,3 +545,20 @@ def _zeros(length: int) -> bytes:
 def _val(number: int, length: int) -> bytes:
     """The opcode for a run of registers that hold a number."""
     return bytes((0x80 | (number - 1) << 2 | length - 1,))
+
+
+# In C where it was built; what is above is the specification.
+murmur64_slowly, is_value_slowly, cached_slowly = murmur64, is_value, cached
+add_to_dense_slowly, unpacked_slowly, packed_slowly = add_to_dense, unpacked, packed
+merged_slowly, histogram_slowly = merged, histogram
+try:
+    from nogil_df.shard._registers import add_to_dense as add_to_dense
+    from nogil_df.shard._registers import cached as cached
+    from nogil_df.shard._registers import histogram as histogram
+    from nogil_df.shard._registers import is_value as is_value
+    from nogil_df.shard._registers import merged as merged
+    from nogil_df.shard._registers import murmur64 as murmur64
+    from nogil_df.shard._registers import packed as packed
+    from nogil_df.shard._registers import unpacked as unpacked
+except ImportError:
+    pass

@@ -191,7 +191,7 @@ def test_the_cardinality_in_the_header() -> None:
 @pytest.mark.parametrize("size", [0, 1, 2, 100, 2000, 20_000])
 def test_estimates_are_near(size: int) -> None:
     buffer = hll.new()
-    hll.add(buffer, (b"element:%d" % number for number in range(size)), LIMIT)
+    hll.add(buffer, [b"element:%d" % number for number in range(size)], LIMIT)
     assert abs(hll.estimate(hll.plain(buffer)) - size) <= 0.03 * size
 
 
@@ -244,3 +244,36 @@ def test_other_strings_are_refused(value: bytes) -> None:
 @given(st.binary(max_size=70))
 def test_hashes_in_c_are_what_they_were_made_from(element: bytes) -> None:
     assert hll.murmur64(element) == hll.murmur64_slowly(element)
+
+
+@given(RAISES, RAISES, st.lists(st.binary(max_size=9), max_size=8), st.integers(0, 8))
+@settings(max_examples=50)
+def test_registers_in_c_are_what_they_were_made_from(
+    raises: list[tuple[int, int]], others: list[tuple[int, int]], elements: list[bytes], begin: int
+) -> None:
+    registers, more = raised(raises), raised(others)
+    dense = hll.packed(registers)
+    assert dense == hll.packed_slowly(registers)
+    value = bytearray(b"HYLL" + bytes(12) + dense)
+    assert hll.unpacked(value) == hll.unpacked_slowly(value) == registers
+    assert hll.merged(registers, more) == hll.merged_slowly(registers, more)
+    assert hll.histogram(registers) == hll.histogram_slowly(registers)
+    copy = bytearray(value)
+    changed = hll.add_to_dense(value, elements, begin)
+    assert changed == hll.add_to_dense_slowly(copy, elements, begin)
+    assert value == copy
+
+
+@given(
+    st.one_of(
+        st.binary(max_size=20),
+        st.binary(max_size=20).map(b"HYLL\x01".__add__),
+        st.just(b"HYLL\x01" + bytes(10)),
+        st.just(b"HYLL" + bytes(hll.DENSE_SIZE - 4)),
+        st.just(b"HYLL" + bytes(hll.DENSE_SIZE - 5)),
+    )
+)
+def test_headers_in_c_are_read_as_before(value: bytes) -> None:
+    assert hll.is_value(value) == hll.is_value_slowly(value)
+    if hll.is_value(value):
+        assert hll.cached(value) == hll.cached_slowly(value)
