@@ -53,7 +53,12 @@ cdef double away(double longitude1, double latitude1, double longitude2, double 
     return 2.0 * EARTH_RADIUS * asin(min(1.0, sqrt(u * u + cos(one) * cos(other) * v * v)))
 
 
-def encode(double longitude, double latitude, int steps=26, double latitude_limit=LATITUDE_LIMIT):
+cpdef bint is_place(double longitude, double latitude) noexcept:
+    """Whether coordinates are on the map."""
+    return -LONGITUDE_LIMIT <= longitude <= LONGITUDE_LIMIT and -LATITUDE_LIMIT <= latitude <= LATITUDE_LIMIT
+
+
+cpdef uint64_t encode(double longitude, double latitude, int steps=26, double latitude_limit=LATITUDE_LIMIT) noexcept:
     """The number of the cell that a place is in, with `steps` bits each way. O(1)."""
     cdef double scale = <double>(1 << steps)
     cdef int64_t column = <int64_t>((longitude + LONGITUDE_LIMIT) / (2 * LONGITUDE_LIMIT) * scale)
@@ -61,13 +66,13 @@ def encode(double longitude, double latitude, int steps=26, double latitude_limi
     return spread(<uint64_t>row) | spread(<uint64_t>column) << 1
 
 
-def decode(double score):
+cpdef tuple decode(double score):
     """(longitude, latitude) of a stored place. O(1)."""
     cdef uint64_t bits = <uint64_t>score
     return middle(LONGITUDE_LIMIT, gather(bits >> 1)), middle(LATITUDE_LIMIT, gather(bits))
 
 
-def distance(double longitude1, double latitude1, double longitude2, double latitude2):
+cpdef double distance(double longitude1, double latitude1, double longitude2, double latitude2) noexcept:
     """Between two places, by the haversine formula."""
     return away(longitude1, latitude1, longitude2, latitude2)
 

@@ -260,5 +260,6 @@ try:
     from nogil_df.base._geohash import distance as distance
     from nogil_df.base._geohash import encode as encode
     from nogil_df.base._geohash import inside as inside
+    from nogil_df.base._geohash import is_place as is_place
 except ImportError:
     pass

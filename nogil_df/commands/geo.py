@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, Any
 
 from nogil_df.base import geohash
 from nogil_df.base.errors import ReplyError
-from nogil_df.base.geohash import Shape
+from nogil_df.base.geohash import Shape, decode, distance, encode, is_place
 from nogil_df.base.numbers import parse_float, parse_int
 from nogil_df.commands.at_once import ELSEWHERE
-from nogil_df.commands.sorted_sets import CH, NX, XX, add_given, read_sorted_set
+from nogil_df.commands.sorted_sets import CH, NX, XX, add_one, add_pairs, read_sorted_set
 from nogil_df.commands.sorted_sets_ranges import settle, settle_copy
 from nogil_df.commands.spec import Row, multi, single
 from nogil_df.wire.values import NULL_ARRAY, Raw
@@ -101,7 +101,7 @@ def _place(longitude: bytes, latitude: bytes) -> tuple[float, float]:
     one, other = parse_float(longitude), parse_float(latitude)
     if one is None or other is None:
         raise ReplyError("NOT_FLOAT")
-    if not geohash.is_place(one, other):
+    if not is_place(one, other):
         raise ReplyError("GEO_PLACE", f"{one:.6f},{other:.6f}")
     return one, other
 
@@ -264,28 +264,32 @@ def _parse_options(search: Search, args: Args, at: int, stores: bool) -> None:
 # One key.
 
 
-def cmd_geoadd(session: Session, args: Args) -> tuple[Args, int]:
-    """GEOADD as the ZADD that it is: (arguments, options)."""
+def cmd_geoadd(session: Session, args: Args) -> tuple[bytes, int, list[tuple[bytes, float]]]:
+    """GEOADD as the ZADD that it is: (key, options, members with their scores)."""
     at, options = 2, 0
-    while at < len(args) and args[at].upper() in _ADD_OPTIONS:
-        options |= _ADD_OPTIONS[args[at].upper()]
+    while at < len(args) and (word := args[at].upper()) in _ADD_OPTIONS:
+        options |= _ADD_OPTIONS[word]
         at += 1
-    words = args[at:]
-    if len(words) % 3 or not words or (options & NX and options & XX):
+    if (len(args) - at) % 3 or at == len(args) or (options & NX and options & XX):
         raise ReplyError("SYNTAX")
-    scored: Args = []
-    for longitude, latitude, member in zip(words[::3], words[1::3], words[2::3], strict=True):
-        scored += [b"%d" % geohash.encode(*_place(longitude, latitude)), member]
-    return [b"ZADD", args[1], *scored], options
+    pairs: list[tuple[bytes, float]] = []
+    while at < len(args):
+        longitude, latitude = _place(args[at], args[at + 1])
+        pairs.append((args[at + 2], float(encode(longitude, latitude))))
+        at += 3
+    return args[1], options, pairs
 
 
 _ADD_OPTIONS = {b"NX": NX, b"XX": XX, b"CH": CH}
 
 
-def op_geoadd(db: Keyspace, payload: tuple[Args, int], h: int) -> Any:
-    """GEOADD: how many members are new (or, with CH, changed)."""
-    args, options = payload
-    return add_given(db, args, h, options)
+def op_geoadd(db: Keyspace, payload: tuple[bytes, int, list[tuple[bytes, float]]], h: int) -> Any:
+    """GEOADD: how many members are new (or, with CH, changed). O(log n) for each."""
+    key, options, pairs = payload
+    if options or len(pairs) > 1:
+        return add_pairs(db, key, h, pairs, options)
+    member, score = pairs[0]
+    return add_one(db, key, h, member, score)
 
 
 def op_geohash(db: Keyspace, args: Args, h: int) -> list[str | None]:
@@ -302,14 +306,15 @@ def op_geopos(db: Keyspace, payload: tuple[Args, int], h: int) -> list[Any]:
     """GEOPOS: where each member is. O(members)."""
     args, proto = payload
     return [
-        NULL_ARRAY if score is None else _coordinates(geohash.decode(score), proto)
-        for score in _scores(db, args, h)
+        NULL_ARRAY if score is None else _coordinates(decode(score), proto) for score in _scores(db, args, h)
     ]
 
 
 def _scores(db: Keyspace, args: Args, h: int) -> list[float | None]:
     value = read_sorted_set(db, args[1], h)
-    scores: dict[bytes, float] = {} if value is None else value.scores
+    if value is None:
+        return [None] * (len(args) - 2)
+    scores = value.scores
     return [scores[member] if member in scores else None for member in args[2:]]
 
 
@@ -326,7 +331,9 @@ def op_geodist(db: Keyspace, payload: tuple[Args, float], h: int) -> bytes | Non
     one, other = _scores(db, args, h)
     if one is None or other is None:
         return None
-    return b"%.4f" % (geohash.distance(*geohash.decode(one), *geohash.decode(other)) / unit)
+    longitude, latitude = decode(one)
+    to_longitude, to_latitude = decode(other)
+    return b"%.4f" % (distance(longitude, latitude, to_longitude, to_latitude) / unit)
 
 
 # Searches.
@@ -351,7 +358,7 @@ def op_search(db: Keyspace, search: Search, h: int) -> list[Found]:
         return []
     shape = search.shape
     if search.member is not None:
-        longitude, latitude = geohash.decode(value.scores[search.member])
+        longitude, latitude = decode(value.scores[search.member])
         shape = shape._replace(longitude=longitude, latitude=latitude)
     found = _inside(value, shape, search.count if search.first_found else 0)
     if search.order:

@@ -1,7 +1,7 @@
 cimport cython
 from libc.stdint cimport int64_t, uint64_t
 
-from nogil_df.base._numbers cimport parse_float
+from nogil_df.base._numbers cimport parse_float, parse_int
 from nogil_df.shard._dash cimport DashTable
 from nogil_df.shard.keyspace cimport Keyspace
 from nogil_df.shard.sorted_sets cimport SortedSetValue
@@ -13,11 +13,12 @@ cpdef SortedSetValue read_sorted_set(Keyspace db, bytes key, uint64_t h)
 @cython.locals(table=DashTable)
 cpdef SortedSetValue sorted_set_to_change(Keyspace db, bytes key, uint64_t h)
 
-@cython.locals(
-    before=int64_t, key=bytes, member=bytes, scores=dict, size=Py_ssize_t, table=DashTable, text=bytes,
-    value=SortedSetValue,
-)
 cpdef op_zadd(Keyspace db, list args, uint64_t h)
+
+@cython.locals(before=int64_t, scores=dict, size=Py_ssize_t, table=DashTable, value=SortedSetValue)
+cpdef int add_one(Keyspace db, bytes key, uint64_t h, bytes member, score) except -1
+
+cpdef add_pairs(Keyspace db, bytes key, uint64_t h, list pairs, options)
 
 @cython.locals(before=int64_t, key=bytes, member=bytes, scores=dict, table=DashTable, value=SortedSetValue)
 cpdef op_zincrby(Keyspace db, list args, uint64_t h)

@@ -70,25 +70,32 @@ def sorted_set_to_change(db: Keyspace, key: bytes, h: int) -> SortedSetValue | N
 
 def op_zadd(db: Keyspace, args: Args, h: int) -> Any:
     """Add members or change their scores; how many are new. O(log n) for each."""
-    if len(args) != 4:
-        return add_given(db, args, h, 0)
-    text = args[2]
-    score = float(text) if text.isdigit() and len(text) < 300 else parse_float(text) or None
-    key = args[1]
+    if len(args) == 4:
+        score = parse_float(args[2])
+        # What is 0 might be -0.
+        if score:
+            return add_one(db, args[1], h, args[3], score)
+    return add_given(db, args, h, 0)
+
+
+def add_one(db: Keyspace, key: bytes, h: int, member: bytes, score: float) -> int:
+    """Give a member a score, which is not -0; 1 if it is new. O(log n).
+
+    Raises:
+        ReplyError WRONGTYPE.
+    """
     table = db.table
     found = table.get(key, h)
-    if score is None or (found is not None and type(found) is not SortedSetValue):
-        # What is no number, might be -0, or has no sorted set to go to.
-        return add_given(db, args, h, 0)
-    value: SortedSetValue | None = found
-    member = args[3]
-    if value is None:
+    if found is None:
         limits = db.shard.limits
         value = SortedSetValue(limits)
         value.add(member, score, limits)
         db.put(key, h, value)
         db.changed(key, events.ZSET, b"zadd")
         return 1
+    if type(found) is not SortedSetValue:
+        raise ReplyError("WRONGTYPE")
+    value = found
     scores = value.scores
     if member in scores:
         old = scores[member]
@@ -160,14 +167,18 @@ def add_given(db: Keyspace, args: Args, h: int, options: int) -> Any:
         ReplyError: the arguments are no such; WRONGTYPE; SCORE_NAN.
     """
     options, pairs = parse_pairs(args, options)
-    key = args[1]
+    return add_pairs(db, args[1], h, pairs, options)
+
+
+def add_pairs(db: Keyspace, key: bytes, h: int, pairs: list[tuple[bytes, float]], options: int) -> Any:
+    """`add_given` of members and scores that are parsed."""
     value = sorted_set_to_change(db, key, h)
     if value is None:
         if options & XX:
             return None if options & INCR else 0
         value = SortedSetValue(db.shard.limits)
     adding = Adding(db, key, h, value)
-    value.expect(len(pairs), max(len(member) for member, _ in pairs), db.shard.limits)
+    value.expect(len(pairs), max([len(member) for member, _ in pairs]), db.shard.limits)
     try:
         for member, score in pairs:
             adding.give(member, score, options)
