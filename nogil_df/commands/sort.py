@@ -12,19 +12,18 @@ looked up, sorted and stored in slices (`nogil_df.shard.lengthy`), with the keys
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
 from itertools import islice
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
 from nogil_df.base import keyspace_events as events
 from nogil_df.base.errors import ReplyError
-from nogil_df.base.numbers import parse_float
 from nogil_df.commands.access import may_read_every_key
 from nogil_df.commands.arguments import integer
 from nogil_df.commands.at_once import ELSEWHERE
 from nogil_df.commands.context import Context, Steps
 from nogil_df.commands.hashes import read_hash
+from nogil_df.commands.ordering import by_number, number, numbers
 from nogil_df.commands.spec import KEYS, Row, multi
 from nogil_df.shard.hashes import HashValue
 from nogil_df.shard.lengthy import Lengthy, Slices, sort_in_slices
@@ -44,7 +43,6 @@ if TYPE_CHECKING:
 Args = list[bytes]
 
 
-@dataclass(slots=True)
 class Request:
     """What a SORT asks for.
 
@@ -56,22 +54,26 @@ class Request:
         target: where to store the result; None to answer it.
     """
 
-    by: bytes | None = None
-    unsorted: bool = False
-    offset: int = 0
-    count: int = -1
-    patterns: list[bytes] = field(default_factory=list)
-    descending: bool = False
-    alpha: bool = False
-    target: bytes | None = None
+    __slots__ = ("alpha", "by", "count", "descending", "offset", "patterns", "target", "unsorted")
 
-    @property
+    def __init__(self) -> None:
+        self.by: bytes | None = None
+        self.unsorted = False
+        self.offset = 0
+        self.count = -1
+        self.patterns: list[bytes] = []
+        self.descending = False
+        self.alpha = False
+        self.target: bytes | None = None
+
     def looks_up(self) -> bool:
         """Whether keys are read that the command does not name. O(patterns)."""
-        return (self.by is not None and not self.unsorted) or any(one != b"#" for one in self.patterns)
+        if self.by is not None and not self.unsorted:
+            return True
+        return self.patterns.count(b"#") < len(self.patterns)
 
 
-def parse(args: Sequence[bytes], *, stores: bool) -> Request:
+def parse(args: Args, stores: bool) -> Request:
     """The options of a SORT. O(arguments).
 
     Raises:
@@ -129,9 +131,9 @@ def find_keys(args: Sequence[bytes]) -> list[int]:
     return found
 
 
-def _scope(args: Sequence[bytes], *, stores: bool) -> int:
-    request = parse(args, stores=stores)
-    if not request.looks_up:
+def _scope(args: Args, *, stores: bool) -> int:
+    request = parse(args, stores)
+    if not request.looks_up():
         return NOT_GLOBAL
     return GLOBAL_SHARED if request.target is None else GLOBAL_EXCLUSIVE
 
@@ -177,7 +179,7 @@ def _add_keys(
 
 def cmd_sort(context: Context, args: Args) -> Steps:
     """SORT: the result, or how many elements were stored."""
-    request = parse(args, stores=True)
+    request = parse(args, True)
     _check_rights(context, args, request)
     found = yield from _sorted(context, args[1], request)
     if request.target is None:
@@ -197,7 +199,7 @@ def _store(context: Context, target: bytes, found: list[bytes | None]) -> Steps:
 
 def cmd_sort_ro(context: Context, args: Args) -> Steps:
     """SORT_RO: SORT without STORE."""
-    request = parse(args, stores=False)
+    request = parse(args, False)
     _check_rights(context, args, request)
     found = yield from _sorted(context, args[1], request)
     yield from context.conclude()
@@ -215,13 +217,13 @@ def sort_ro_at_once(here: Here, session: Session, db: Keyspace, args: Args) -> A
 
 
 def _sort_at_once(here: Here, session: Session, db: Keyspace, args: Args, stores: bool) -> Any:
-    request = parse(args, stores=stores)
+    request = parse(args, stores)
     target = request.target
     h = here.find(args[1])
     to = h if target is None else here.find(target)
     if h < 0 or to < 0:
         return ELSEWHERE
-    if (request.patterns or request.looks_up) and not (
+    if (request.patterns or request.looks_up()) and not (
         here.has_everything() and session.account.is_unrestricted
     ):
         return ELSEWHERE
@@ -299,12 +301,12 @@ def _sorted_in_slices(context: Context, elements: list[bytes], request: Request,
     ranks_of: Callable[[int, int], list[Any]] | None = None
     if request.unsorted:
         if not has_order:
-            ranks_of = _ranks(elements, None, replace(request, alpha=True))
+            ranks_of = _ranks(elements, None, request, alpha=True)
     else:
         weights: list[bytes | None] | None = None
         if request.by is not None:
             weights = yield from _look_up_in_slices(context, elements, [request.by])
-        ranks_of = _ranks(elements, weights, request)
+        ranks_of = _ranks(elements, weights, request, alpha=request.alpha)
     if ranks_of is not None:
         steps = sort_in_slices(len(elements), ranks_of, size, descending=request.descending)
         elements = yield from context.in_slices(steps)
@@ -315,7 +317,7 @@ def _sorted_in_slices(context: Context, elements: list[bytes], request: Request,
 
 
 def _ranks(
-    elements: list[bytes], weights: list[bytes | None] | None, request: Request
+    elements: list[bytes], weights: list[bytes | None] | None, request: Request, *, alpha: bool
 ) -> Callable[[int, int], list[Any]]:
     """What tells the ranks of elements from one position up to another one: what they are sorted by, what
     tells apart what is equal, and the element."""
@@ -323,7 +325,7 @@ def _ranks(
     def ranks(start: int, stop: int) -> list[Any]:
         part = elements[start:stop]
         if weights is None:
-            return list(zip(part)) if request.alpha else list(zip(_numbers(part), part, strict=True))
+            return list(zip(part)) if alpha else list(zip(numbers(part), part, strict=True))
         weighted = _weighted(part, weights[start:stop], request)
         if not request.alpha:
             return weighted
@@ -355,14 +357,13 @@ def _weighted(elements: list[bytes], weights: Sequence[bytes | None], request: R
     """
     if request.alpha:
         return [(weight is not None, weight or b"") for weight in weights]
-    return list(zip(map(_number, weights), elements, strict=True))
+    return list(zip(map(number, weights), elements, strict=True))
 
 
 def _within_limit(elements: list[bytes], request: Request) -> list[bytes]:
-    start = max(request.offset, 0)
-    if request.count < 0:
-        return elements[start:]
-    return elements[start : start + request.count]
+    size = len(elements)
+    start = min(max(request.offset, 0), size)
+    return elements[start : size if request.count < 0 else start + min(request.count, size)]
 
 
 def _in_order(context: Context, elements: list[bytes], request: Request) -> Steps:
@@ -383,41 +384,14 @@ def _in_own_order(elements: list[bytes], request: Request) -> list[bytes]:
     """Elements sorted by themselves: by their bytes, or by the numbers that they are. O(n log n)."""
     if request.alpha:
         return sorted(elements, reverse=request.descending)
-    by_number = dict(zip(_numbers(elements), elements, strict=True))
-    if len(by_number) == len(elements):
-        # No two are equal: numbers are sorted quicker than pairs.
-        return [by_number[number] for number in sorted(by_number, reverse=request.descending)]
+    found = by_number(elements, request.descending)
+    if found is not None:
+        return found
     ordered = sorted(elements, reverse=request.descending)
-    pairs = list(zip(_numbers(ordered), ordered, strict=True))
+    pairs = list(zip(numbers(ordered), ordered, strict=True))
     # Stable in both directions, so equal numbers keep the order of their bytes.
-    pairs.sort(key=_FIRST, reverse=request.descending)
+    pairs.sort(key=itemgetter(0), reverse=request.descending)
     return [element for _, element in pairs]
-
-
-def _numbers(elements: list[bytes]) -> list[float]:
-    """The numbers that elements are; in one go where all are plain decimals. O(bytes)."""
-    if _PLAIN.issuperset(b"".join(elements)):
-        try:
-            return list(map(float, elements))
-        except ValueError:
-            pass
-    return list(map(_number, elements))
-
-
-_FIRST = itemgetter(0)
-_PLAIN = frozenset(b"0123456789.-")
-"""What Python and C read alike; there is more that only one of them takes for a number."""
-
-
-def _number(weight: bytes | None) -> float:
-    """A weight as C's ``strtod`` reads it: up to a NUL, without white space before it, and nothing is 0."""
-    text = b"" if weight is None else weight.partition(b"\0")[0]
-    if not text:
-        return 0.0
-    number = parse_float(text.lstrip(b" \t\n\v\f\r"))
-    if number is None:
-        raise ReplyError("SORT_SCORES")
-    return number
 
 
 def _look_up(context: Context, elements: list[bytes], patterns: list[bytes]) -> Steps:
@@ -472,7 +446,10 @@ def op_elements(db: Keyspace, payload: tuple[bytes, bool], h: int) -> tuple[list
     if kind in (ListValue, SetValue, SortedSetValue) and len(value) > db.shard.slice:
         raise Lengthy(_elements_in_slices(value, reverse, db.shard.slice), value)
     if kind is ListValue:
-        return list(value.items)[:: -1 if reverse else 1], True
+        elements = list(value.items)
+        if reverse:
+            elements.reverse()
+        return elements, True
     if kind is SetValue:
         return value.ordered(), False
     if kind is SortedSetValue:

@@ -13,9 +13,10 @@ own.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from itertools import islice
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from operator import attrgetter
+from typing import TYPE_CHECKING, Any, Final
 
 from nogil_df.base.errors import ReplyError
 from nogil_df.base.numbers import parse_float, parse_int
@@ -50,8 +51,14 @@ INTER: Final = "inter"
 UNION: Final = "union"
 DIFF: Final = "diff"
 
+EVENTS: Final = {INTER: b"zinterstore", UNION: b"zunionstore", DIFF: b"zdiffstore"}
+"""Of the commands that store."""
 
-class Source(NamedTuple):
+SUM, LEAST, GREATEST = range(3)
+AGGREGATES: Final = {b"SUM": SUM, b"MIN": LEAST, b"MAX": GREATEST}
+
+
+class Source:
     """One set that an operation reads.
 
     Attributes:
@@ -60,37 +67,43 @@ class Source(NamedTuple):
         scores: its members, or those of them that matter.
     """
 
-    position: int
-    size: int
-    scores: ByMember
+    __slots__ = ("position", "scores", "size")
+
+    def __init__(self, position: int, size: int, scores: ByMember) -> None:
+        self.position = position
+        self.size = size
+        self.scores = scores
 
 
-class Algebra(NamedTuple):
+class Algebra:
     """What to make of some sets.
 
     Attributes:
         operation: `INTER`, `UNION` or `DIFF`.
         weights: what each set's scores are multiplied by, by position; empty for 1.
-        aggregate: b"SUM", b"MIN" or b"MAX": what becomes of the scores of a member of several sets.
+        aggregate: `SUM`, `LEAST` or `GREATEST`: what becomes of the scores of a member of several sets.
         with_scores: whether the scores are wanted in the answer.
         limit: members after which ZINTERCARD stops counting; 0 for none.
     """
 
-    operation: str
-    weights: tuple[float, ...] = ()
-    aggregate: bytes = b"SUM"
-    with_scores: bool = False
-    limit: int = 0
+    __slots__ = ("aggregate", "limit", "operation", "weights", "with_scores")
+
+    def __init__(self, operation: str) -> None:
+        self.operation = operation
+        self.weights: list[float] = []
+        self.aggregate = SUM
+        self.with_scores = False
+        self.limit = 0
 
 
 # Parsing.
 
 
-def _find_keys(args: Sequence[bytes], at: int) -> list[int]:
-    """Positions of the keys whose number is the argument ``at``. O(keys).
+def _keys_behind(args: Sequence[bytes], at: int) -> int:
+    """How many keys there are behind the argument ``at``, which says it. O(1).
 
     Raises:
-        ReplyError: the arguments do not tell them.
+        ReplyError: it is no such number.
     """
     number = parse_int(args[at])
     if number is None:
@@ -99,17 +112,17 @@ def _find_keys(args: Sequence[bytes], at: int) -> list[int]:
         raise ReplyError("NO_INPUT_KEY", args[0].lower())
     if number > len(args) - at - 1:
         raise ReplyError("SYNTAX")
-    return list(range(at + 1, at + 1 + number))
+    return number
 
 
 def find_read_keys(args: Sequence[bytes]) -> list[int]:
     """Where the keys of ZUNION and its like are. O(keys)."""
-    return _find_keys(args, 1)
+    return list(range(2, 2 + _keys_behind(args, 1)))
 
 
 def find_store_keys(args: Sequence[bytes]) -> list[int]:
     """Where the keys of ZUNIONSTORE and its like are, the destination first. O(keys)."""
-    return [1, *_find_keys(args, 2)]
+    return [1, *range(3, 3 + _keys_behind(args, 2))]
 
 
 def parse_algebra(operation: str, words: Args, keys: int, *, stored: bool) -> Algebra:
@@ -132,15 +145,15 @@ def parse_algebra(operation: str, words: Args, keys: int, *, stored: bool) -> Al
             weights = [parse_float(text) for text in words[at : at + keys]]
             if None in weights:
                 raise ReplyError("BAD_WEIGHT")
-            wanted = wanted._replace(weights=tuple(weights))  # type: ignore[arg-type]
+            wanted.weights = weights  # type: ignore[assignment]
             at += keys
         elif word == b"AGGREGATE" and operation != DIFF and left:
-            if words[at].upper() not in (b"SUM", b"MIN", b"MAX"):
+            if words[at].upper() not in AGGREGATES:
                 raise ReplyError("SYNTAX")
-            wanted = wanted._replace(aggregate=words[at].upper())
+            wanted.aggregate = AGGREGATES[words[at].upper()]
             at += 1
         elif word == b"WITHSCORES" and not stored:
-            wanted = wanted._replace(with_scores=True)
+            wanted.with_scores = True
         else:
             raise ReplyError("SYNTAX")
     return wanted
@@ -152,12 +165,12 @@ def parse_limit(words: Args) -> Algebra:
     Raises:
         ReplyError: SYNTAX, LIMIT_NEGATIVE.
     """
-    limit = 0
+    wanted = Algebra(INTER)
     for at in range(0, len(words), 2):
         if words[at].upper() != b"LIMIT" or at + 1 == len(words):
             raise ReplyError("SYNTAX")
-        limit = integer_from(words[at + 1], 0, ReplyError("LIMIT_NEGATIVE"))
-    return Algebra(INTER, limit=limit)
+        wanted.limit = integer_from(words[at + 1], 0, ReplyError("LIMIT_NEGATIVE"))
+    return wanted
 
 
 # The commands.
@@ -243,7 +256,7 @@ def _store(context: Context, operation: str, args: Args) -> Steps:
     h = context.proactor.shard.hash_key(args[1])
     to = context.shard_of(h)
     target = context.db, args[1], h
-    event = b"z%bstore" % operation.encode()
+    event = EVENTS[operation]
     groups = context.by_shard(keys)
     if list(groups) == [to]:
         work = (compute_and_settle, (wanted, target, event, groups[to]))
@@ -285,10 +298,13 @@ def zdiffstore_at_once(here: Here, session: Session, db: Keyspace, args: Args) -
 
 def zintercard_at_once(here: Here, session: Session, db: Keyspace, args: Args) -> Any:
     """ZINTERCARD of sets that are here."""
-    keys = [args[index] for index in find_read_keys(args)]
-    group = here.group(keys)
-    wanted = _wanted_or_none(lambda: parse_limit(args[2 + len(keys) :]))
-    if group is None or wanted is None:
+    behind = 2 + _keys_behind(args, 1)
+    group = here.group(args[2:behind])
+    if group is None:
+        return ELSEWHERE
+    try:
+        wanted = parse_limit(args[behind:])
+    except ReplyError:
         return ELSEWHERE
     found = compute_here(here.shard, (db.index, wanted, group))
     return min(len(found), wanted.limit) if wanted.limit else len(found)
@@ -296,10 +312,9 @@ def zintercard_at_once(here: Here, session: Session, db: Keyspace, args: Args) -
 
 def _answer_at_once(here: Here, db: Keyspace, operation: str, args: Args) -> Any:
     """`_answer` of sets that are here."""
-    keys = [args[index] for index in find_read_keys(args)]
-    words = args[2 + len(keys) :]
-    group = here.group(keys)
-    wanted = _wanted_or_none(lambda: parse_algebra(operation, words, len(keys), stored=False))
+    number = _keys_behind(args, 1)
+    group = here.group(args[2 : 2 + number])
+    wanted = _wanted_or_none(operation, args[2 + number :], number, stored=False)
     if group is None or wanted is None:
         return ELSEWHERE
     pairs = ranked(compute_here(here.shard, (db.index, wanted, group)))
@@ -308,20 +323,18 @@ def _answer_at_once(here: Here, db: Keyspace, operation: str, args: Args) -> Any
 
 def _store_at_once(here: Here, db: Keyspace, operation: str, args: Args) -> Any:
     """`_store` of sets that are here."""
-    keys = [args[index] for index in find_store_keys(args)[1:]]
-    words = args[3 + len(keys) :]
-    group, h = here.group(keys), here.find(args[1])
-    wanted = _wanted_or_none(lambda: parse_algebra(operation, words, len(keys), stored=True))
+    number = _keys_behind(args, 2)
+    group, h = here.group(args[3 : 3 + number]), here.find(args[1])
+    wanted = _wanted_or_none(operation, args[3 + number :], number, stored=True)
     if group is None or h < 0 or wanted is None:
         return ELSEWHERE
-    event = b"z%bstore" % operation.encode()
-    return compute_and_settle(here.shard, (wanted, (db.index, args[1], h), event, group))
+    return compute_and_settle(here.shard, (wanted, (db.index, args[1], h), EVENTS[operation], group))
 
 
-def _wanted_or_none(parse: Callable[[], Algebra]) -> Algebra | None:
-    """What the options ask for; None if they are wrong, and `_wanted` is to say so."""
+def _wanted_or_none(operation: str, words: Args, keys: int, *, stored: bool) -> Algebra | None:
+    """`parse_algebra`; None if the options are wrong, and `_wanted` is to say so."""
     try:
-        return parse()
+        return parse_algebra(operation, words, keys, stored=stored)
     except ReplyError:
         return None
 
@@ -362,6 +375,7 @@ def _read(context: Context, wanted: Algebra, keys: Args, *, last: bool = False) 
     }
     parts = yield from context.hop(works, last)
     found = [source for part in parts.values() for source in part]
+    found.sort(key=_POSITION)
     size = context.proactor.shard.slice
     if not context.nested and sum(len(source.scores) for source in found) > size:
         return (yield from context.in_slices(compute_in_slices(wanted, found, size)))
@@ -396,17 +410,17 @@ def contribute(shard: Shard, argument: tuple[int, Algebra, Group]) -> list[Sourc
     index, wanted, group = argument
     found = sources(shard.dbs[index], group)
     if wanted.operation == UNION:
-        return [Source(position, size, dict(scores)) for position, size, scores in found]
+        return [Source(source.position, source.size, dict(source.scores)) for source in found]
     if wanted.operation == INTER:
         common = _common([source.scores for source in found])
         return [
-            Source(position, size, {member: scores[member] for member in common})
-            for position, size, scores in found
+            Source(source.position, source.size, {member: source.scores[member] for member in common})
+            for source in found
         ]
     if group[0][0] == 0:
         first, *others = found
         return [Source(0, first.size, _without(first.scores, others))]
-    return [Source(position, size, dict.fromkeys(scores, 0.0)) for position, size, scores in found]
+    return [Source(source.position, source.size, dict.fromkeys(source.scores, 0.0)) for source in found]
 
 
 def compute_here(shard: Shard, argument: tuple[int, Algebra, Group]) -> ByMember:
@@ -414,7 +428,7 @@ def compute_here(shard: Shard, argument: tuple[int, Algebra, Group]) -> ByMember
     index, wanted, group = argument
     db = shard.dbs[index]
     found = sources(db, group)
-    if sum(len(source.scores) for source in found) > shard.slice:
+    if sum([source.size for source in found]) > shard.slice:
         read = [value for _, key, h in group if (value := db.peek(key, h)) is not None]
         raise Lengthy(compute_in_slices(wanted, found, shard.slice), *read)
     return compute(wanted, found)
@@ -433,60 +447,70 @@ def compute_and_settle(shard: Shard, argument: tuple[Algebra, Place, bytes, Grou
 
 
 def compute(wanted: Algebra, found: list[Source]) -> ByMember:
-    """What an operation makes of all its sources, in a new dict. O(members of all)."""
-    found.sort()
-    if wanted.operation == DIFF:
+    """What an operation makes of all its sources, by position, in a new dict. O(members of all)."""
+    if wanted.operation is DIFF:
         first, *others = found
         return _without(first.scores, others)
-    by_size = sorted(found, key=lambda source: source.size)
-    weights = wanted.weights or (1.0,) * len(found)
-    add = AGGREGATES[wanted.aggregate]
-    if wanted.operation == UNION:
-        return _union([(source.scores, weights[source.position]) for source in by_size], add)
-    return _intersection([(source.scores, weights[source.position]) for source in by_size], add)
+    result: ByMember = {}
+    weighted = _weighted(wanted, found)
+    if wanted.operation is UNION:
+        for scores, weight in weighted:
+            _unite_into(result, scores, weight, wanted.aggregate)
+    else:
+        common = _common([scores for scores, _ in weighted])
+        _intersect_into(result, common, weighted, wanted.aggregate)
+    return result
 
 
 Weighted = list[tuple[ByMember, float]]
-Aggregate = Callable[[float, float], float]
 
 
-def _union(weighted: Weighted, add: Aggregate) -> ByMember:
-    result: ByMember = {}
-    for scores, weight in weighted:
-        _unite_into(result, scores.items(), weight, add)
-    return result
+def _weighted(wanted: Algebra, found: list[Source]) -> Weighted:
+    """The sources in the order in which they are added up, with their weights. O(n log n) for n sources."""
+    weights = wanted.weights or [1.0] * len(found)
+    return [(source.scores, weights[source.position]) for source in sorted(found, key=_SIZE)]
 
 
-def _unite_into(
-    result: ByMember, pairs: Iterable[tuple[bytes, float]], weight: float, add: Aggregate
-) -> None:
-    for member, score in pairs:
+def _unite_into(result: ByMember, scores: ByMember, weight: float, aggregate: int) -> None:
+    """Add one more source, or a part of it, to a union. O(members)."""
+    if weight == 1.0 and not result:
+        result.update(scores)
+        return
+    for member, score in scores.items():
         term = score * weight
         if term != term:
             term = 0.0
-        result[member] = add(result[member], term) if member in result else term
+        result[member] = _aggregated(aggregate, result[member], term) if member in result else term
 
 
-def _intersection(weighted: Weighted, add: Aggregate) -> ByMember:
-    result: ByMember = {}
-    _intersect_into(result, _common([scores for scores, _ in weighted]), weighted, add)
-    return result
-
-
-def _intersect_into(result: ByMember, common: list[bytes], weighted: Weighted, add: Aggregate) -> None:
+def _intersect_into(result: ByMember, common: list[bytes], weighted: Weighted, aggregate: int) -> None:
     for member in common:
         scores, weight = weighted[0]
         total = scores[member] * weight
         if total != total:
             total = 0.0
         for scores, weight in weighted[1:]:
-            total = add(total, scores[member] * weight)
+            total = _aggregated(aggregate, total, scores[member] * weight)
         result[member] = total
+
+
+def _aggregated(aggregate: int, one: float, two: float) -> float:
+    """What becomes of the scores of a member of two sets. O(1)."""
+    if aggregate == SUM:
+        total = one + two
+        # Of two infinities of different signs it is 0.
+        return total if total == total else 0.0
+    if aggregate == LEAST:
+        return two if two < one else one
+    return two if two > one else one
+
+
+_POSITION = attrgetter("position")
+_SIZE = attrgetter("size")
 
 
 def compute_in_slices(wanted: Algebra, found: list[Source], size: int) -> Slices:
     """`compute` for very many members."""
-    found.sort()
     result: ByMember = {}
     if wanted.operation == DIFF:
         first, *others = found
@@ -495,15 +519,12 @@ def compute_in_slices(wanted: Algebra, found: list[Source], size: int) -> Slices
             result.update(_without(chunk, others))
             yield
         return result
-    weights = wanted.weights or (1.0,) * len(found)
-    add = AGGREGATES[wanted.aggregate]
-    by_size = sorted(found, key=lambda source: source.size)
-    weighted = [(source.scores, weights[source.position]) for source in by_size]
+    weighted = _weighted(wanted, found)
     if wanted.operation == UNION:
         for scores, weight in weighted:
             pairs = iter(scores.items())
-            while some := list(islice(pairs, size)):
-                _unite_into(result, some, weight, add)
+            while some := dict(islice(pairs, size)):
+                _unite_into(result, some, weight, wanted.aggregate)
                 yield
         return result
     every = [scores for scores, _ in weighted]
@@ -511,7 +532,7 @@ def compute_in_slices(wanted: Algebra, found: list[Source], size: int) -> Slices
     members = iter(smallest)
     while part := list(islice(members, size)):
         common = [member for member in part if all(member in scores for scores in every)]
-        _intersect_into(result, common, weighted, add)
+        _intersect_into(result, common, weighted, wanted.aggregate)
         yield
     return result
 
@@ -528,23 +549,6 @@ def _common(sets: list[ByMember]) -> list[bytes]:
 def _without(scores: ByMember, others: list[Source]) -> ByMember:
     gone = [other.scores for other in others]
     return {member: score for member, score in scores.items() if not any(member in other for other in gone)}
-
-
-def _sum(one: float, two: float) -> float:
-    """A sum; of two infinities of different signs it is 0."""
-    total = one + two
-    return total if total == total else 0.0
-
-
-def _least(one: float, two: float) -> float:
-    return two if two < one else one
-
-
-def _greatest(one: float, two: float) -> float:
-    return two if two > one else one
-
-
-AGGREGATES: Final[dict[bytes, Aggregate]] = {b"SUM": _sum, b"MIN": _least, b"MAX": _greatest}
 
 
 # ZMPOP.

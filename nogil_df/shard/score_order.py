@@ -46,6 +46,20 @@ def cut(members: list[bytes], scores: dict[bytes, float]) -> tuple[list[list[byt
     return [members[at : at + size] for at in cuts], [values[at : at + size] for at in cuts]
 
 
+def by_score(scores: dict[bytes, float]) -> list[bytes]:
+    """Members in the order of their scores, equal ones by their bytes. O(n log n)."""
+    members = sorted(scores)
+    members.sort(key=scores.__getitem__)
+    return members
+
+
+by_score_slowly = by_score
+try:
+    from nogil_df.shard._ordering import by_score as by_score
+except ImportError:
+    by_score = by_score_slowly
+
+
 class ScoreOrder:
     """Members by score.
 
@@ -71,8 +85,7 @@ class ScoreOrder:
     def of(cls, scores: dict[bytes, float]) -> ScoreOrder:
         """The order of these members. O(n log n)."""
         order = cls()
-        members = sorted(scores)
-        members.sort(key=scores.__getitem__)
+        members = by_score(scores)
         if not members:
             return order
         order.take_over(*cut(members, scores))

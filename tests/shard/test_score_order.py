@@ -7,9 +7,11 @@ from collections.abc import Iterator
 from itertools import pairwise
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from nogil_df.shard import score_order
-from nogil_df.shard.score_order import LIMIT, ScoreOrder
+from nogil_df.shard.score_order import LIMIT, ScoreOrder, by_score, by_score_slowly
 
 Model = dict[bytes, float]
 
@@ -174,3 +176,11 @@ def test_a_copy_is_the_same_and_shares_nothing() -> None:
     copied.insert(3.5, b"new")
     assert len(order.span(0, 1000)) == 1000
     order.verify()
+
+
+SCORES = st.sampled_from([0.0, -0.0, 1.5, -2.0, float("inf")])
+
+
+@given(st.dictionaries(st.binary(max_size=3), SCORES, max_size=60))
+def test_members_are_put_in_order_in_c_as_before(scores: Model) -> None:
+    assert by_score(scores) == by_score_slowly(scores)
