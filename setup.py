@@ -43,7 +43,7 @@ AS_THEY_ARE = """
 base.numbers base.rdb_strings
 commands.arguments commands.at_once commands.bitfield commands.bitmaps commands.bulk commands.dispatch
 commands.expiry_commands commands.generic commands.geo commands.hashes commands.hyperloglog
-commands.lists commands.lists_blocking commands.lists_multi commands.lone
+commands.lists commands.lists_blocking commands.lists_multi commands.lone commands.object
 commands.ordering commands.pubsub commands.scan commands.script_quick commands.script_single
 commands.sets commands.sets_multi commands.sort commands.sorted_sets commands.sorted_sets_blocking
 commands.sorted_sets_multi commands.sorted_sets_ranges commands.streams commands.streams_groups
@@ -56,7 +56,7 @@ rdb.listpack rdb.reader
 scripting.runtime
 shard.bits shard.eviction shard.hashes shard.hyperloglog shard.keyspace shard.lists shard.member_index
 shard.memory shard.score_order shard.sets shard.shard_state shard.sorted_sets shard.stream_groups
-shard.streams
+shard.streams shard.values
 snapshot.big_values snapshot.rdb_scan snapshot.records
 vll.columns vll.engine vll.part vll.proactor vll.squash vll.transaction vll.txqueue
 wire.memcached wire.reply wire.request

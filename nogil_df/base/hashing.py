@@ -16,7 +16,17 @@ from collections.abc import Callable
 
 from xxhash import xxh3_64_intdigest
 
-__all__ = ["SLOTS", "hash_key", "hash_key_by_tag", "hash_tag", "lock_tag", "probe", "shard_of", "slot_of"]
+__all__ = [
+    "SLOTS",
+    "hash_key",
+    "hash_key_by_tag",
+    "hash_tag",
+    "lock_tag",
+    "plain_hash",
+    "probe",
+    "shard_of",
+    "slot_of",
+]
 
 SLOTS = 16384
 """Slots of a Redis cluster."""
@@ -26,6 +36,12 @@ hash_key = xxh3_64_intdigest
 
 It is the C function itself under our name: a wrapper would cost as much as the hash.
 """
+
+
+def plain_hash(key: bytes) -> int:
+    """`hash_key` as compiled callers have it from `_hashing`."""
+    h: int = hash_key(key)
+    return h
 
 
 def hash_tag(key: bytes) -> bytes:

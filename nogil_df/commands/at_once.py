@@ -16,6 +16,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
+from nogil_df.base.hashing import hash_key, plain_hash
 from nogil_df.shard.lengthy import Lengthy
 
 if TYPE_CHECKING:
@@ -40,11 +41,12 @@ class Here:
         proactor: the thread's.
     """
 
-    __slots__ = ("count", "hash_key", "index", "locks", "shard")
+    __slots__ = ("count", "hash_key", "index", "is_plain", "locks", "shard")
 
     def __init__(self, proactor: Proactor) -> None:
         self.shard: Shard = proactor.shard
         self.hash_key: Callable[[bytes], int] = proactor.shard.hash_key
+        self.is_plain = self.hash_key is hash_key
         self.locks = proactor.engine.locks
         self.count = proactor.count
         self.index = proactor.index
@@ -55,7 +57,7 @@ class Here:
 
     def find(self, key: bytes) -> int:
         """The hash of a key that is here, with no intent on it; -1 if it is not like that. O(1)."""
-        h = self.hash_key(key)
+        h = plain_hash(key) if self.is_plain else self.hash_key(key)
         if self.count > 1 and (h >> 32) % self.count != self.index:
             return -1
         return -1 if self.locks.is_wanted(h) else h
@@ -72,8 +74,13 @@ class Here:
 
     def group(self, keys: list[bytes]) -> Group | None:
         """As `find_all`, in the form in which shards get keys (`Context.by_shard`). O(keys)."""
-        hashes = self.find_all(keys)
-        return None if hashes is None else list(zip(range(len(keys)), keys, hashes, strict=True))
+        found: Group = []
+        for key in keys:
+            h = self.find(key)
+            if h < 0:
+                return None
+            found.append((len(found), key, h))
+        return found
 
 
 def on_key(here: Here, db: Keyspace, op: Callable[..., Any], key: bytes, payload: Any) -> Any:

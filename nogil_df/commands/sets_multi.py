@@ -45,6 +45,9 @@ INTER: Final = "sinter"
 UNION: Final = "sunion"
 DIFF: Final = "sdiff"
 
+STORING: Final = {INTER: b"sinterstore", UNION: b"sunionstore", DIFF: b"sdiffstore"}
+"""The events of the commands that store."""
+
 
 # SMOVE.
 
@@ -126,15 +129,18 @@ def place(shard: Shard, argument: tuple[Place, bytes]) -> None:
 def move_here(shard: Shard, argument: tuple[Place, Place, bytes]) -> int:
     """The whole of SMOVE between two sets of one shard. O(1)."""
     source, target, member = argument
-    there = has_member(shard, (source, member))
-    if there is None:
+    index, key, h = source
+    value = set_to_change(shard.dbs[index], key, h)
+    if value is None:
         return 0
     if not takes_members(shard, target):
         raise ReplyError("WRONGTYPE")
-    if there and source != target:
+    if member not in value.members:
+        return 0
+    if source != target:
         take(shard, (source, member))
         place(shard, (target, member))
-    return 1 if there else 0
+    return 1
 
 
 # Set algebra.
@@ -172,14 +178,19 @@ def cmd_sdiffstore(context: Context, args: Args) -> Steps:
 
 def cmd_sintercard(context: Context, args: Args) -> Steps:
     """SINTERCARD numkeys key [key ...] [LIMIT limit]: the size of the intersection."""
-    indexes = find_sintercard_keys(args)
-    limit = _limit(args[indexes[-1] + 1 :])
-    found = yield from _read(context, INTER, [args[index] for index in indexes], last=True)
+    behind = 2 + _count_keys(args)
+    limit = _limit(args[behind:])
+    found = yield from _read(context, INTER, args[2:behind], last=True)
     return min(len(found), limit) if limit else len(found)
 
 
 def find_sintercard_keys(args: Sequence[bytes]) -> list[int]:
-    """Where SINTERCARD's keys are: as many as it says. O(keys).
+    """Where SINTERCARD's keys are: as many as it says. O(keys)."""
+    return list(range(2, 2 + _count_keys(args)))
+
+
+def _count_keys(args: Sequence[bytes]) -> int:
+    """How many keys a SINTERCARD has.
 
     Raises:
         ReplyError: the number is none, or there are fewer arguments than it says.
@@ -189,7 +200,7 @@ def find_sintercard_keys(args: Sequence[bytes]) -> list[int]:
         raise ReplyError("NUMKEYS_NOT_POSITIVE")
     if number > len(args) - 2:
         raise ReplyError("TOO_MANY_KEYS")
-    return list(range(2, 2 + number))
+    return number
 
 
 def _limit(words: Args) -> int:
@@ -239,9 +250,9 @@ def sdiffstore_at_once(here: Here, session: Session, db: Keyspace, args: Args) -
 
 def sintercard_at_once(here: Here, session: Session, db: Keyspace, args: Args) -> Any:
     """SINTERCARD of sets that are here."""
-    indexes = find_sintercard_keys(args)
-    limit = _limit(args[indexes[-1] + 1 :])
-    found = _read_at_once(here, db, INTER, [args[index] for index in indexes])
+    behind = 2 + _count_keys(args)
+    limit = _limit(args[behind:]) if behind < len(args) else 0
+    found = _read_at_once(here, db, INTER, args[2:behind])
     if found is ELSEWHERE:
         return found
     return min(len(found), limit) if limit else len(found)
@@ -250,7 +261,14 @@ def sintercard_at_once(here: Here, session: Session, db: Keyspace, args: Args) -
 def _read_at_once(here: Here, db: Keyspace, operation: str, keys: Args) -> Any:
     """`_read` of sets that are here."""
     group = here.group(keys)
-    return ELSEWHERE if group is None else REDUCERS[operation](here.shard, (db.index, group))
+    return ELSEWHERE if group is None else reduced(here.shard, operation, db.index, group)
+
+
+def reduced(shard: Shard, operation: str, index: int, group: Group) -> set[bytes]:
+    """What an operation makes of sets of one shard, as a new set."""
+    if operation is INTER:
+        return intersect(shard, (index, group))
+    return unite(shard, (index, group)) if operation is UNION else subtract(shard, (index, group))
 
 
 def _store_at_once(here: Here, db: Keyspace, operation: str, target: bytes, keys: Args) -> Any:
@@ -312,10 +330,13 @@ def _values(shard: Shard, index: int, group: Group) -> list[Any]:
 def intersect(shard: Shard, argument: tuple[int, Group]) -> set[bytes]:
     """The intersection of sets of one shard, as a new set. O(smallest * keys)."""
     index, group = argument
-    smallest, *others = found = sorted(sources(shard.dbs[index], group), key=len)
+    found = sources(shard.dbs[index], group)
+    smallest = min(found, key=len)
     if len(smallest) > shard.slice:
         raise Lengthy(intersect_in_slices(found, shard.slice), *_values(shard, index, group))
-    return smallest.intersection(*others)
+    if len(found) == 2:
+        return found[0] & found[1]
+    return smallest.intersection(*found)
 
 
 def unite(shard: Shard, argument: tuple[int, Group]) -> set[bytes]:
@@ -363,7 +384,7 @@ def reduce_and_settle(shard: Shard, argument: tuple[str, Place, Group]) -> int:
     """A STORE command whose keys are all on this shard; the size of the result."""
     operation, target, group = argument
     try:
-        members = REDUCERS[operation](shard, (target[0], group))
+        members = reduced(shard, operation, target[0], group)
     except Lengthy as lengthy:
         steps = _then_settle(shard, target, operation, lengthy.steps)
         raise Lengthy(steps, *lengthy.pinned) from None
@@ -412,7 +433,7 @@ def _put(shard: Shard, target: Place, operation: str, value: SetValue) -> None:
     index, key, h = target
     db = shard.dbs[index]
     db.put(own(key), h, value)
-    db.changed(key, events.SET, b"%bstore" % operation.encode())
+    db.changed(key, events.SET, STORING[operation])
 
 
 # The same in slices; each takes the sets as they are and gives a new one.

@@ -2,6 +2,7 @@ cimport cython
 from libc.stdint cimport int64_t, uint64_t
 
 from nogil_df.base._numbers cimport parse_int
+from nogil_df.commands.arguments cimport integer
 from nogil_df.commands.streams_ids cimport id_of, show, written
 from nogil_df.shard._dash cimport DashTable
 from nogil_df.shard.keyspace cimport Keyspace
@@ -22,6 +23,22 @@ cdef class Trim:
 
     cpdef apply(self, StreamValue value, limits)
 
+
+@cython.final
+cdef class _Options:
+    cdef public bint adding, make
+    cdef public Py_ssize_t at
+    cdef public int64_t limit
+    cdef public bytes references
+    cdef public Trim trim
+
+    @cython.locals(approximate=bint, at=Py_ssize_t)
+    cpdef _threshold(self, list args, bint by_length)
+    cpdef check(self)
+
+
+@cython.locals(value=StreamValue)
+cpdef Py_ssize_t op_xtrim(Keyspace db, tuple payload, uint64_t h) except -1
 
 @cython.locals(before=int64_t, removed=Py_ssize_t)
 cpdef Py_ssize_t trim_at(Keyspace db, bytes key, StreamValue value, Trim trim) except -1

@@ -76,8 +76,9 @@ def op_stream(db: Keyspace, args: Args, h: int) -> dict[bytes, Any]:
     }
     if count is None:
         shown_[b"groups"] = len(value.groups)
-        shown_[b"first-entry"] = next(iter(shown(value.span(0, LAST_ID, 1))), None)
-        shown_[b"last-entry"] = next(iter(shown(value.span_back(LAST_ID, 0, 1))), None)
+        first, last = shown(value.span(0, LAST_ID, 1)), shown(value.span_back(LAST_ID, 0, 1))
+        shown_[b"first-entry"] = first[0] if first else None
+        shown_[b"last-entry"] = last[0] if last else None
     else:
         shown_[b"entries"] = shown(value.span(0, LAST_ID, count))
         shown_[b"groups"] = [_full_group(value, group, count) for _, group in sorted(value.groups.items())]

@@ -1,6 +1,7 @@
 from cpython.object cimport PyObject
 from libc.stdint cimport int64_t, uint64_t
 
+from nogil_df.commands.at_once cimport Here
 from nogil_df.commands.subscriptions cimport Subscriptions
 from nogil_df.net._fanout cimport Fanout
 from nogil_df.net._parse cimport MOST_ARGUMENTS, Argument
@@ -40,7 +41,8 @@ cdef class Waiting:
 
 
 cdef class Express:
-    cdef object dispatcher, state, proactor, loop, hash_key, outboxes, ready, here
+    cdef object dispatcher, state, proactor, loop, hash_key, outboxes, ready
+    cdef Here here
     cdef ShardState shard
     cdef Subscriptions subscriptions
     cdef Fanout fanout

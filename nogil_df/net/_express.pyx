@@ -47,6 +47,7 @@ from libc.stdlib cimport free, malloc
 from libc.string cimport memcpy, memmove
 
 from nogil_df.base._xxh3 cimport LONGEST, xxh3
+from nogil_df.commands.at_once cimport run as run_at_once
 from nogil_df.commands.subscriptions cimport Subscriptions
 from nogil_df.net._calls cimport df_recv, df_send
 from nogil_df.net._fanout cimport Fanout
@@ -61,7 +62,7 @@ from nogil_df.base.crash import log_crash
 from nogil_df.base.errors import ReplyError
 from nogil_df.shard.lengthy import Lengthy
 from nogil_df.commands import gate
-from nogil_df.commands.at_once import ELSEWHERE, run as run_at_once
+from nogil_df.commands.at_once import ELSEWHERE
 from nogil_df.commands.session import Session
 from nogil_df.commands.subscriptions import CHANNEL as TO_CHANNEL, SHARD_CHANNEL as TO_SHARD_CHANNEL
 

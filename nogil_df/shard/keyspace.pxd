@@ -7,6 +7,9 @@ from nogil_df.shard._dash cimport DashTable as CompiledTable
 from nogil_df.shard.memory cimport own, record_size, value_size
 from nogil_df.shard.shard_state cimport ShardState
 
+cdef int64_t BIG_VALUE
+
+
 @cython.final
 cdef class WatchToken:
     cdef public bint dirty, existed
@@ -31,6 +34,7 @@ cdef class Keyspace:
     cpdef resized(self, int64_t before, int64_t after)
     cpdef peek(self, bytes key, uint64_t h)
     cpdef put(self, bytes key, uint64_t h, value, int64_t deadline=*)
+    @cython.locals(before=int64_t)
     cpdef account_put(self, bytes key, value, old)
     cpdef erase(self, bytes key, uint64_t h)
     cpdef changed(self, bytes key, int64_t kind, bytes event)

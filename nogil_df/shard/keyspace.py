@@ -16,7 +16,7 @@ from nogil_df.base import keyspace_events as events
 from nogil_df.base.errors import ReplyError
 from nogil_df.shard.field_deadlines import FieldExpiry
 from nogil_df.shard.hashes import HashValue
-from nogil_df.shard.memory import own, record_size, value_size
+from nogil_df.shard.memory import BIG_VALUE, own, record_size, value_size
 from nogil_df.shard.table import PACKED, DashTable
 
 if TYPE_CHECKING:
@@ -137,9 +137,10 @@ class Keyspace:
             if self.observed and self.shard.notify_mask & events.NEW:
                 self.shard.notify(events.NEW, b"new", key, self.index)
         else:
-            self.used += value_size(value) - value_size(old)
-            if type(old) is not bytes and old is not value:
-                # Overwritten: a big one is freed in slices.
+            before = value_size(old)
+            self.used += value_size(value) - before
+            if before > BIG_VALUE and old is not value:
+                # Overwritten: it is freed in slices.
                 self.shard.dispose(old)
         if type(value) is HashValue and value.deadlines is not None:
             self.field_expiry.note(self, key, value.deadlines, moved=True)

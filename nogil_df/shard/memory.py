@@ -27,6 +27,10 @@ RECORD_OVERHEAD = 2 * BYTES_OVERHEAD
 """Key and value objects of a record whose value is bytes."""
 
 
+BIG_VALUE = 1 << 20
+"""Bytes from which a deleted collection is freed in slices: freeing 1 MB of it takes about 0.2 ms."""
+
+
 def value_size(value: Any) -> int:
     """Bytes held by a stored value, beside the table; objects of ours keep count in ``memory``. O(1)."""
     if value.__class__ is bytes:

@@ -12,3 +12,7 @@ cdef class SetValue:
     cpdef bint discard(self, bytes member) except -1
     cpdef indexed(self)
     cpdef bytes random(self, source)
+
+
+@cython.locals(longest=Py_ssize_t, member=bytes, size=Py_ssize_t, total=Py_ssize_t)
+cpdef tuple lengths(set members)

@@ -15,7 +15,6 @@ asks for a random member or for a traversal, and lives as long as the set.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from itertools import islice
 from random import Random
 from sys import getsizeof
@@ -83,8 +82,9 @@ class SetValue:
     @classmethod
     def of(cls, members: set[bytes], limits: EncodingLimits) -> SetValue:
         """A value that takes a set over as its own; its encoding as if they had been added. O(members)."""
-        value = cls(members, _natural_encoding(members, limits))
-        value.memory += BYTES_OVERHEAD * len(members) + sum(map(len, members))
+        total, longest = lengths(members)
+        value = cls(members, _natural_encoding(members, longest, limits))
+        value.memory += BYTES_OVERHEAD * len(members) + total
         value._measure(limits)
         return value
 
@@ -300,12 +300,21 @@ def _is_integer(member: bytes) -> bool:
     return parse_int(member) is not None
 
 
-def _natural_encoding(members: Iterable[bytes], limits: EncodingLimits) -> bytes:
+def lengths(members: set[bytes]) -> tuple[int, int]:
+    """The bytes of all members, and of the longest one. O(members)."""
+    total = longest = 0
+    for member in members:
+        size = len(member)
+        total += size
+        longest = max(longest, size)
+    return total, longest
+
+
+def _natural_encoding(members: set[bytes], longest: int, limits: EncodingLimits) -> bytes:
     """The encoding of a set made of these members. O(members), O(1) if they are many."""
-    lengths = list(map(len, members))
-    count = len(lengths)
+    count = len(members)
     if count <= limits.set_max_intset_entries and all(map(_is_integer, members)):
         return INTSET
-    if count <= limits.set_max_listpack_entries and max(lengths) <= limits.set_max_listpack_value:
+    if count <= limits.set_max_listpack_entries and longest <= limits.set_max_listpack_value:
         return LISTPACK
     return HASHTABLE

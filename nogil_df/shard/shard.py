@@ -15,7 +15,7 @@ from nogil_df.base import keyspace_events as events
 from nogil_df.base.hashing import hash_key
 from nogil_df.shard.eviction import Evictor, Frequencies
 from nogil_df.shard.keyspace import Keyspace, held_by
-from nogil_df.shard.memory import value_size
+from nogil_df.shard.memory import BIG_VALUE, value_size
 from nogil_df.shard.shard_state import ShardState
 from nogil_df.shard.tracking import KeyTracking
 
@@ -28,9 +28,6 @@ SLICE = 4096
 RESTS = 2
 """Sweeps that still begin once nothing happens any more: the first one sees that nothing has changed, the
 second one tidies up (`nogil_df/shard/_segment.pxd`)."""
-
-BIG_VALUE = 1 << 20
-"""Bytes from which a deleted collection is freed in slices: freeing 1 MB of it takes about 0.2 ms."""
 
 
 class Shard(ShardState):

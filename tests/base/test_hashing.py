@@ -2,9 +2,21 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+from importlib import import_module
+
 import pytest
 
-from nogil_df.base.hashing import hash_key, hash_key_by_tag, hash_tag, lock_tag, probe, shard_of, slot_of
+from nogil_df.base.hashing import (
+    hash_key,
+    hash_key_by_tag,
+    hash_tag,
+    lock_tag,
+    plain_hash,
+    probe,
+    shard_of,
+    slot_of,
+)
 
 
 @pytest.mark.parametrize(
@@ -23,6 +35,15 @@ from nogil_df.base.hashing import hash_key, hash_key_by_tag, hash_tag, lock_tag,
 )
 def test_hash_tag(key: bytes, tag: bytes) -> None:
     assert hash_tag(key) == tag
+
+
+def test_compiled_callers_get_the_same_hashes() -> None:
+    callers = [plain_hash]
+    with suppress(ImportError):
+        callers.append(import_module("nogil_df.base._hashing").plain_hash)
+    for key in (b"key:%d" % 7 + b"x" * length for length in range(300)):
+        for hashed in callers:
+            assert hashed(key) == hash_key(key)
 
 
 def test_the_hash_is_xxh3_with_seed_zero() -> None:
