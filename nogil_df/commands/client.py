@@ -1,7 +1,8 @@
 """CLIENT and its subcommands.
 
 Clients live on all threads, so whatever concerns others visits every thread (`Context.everywhere`): LIST and
-KILL look at them there, PAUSE and UNPAUSE answer once all threads hold still or go on.
+KILL look at them there, PAUSE and UNPAUSE answer once all threads hold still or go on. PAUSE waits for what
+is under way between threads, too, so that nothing changes after its answer.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from nogil_df.commands.client_list import TYPES, ClientFilter, describe, kill_cl
 from nogil_df.commands.connection import DEFAULT_USER, check_name, is_plain
 from nogil_df.commands.help import help_row
 from nogil_df.commands.session import REPLY_OFF, REPLY_ON, REPLY_SKIP_NEXT
-from nogil_df.commands.spec import NOTHING, Row, container, local, multi
+from nogil_df.commands.spec import ALL_EXCLUSIVE, NOTHING, Row, container, local, multi
 from nogil_df.wire.values import NO_REPLY, OK, Verbatim
 
 if TYPE_CHECKING:
@@ -158,6 +159,7 @@ def cmd_pause(context: Context, args: Args) -> Steps:
         writes_only = mode == b"WRITE"
     until = context.proactor.clock.monotonic() + milliseconds(args[2]) / 1000
     yield from context.everywhere(begin_pause, (until, writes_only))
+    yield from context.after_what_is_under_way()
     return OK
 
 
@@ -269,14 +271,14 @@ def _own(name: str, arity: int, run: Callable[..., Any], **rest: Any) -> Row:
     )
 
 
-def _admin(name: str, arity: int, run: Callable[..., Any], **rest: Any) -> Row:
+def _admin(name: str, arity: int, run: Callable[..., Any], scope: str = NOTHING, **rest: Any) -> Row:
     """A subcommand that concerns other clients."""
     return multi(
         f"CLIENT {name}",
         arity,
         "admin noscript loading stale",
         run=run,
-        scope=NOTHING,
+        scope=scope,
         acl="@admin @slow @dangerous @connection",
         group="connection",
         **rest,
@@ -344,6 +346,7 @@ TABLE: tuple[Row, ...] = (
             "PAUSE",
             -3,
             cmd_pause,
+            scope=ALL_EXCLUSIVE,
             since="3.0.0",
             syntax="timeout [<WRITE|ALL>]",
             summary="Holds back all commands, or all writes, for so many milliseconds.",

@@ -251,6 +251,17 @@ class Context:
                 raise result
         return results
 
+    def after_what_is_under_way(self) -> Steps:
+        """The last hop of a command on all keys: whatever other threads had begun before it asks has run.
+
+        What they sent in the turn in which they were asked may reach a shard after their answer has come
+        here. When they have answered once more it is there, and the transaction takes an id past all others.
+        """
+        yield from self.everywhere(_seen_tx_id)
+        seen = yield from self.everywhere(_seen_tx_id)
+        self.proactor.observe_tx_id(max(seen))
+        yield from self.all_shards(_be_there, None, last=True)
+
     def outside(self, start: Callable[[Context], None]) -> Steps:
         """Wait for something that is in no shard, see `Outside`. Returns its answer.
 
@@ -316,6 +327,14 @@ class Context:
             answers = self.answers
             self.answers = []
             self.dispatcher.resume(self, answers)
+
+
+def _seen_tx_id(proactor: Proactor, argument: None) -> int:
+    return proactor.seen_tx_id()
+
+
+def _be_there(shard: Shard, argument: None) -> None:
+    """The hop of a transaction that only has to come after others."""
 
 
 def run_as_one_hop(context: Context, args: list[bytes]) -> Steps:

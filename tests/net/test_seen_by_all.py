@@ -1,4 +1,4 @@
-"""What a client has the answer to, every other client sees: changed settings, commands that were slow.
+"""What a client has the answer to, every other client sees: changed settings, slow commands, a pause.
 
 Three shard threads, and connections on all of them: one changes a setting or sends a command, and as soon as
 it has its answer another one looks, on a thread that may not have heard of it yet.
@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import contextlib
 import itertools
+import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -16,6 +18,8 @@ from tests.resp import Connection, Reply
 from tests.servers import NogilServer, Server
 
 ROUNDS = 60
+PAUSES = 1000
+WRITERS = 5
 Turns = Iterator[tuple[Connection, Connection, Connection]]
 
 
@@ -119,3 +123,33 @@ def test_events_are_heard_from_the_first_command_on_and_from_none_that_is_later(
             run(second, f"SET unheard:{number} value")
             run(first, f"APPEND unheard:{number} value")
             assert listener.receive().value[2].value == b"__keyspace@0__:heard:%d" % number
+
+
+def count_up(server: Server, who: int, over: threading.Event) -> None:
+    """Write to keys of all threads until it is over."""
+    with server.connect() as client:
+        for number in itertools.cycle(range(5)):
+            if over.is_set():
+                break
+            run(client, f"INCR counted:{who}:{number}")
+
+
+def test_nothing_is_written_once_a_pause_of_writes_is_answered(server: Server) -> None:
+    counted = "MGET " + " ".join(f"counted:{who}:{number}" for who in range(WRITERS) for number in range(5))
+    over = threading.Event()
+    with ThreadPoolExecutor(WRITERS) as pool, contextlib.ExitStack() as stack:
+        clients = [stack.enter_context(server.connect()) for _ in range(6)]
+        writers = [pool.submit(count_up, server, who, over) for who in range(WRITERS)]
+        try:
+            for number in range(PAUSES):
+                first, second = clients[number % 6], clients[(number + 1) % 6]
+                assert run(first, "CLIENT PAUSE 100000 WRITE").value == b"OK"
+                found = run(second, counted).value
+                for client in clients:
+                    assert run(client, counted).value == found
+                run(first, "CLIENT UNPAUSE")
+        finally:
+            over.set()
+            run(clients[0], "CLIENT UNPAUSE")
+        for writer in writers:
+            writer.result()
