@@ -286,10 +286,11 @@ _ADD_OPTIONS = {b"NX": NX, b"XX": XX, b"CH": CH}
 def op_geoadd(db: Keyspace, payload: tuple[bytes, int, list[tuple[bytes, float]]], h: int) -> Any:
     """GEOADD: how many members are new (or, with CH, changed). O(log n) for each."""
     key, options, pairs = payload
+    # Scores that are kept are made by the thread that keeps them.
     if options or len(pairs) > 1:
-        return add_pairs(db, key, h, pairs, options)
+        return add_pairs(db, key, h, [(member, score * 1.0) for member, score in pairs], options)
     member, score = pairs[0]
-    return add_one(db, key, h, member, score)
+    return add_one(db, key, h, member, score * 1.0)
 
 
 def op_geohash(db: Keyspace, args: Args, h: int) -> list[str | None]:
