@@ -13,7 +13,11 @@ cdef class Flight
 cdef class Squasher(Onward):
     # Flights that are not under way.
     cdef list spare
+    # Flights of more than a few commands that are under way.
+    cdef int flying
 
+    cdef bint may_follow(self, Express express) except -1
+    cdef Flight look_further(self, Reader reader)
     cdef int take_off(self, Flight flight, Py_ssize_t pos, Py_ssize_t following, Py_ssize_t end) except -1
     cdef int put_by(self, Reader reader, Py_ssize_t pos, Py_ssize_t end) except -1
 
@@ -49,11 +53,22 @@ cdef class Flight(InFlight):
     cdef Py_ssize_t commands
     # Of a flight over our own shard and one more, as long as that is granted at once.
     cdef Part here, there
+    # Our share has run, though the other has not answered.
+    cdef bint has_run
+    # The flight that is to follow; of one that has not begun, the commands as they came.
+    cdef Flight following
+    cdef bytes source
 
+    cdef void whet(self, Py_ssize_t size) noexcept
     cdef Py_ssize_t gather(self, Reader reader, Py_ssize_t pos, Py_ssize_t end, Py_ssize_t limit) except -1
     cdef int add_call(self, Plan plan, const Argument *key, const Argument *value, int64_t deadline) except -1
     cdef int end_step(self, Plan plan, int calls) except -1
     cdef int start(self) except -1
+    cdef bint is_alone(self) except -1
+    cdef int send_shares(self) except -1
+    cdef int use_the_while(self) except -1
+    cdef int run_share_here(self) except -1
+    cdef int put_back(self) except -1
     cdef bint combine(self) except -1
     cdef int run_here(self) except -1
     cdef object transaction(self)

@@ -7,6 +7,11 @@ buffer of replies in program order.
 
 A `Flight` takes commands that need no call of Python, as bytes (`nogil_df.net._shares`), a `Batch` all others. (One such
 command that is all a client has sent goes its own way: `nogil_df.net._single`.)
+
+Of a long pipeline one flight follows the other. While others run their shares the next one is read and gathered
+(`Squasher.look_further`), on the way and back it waits for nobody's turn, and reads more than 64 KB at once if its commands
+are large. It starts when the one before is over on all shards; so program order holds, and what is refused is refused
+before anything of a later flight has left.
 """
 
 import sys
@@ -42,6 +47,8 @@ cdef enum:
     MOST = 1024             # commands of a flight: a round trip each is what they cost a lone connection
     PLACES = 32             # commands of a flight there is room for at first
     SPARE = 64              # flights kept for later
+    LARGE = 65536           # bytes of a block for one shard of a flight from which on it is given back after use
+    LARGEST = 1048576       # bytes that two flights may keep all the same, for all shards together
 
 
 # Found without a look into the module's dict.
@@ -54,6 +61,7 @@ cdef class Squasher(Onward):
 
     def __init__(self):
         self.spare = []
+        self.flying = 0
 
     cdef int send_off(self, Reader reader, Py_ssize_t pos, Py_ssize_t end) except -1:
         """The first command from `pos` on can't run here and now: make a batch of those that are like it."""
@@ -79,8 +87,7 @@ cdef class Squasher(Onward):
         cdef Express express = reader.express
         cdef Flight flight
         cdef Py_ssize_t following
-        cdef Py_ssize_t limit = slot(express.dispatcher, express.squash_limit)
-        if limit <= 1 or not express.may_squash():
+        if not self.may_follow(express):
             return False
         flight = self.spare.pop() if PyList_GET_SIZE(self.spare) else Flight(self, express)
         following = flight.gather(reader, 0, end, MOST)
@@ -90,13 +97,46 @@ cdef class Squasher(Onward):
         self.take_off(flight, 0, following, end)
         return True
 
+    cdef bint may_follow(self, Express express) except -1:
+        """Whether one flight after the other may take all that comes."""
+        return <Py_ssize_t>slot(express.dispatcher, express.squash_limit) > 1 and express.may_squash()
+
+    cdef Flight look_further(self, Reader reader):
+        """Gather the next flight of a connection while one is under way; None if nothing is there that is for one."""
+        cdef Express express = reader.express
+        cdef Py_ssize_t following, end
+        cdef Flight flight
+        cdef bytes source
+        if type(reader) is not Reader or not self.may_follow(express) or not reader.is_usual():
+            return None
+        end = reader.read_on()
+        if end == 0:
+            return None
+        flight = self.spare.pop() if PyList_GET_SIZE(self.spare) else Flight(self, express)
+        following = flight.gather(reader, 0, end, MOST)
+        if flight.size < FEW:
+            following = 0
+        if following:
+            flight.whet(following)
+            flight.source = PyBytes_FromStringAndSize(express.data, following)
+        else:
+            flight.leave()
+            flight = None
+        if following < end:
+            reader.parser.feed(PyBytes_FromStringAndSize(express.data + following, end - following))
+            reader.connection.more = True
+        else:
+            reader.connection.more = False
+        return flight
+
     cdef int take_off(self, Flight flight, Py_ssize_t pos, Py_ssize_t following, Py_ssize_t end) except -1:
         """Start a flight that has taken what lies from `pos` to `following`; what is behind it waits."""
         cdef Reader reader = flight.reader
         if flight.size >= FEW:
-            reader.appetite = min(max((following - pos) * MOST // flight.size, CHUNK), LONG_READ)
+            flight.whet(following - pos)
         self.put_by(reader, following, end)
-        return flight.start()
+        flight.start()
+        return flight.use_the_while()
 
     cdef int put_by(self, Reader reader, Py_ssize_t pos, Py_ssize_t end) except -1:
         """What lies from `pos` on waits for the commands before it."""
@@ -185,7 +225,13 @@ cdef class Flight(InFlight):
         self.answers = [None] * express.count
         self.flown = []
         self.tx = self.here = self.there = None
+        self.following = self.source = None
+        self.has_run = False
         self.size = self.count = 0
+
+    cdef void whet(self, Py_ssize_t size) noexcept:
+        """Have as much read next as a full flight takes, if its commands are like these, of `size` bytes."""
+        self.reader.appetite = min(max(size * MOST // self.size, CHUNK), LONG_READ)
 
     cdef Py_ssize_t gather(self, Reader reader, Py_ssize_t pos, Py_ssize_t end, Py_ssize_t limit) except -1:
         """Take commands of up to `limit` calls; where the rest begins, 0 if a `Batch` does better."""
@@ -283,7 +329,32 @@ cdef class Flight(InFlight):
         return 0
 
     cdef int start(self) except -1:
-        """Send the shares off; run what can run at once."""
+        """Send the shares off; those of the only long pipeline at once, as others are to begin while we go on."""
+        if self.size >= FEW:
+            self.home.flying += 1
+        self.send_shares()
+        if self.is_alone():
+            self.express.proactor.finish_turn()
+        return 0
+
+    cdef bint is_alone(self) except -1:
+        """Whether it is a part of a long pipeline, and nothing else keeps the other threads busy."""
+        return self.size >= FEW and self.home.flying == 1 and self.reader.goes_on()
+
+    cdef int use_the_while(self) except -1:
+        """While others run their shares: run ours if it only reads, and gather the commands that come next.
+
+        Our part is granted: what it reads nobody writes before it concludes, so it has read that at any time until then.
+        """
+        cdef Express express = self.express
+        if self.reader is None or is_true(self.reader.session, express.closed) or not self.is_alone():
+            return 0
+        if self.here is not None and (<Share>self.shares[express.me]).writes.size == 0:
+            self.run_share_here()
+        self.following = self.home.look_further(self.reader)
+        return 0
+
+    cdef int send_shares(self) except -1:
         cdef Reader reader = self.reader
         cdef Express express = self.express
         cdef Share share
@@ -357,21 +428,26 @@ cdef class Flight(InFlight):
 
     cdef int run_here(self) except -1:
         """The other shard has run its part: run ours, and conclude."""
-        cdef Express express = self.express
-        cdef Quick quick = express.quick
+        cdef Quick quick = self.express.quick
         cdef Part part = self.here
-        cdef Share share = self.shares[express.me]
+        if not self.has_run:
+            self.run_share_here()
         self.here = self.there = None
-        cdef object result = share
-        try:
-            run(quick, share)
-        except Exception:
-            result = log_crash("run_share", sys.exc_info())
-        self.answers[express.me] = result
         if PyDict_Size(quick.ready):
             part.hold(quick.ready)
         quick.engine.conclude(part)
         return self.complete()
+
+    cdef int run_share_here(self) except -1:
+        cdef Share share = self.shares[self.express.me]
+        cdef object result = share
+        try:
+            run(self.express.quick, share)
+        except Exception:
+            result = log_crash("run_share", sys.exc_info())
+        self.answers[self.express.me] = result
+        self.has_run = True
+        return 0
 
     cdef object transaction(self):
         """The transaction that goes on with this flight."""
@@ -404,17 +480,29 @@ cdef class Flight(InFlight):
         """Be ready for other commands."""
         cdef Share share
         cdef int owner
+        # A long pipeline takes two flights in turn, and would have to get its blocks anew each time.
+        cdef Py_ssize_t most = max(LARGE, LARGEST // self.express.count) if PyList_GET_SIZE(self.home.spare) < 2 else LARGE
         for owner in range(self.express.count):
             share = self.shares[owner]
-            share.clear()
+            share.clear(most)
             self.answers[owner] = None
         self.flown.clear()
         self.here = self.there = None
+        self.following = self.source = None
+        self.has_run = False
         self.reader = None
         self.size = self.count = 0
         if PyList_GET_SIZE(self.home.spare) < SPARE:
             self.home.spare.append(self)
         return 0
+
+    cdef int put_back(self) except -1:
+        """Give up a flight that has not begun: its commands go back to where they came from, in front of the others."""
+        cdef Reader reader = self.reader
+        cdef bytes rest = reader.parser.take_back(LONG_READ + CHUNK)
+        reader.parser.feed(self.source if rest is None else self.source + rest)
+        reader.connection.more = True
+        return self.leave()
 
     def on_answer(self, shard, result):
         """See `InFlight`."""
@@ -446,8 +534,23 @@ cdef class Flight(InFlight):
         cdef int64_t taken = 0, each, slow_ns
         cdef int i, call = 0, calls, proto, run = 0
         cdef bint slow, lone
+        cdef Flight following = self.following
+        self.following = None
+        lone = self.size < FEW
+        if not lone:
+            self.home.flying -= 1
         if not self.land():
+            if following is not None:
+                following.leave()
             return self.leave()
+        if following is not None:
+            if reader.is_usual() and self.home.may_follow(express):
+                # Others run their shares of it while we answer the client.
+                following.source = None
+                following.start()
+            else:
+                following.put_back()
+                following = None
         for index in self.flown:
             share = self.shares[<int>index]
             taken += share.taken
@@ -486,8 +589,10 @@ cdef class Flight(InFlight):
             call += calls
         if run:
             express.plans.count_calls(counted, run, run * each)
-        lone = self.size < FEW
         self.leave()
+        if following is not None:
+            reader.reply()
+            return following.use_the_while()
         return reader.finish() if lone else reader.go_on()
 
     cdef int write_call(self, Plan plan, int call, int proto, bint slow, int64_t each) except -1:

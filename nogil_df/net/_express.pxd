@@ -115,6 +115,8 @@ cdef class Reader:
     cdef int fd
     # Bytes to be asked for where a pipeline goes on.
     cdef Py_ssize_t appetite
+    # The last read brought all that was asked for.
+    cdef bint is_full
     # Counted, and not yet settled.
     cdef long long bytes_in, bytes_out, commands
     cdef bint counted
@@ -141,3 +143,6 @@ cdef class Reader:
     cdef int leave_to_parser(self, Py_ssize_t pos, Py_ssize_t end, bint unusual) except -1
     cdef int finish(self) except -1
     cdef int go_on(self) except -1
+    cdef bint is_usual(self) except -1
+    cdef Py_ssize_t read_on(self) except -1
+    cdef bint goes_on(self) except -1

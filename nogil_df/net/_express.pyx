@@ -373,6 +373,7 @@ cdef class Reader:
     def __init__(self, Express express, connection):
         self.bytes_in = self.bytes_out = self.commands = 0
         self.appetite = CHUNK
+        self.is_full = False
         self.counted = False
         self.express = express
         self.connection = connection
@@ -429,6 +430,7 @@ cdef class Reader:
                 self.parser.feed(PyBytes_FromStringAndSize(express.data, kept))
             return self.nothing_came(size)
         self.count_received(size)
+        self.is_full = size == CHUNK
         if is_true(self.session, express.special) or express.is_gated():
             if not self.session.authenticated:
                 data = PyBytes_FromStringAndSize(express.data, kept + size)
@@ -905,6 +907,50 @@ cdef class Reader:
         self.connection.ready()
         return 0
 
+    cdef bint is_usual(self) except -1:
+        """Whether what comes may run the short way, and the client takes its replies."""
+        cdef Express express = self.express
+        cdef object session = self.session
+        return not (
+            is_true(session, express.special)
+            or is_true(session, express.closing)
+            or slot(session, express.shown) is not None
+            or slot(session, express.out) is not slot(session, express.sink)
+            or DF_LENGTH(DF_SLOT(<PyObject *>self.connection, express.unsent))
+            or express.is_gated()
+        )
+
+    cdef bint goes_on(self) except -1:
+        """Whether there is probably more to come of a pipeline than has been run, or is under way."""
+        return self.is_full or is_true(self.connection, self.express.paused) or self.connection.more
+
+    cdef Py_ssize_t read_on(self) except -1:
+        """Have in the buffer what is left over of a pipeline, and what more has come; how much that is.
+
+        0 if there is no more than a part of a command, or what was left over is for the parser.
+        """
+        cdef Express express = self.express
+        cdef object connection = self.connection
+        cdef Py_ssize_t end, size = 0
+        cdef bytes left
+        express.put_back()
+        left = self.parser.take_back(BUFFER)
+        if left is None:
+            return 0
+        end = PyBytes_GET_SIZE(left)
+        memcpy(express.data, PyBytes_AS_STRING(left), end)
+        if (self.is_full or is_true(connection, express.paused)) and end < self.appetite:
+            size = df_recv(self.fd, express.data + end, self.appetite - end)
+            self.is_full = size == self.appetite - end
+            if size > 0:
+                self.count_received(size)
+                return end + size
+        if connection.more:
+            return end
+        if end:
+            self.parser.feed(left)
+        return 0
+
     cdef int go_on(self) except -1:
         """Replies of a part of a pipeline are written: send them, and run what has come behind it, without a turn between.
 
@@ -913,15 +959,8 @@ cdef class Reader:
         """
         cdef Express express = self.express
         cdef object session = self.session, connection = self.connection
-        cdef bytes left
-        cdef Py_ssize_t end, size = 0
-        if (
-            type(self) is not Reader
-            or is_true(session, express.special)
-            or slot(session, express.shown) is not None
-            or slot(session, express.out) is not slot(session, express.sink)
-            or DF_LENGTH(DF_SLOT(<PyObject *>connection, express.unsent))
-        ):
+        cdef Py_ssize_t end
+        if type(self) is not Reader or not self.is_usual():
             return self.finish()
         self.reply()
         if (
@@ -931,21 +970,8 @@ cdef class Reader:
             or is_true(self.parser, express.idle) and not is_true(connection, express.paused)
         ):
             return 0
-        express.put_back()
-        left = None if express.is_gated() else self.parser.take_back(BUFFER)
-        if left is None:
-            connection.ready()
-            return 0
-        end = PyBytes_GET_SIZE(left)
-        memcpy(express.data, PyBytes_AS_STRING(left), end)
-        if is_true(connection, express.paused) and end < self.appetite:
-            size = df_recv(self.fd, express.data + end, self.appetite - end)
-            if size > 0:
-                self.count_received(size)
-                end += size
-        if size <= 0 and not connection.more:
-            if end:
-                self.parser.feed(left)
+        end = self.read_on()
+        if end == 0:
             connection.ready()
             return 0
         connection.more = False

@@ -17,7 +17,7 @@ from cpython.object cimport PyObject
 from cpython.ref cimport Py_DECREF, Py_INCREF
 from libc.stdint cimport uint64_t
 
-from nogil_df.net._express cimport READ, Express, Reader, Waiting
+from nogil_df.net._express cimport CHUNK, Express, Reader, Waiting
 from nogil_df.net._parse cimport parse
 from nogil_df.net._poller cimport EpollPoller
 from nogil_df.net._quick cimport AHEAD
@@ -95,6 +95,7 @@ cdef class Ready(Waiting):
                 self.let_go(i)
                 break
             reader.count_received(size)
+            reader.is_full = size == CHUNK
             self.ends[i + 1] = self.ends[i] + size
             if size > LITTLE:
                 self.let_go(i + 1)

@@ -74,7 +74,7 @@ cdef class Share:
     cdef int name_keys(self) except -1
     cdef object payload(self, int at)
     cdef list arguments(self, int at)
-    cdef int clear(self) except -1
+    cdef int clear(self, Py_ssize_t most) except -1
 
 
 cdef int run(Quick quick, Share share) except -1

@@ -53,7 +53,6 @@ cdef extern from "Python.h":
 cdef enum:
     FEW = 16                # calls there is room for at first
     LITTLE = 4096           # bytes of arguments there is room for at first, and of replies
-    LARGE = 65536           # bytes of either from which on a block is given back after use
 
 # Found without a look into the module's dict.
 cdef object DELIVER = deliver
@@ -190,13 +189,13 @@ cdef class Share:
         """The key of a call, and its value if it has one, for the slow log."""
         return [word for word in self.payload(at)[0 if self.calls[at].deadline else 1:3] if type(word) is bytes]
 
-    cdef int clear(self) except -1:
-        """Give back what is large, once the replies are read."""
+    cdef int clear(self, Py_ssize_t most) except -1:
+        """Give back blocks of more than `most` bytes, once the replies are read."""
         self.values = None
         self.replies.used = 0
-        if self.replies.capacity > LARGE:
+        if self.replies.capacity > most:
             self.replies = Replies(LITTLE)
-        if self.space > LARGE:
+        if self.space > most:
             free(self.data)
             self.space = LITTLE
             self.data = <char *>malloc(LITTLE)

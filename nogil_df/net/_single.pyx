@@ -18,6 +18,7 @@ from nogil_df.net._slots cimport DF_LENGTH, DF_SLOT, is_true, put_slot, slot
 
 cdef enum:
     SPARE = 64              # kept for later
+    LARGE = 65536           # bytes of a block from which on it is given back after use
 
 
 cdef class Singles(Aloft):
@@ -204,7 +205,7 @@ cdef class Single(InFlight):
     cdef int leave(self) except -1:
         """Be ready for another command."""
         cdef Singles home = self.home
-        self.share.clear()
+        self.share.clear(LARGE)
         self.reader = None
         self.plan = None
         if home.spares < SPARE:
