@@ -8,10 +8,9 @@ buffer of replies in program order.
 A `Flight` takes commands that need no call of Python, as bytes (`nogil_df.net._shares`), a `Batch` all others. (One such
 command that is all a client has sent goes its own way: `nogil_df.net._single`.)
 
-Of a long pipeline one flight follows the other. While others run their shares the next one is read and gathered
-(`Squasher.look_further`), on the way and back it waits for nobody's turn, and reads more than 64 KB at once if its commands
-are large. It starts when the one before is over on all shards; so program order holds, and what is refused is refused
-before anything of a later flight has left.
+Of a long pipeline one flight follows the other. While others run their shares of one, the next is read (more than 64 KB
+at once, if its commands are large) and gathered: `Squasher.look_further`. It starts when the one before is over on all
+shards; so program order holds, and what is refused is refused before anything of a later flight has left.
 """
 
 import sys
