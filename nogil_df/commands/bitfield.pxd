@@ -27,7 +27,7 @@ cpdef int _overflow(bytes word) except -1
 cpdef Step _step(session, int action, list words, Py_ssize_t at, int overflow)
 
 @cython.locals(
-    buffer=bytearray, changed=bint, grown=bint, key=bytes, length=int64_t, old=int64_t, results=list, step=Step,
+    changed=bint, grown=bint, key=bytes, length=int64_t, old=int64_t, results=list, step=Step,
     steps=list,
 )
 cpdef list op_bitfield(Keyspace db, tuple payload, uint64_t h)

@@ -12,13 +12,13 @@ from nogil_df.shard.memory cimport own, value_size
 cpdef parse_offset(session, bytes text, int width=*)
 
 @cython.locals(
-    at=int64_t, bit=bint, buffer=bytearray, byte=cython.int, key=bytes, mask=cython.int, old=cython.int,
+    at=int64_t, bit=bint, byte=cython.int, key=bytes, mask=cython.int, old=cython.int,
     position=int64_t, size=int64_t,
 )
 cpdef int op_setbit(Keyspace db, tuple payload, uint64_t h) except -1
 
-@cython.locals(before=int64_t, buffer=bytearray, missing=int64_t)
-cpdef bytearray with_room(Keyspace db, bytes key, uint64_t h, value, int64_t length)
+@cython.locals(before=int64_t, missing=int64_t)
+cpdef with_room(Keyspace db, bytes key, uint64_t h, value, int64_t length)
 
 @cython.locals(position=int64_t)
 cpdef int op_getbit(Keyspace db, tuple payload, uint64_t h) except -1

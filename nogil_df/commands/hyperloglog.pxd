@@ -8,7 +8,7 @@ from nogil_df.shard.memory cimport value_size
 
 cdef int DENSE
 
-@cython.locals(before=int64_t, buffer=bytearray, changed=bint, key=bytes)
+@cython.locals(before=int64_t, changed=bint, key=bytes)
 cpdef int op_pfadd(Keyspace db, list args, uint64_t h) except -1
 
 @cython.locals(key=bytes)

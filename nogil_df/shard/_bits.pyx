@@ -128,7 +128,7 @@ cpdef uint64_t read_field(value, Py_ssize_t position, int width) except? 0xFFFFF
     return number
 
 
-cpdef int write_field(bytearray buffer, Py_ssize_t position, int width, number) except -1:
+cpdef int write_field(buffer, Py_ssize_t position, int width, number) except -1:
     """Store the lowest `width` bits, up to 64, of a number, for which there is room. O(width)."""
     cdef uint64_t bits = PyLong_AsUnsignedLongLongMask(number)
     cdef unsigned char *data = <unsigned char *>PyByteArray_AS_STRING(buffer)

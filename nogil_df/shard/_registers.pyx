@@ -68,7 +68,7 @@ cpdef cached(value):
     return number
 
 
-cpdef bint add_to_dense(bytearray buffer, list elements, Py_ssize_t begin) except -1:
+cpdef bint add_to_dense(buffer, list elements, Py_ssize_t begin) except -1:
     """Add the elements from one on to a dense value; whether any register changed. O(1) each."""
     cdef unsigned char *text = <unsigned char *>PyByteArray_AS_STRING(buffer)
     cdef unsigned char *at

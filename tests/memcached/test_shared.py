@@ -62,6 +62,52 @@ def test_strings_are_shared_both_ways(server: NogilMemcached, redis: Connection)
     assert redis.execute("GET", "a").value is None
 
 
+IN_PLACE = [
+    ("SETBIT", 7, 1),
+    ("BITFIELD", "SET", "u8", 8, 105, "GET", "i5", 3, "INCRBY", "u2", 100, 3),
+    ("SETRANGE", 1, "ello"),
+    ("APPEND", "more"),
+    ("GETBIT", 3),
+    ("BITCOUNT", 0, 5, "BIT"),
+    ("BITPOS", 1),
+    ("BITFIELD_RO", "GET", "u8", 1),
+    ("GETRANGE", 0, -1),
+]
+
+
+def test_a_string_with_flags_is_changed_in_place_like_any_other(
+    server: NogilMemcached, redis: Connection
+) -> None:
+    say(server, "set f 7 0 2", "hi")
+    redis.execute("SET", "plain", "hi")
+    for command, *rest in IN_PLACE:
+        found = redis.execute(command, "f", *rest)
+        assert found == redis.execute(command, "plain", *rest)
+        assert found.kind != "-"
+    value = redis.execute("GET", "plain").value
+    assert exchange(server.memcached_port, b"get f\r\n") == b"VALUE f 7 %d\r\n%b\r\nEND\r\n" % (
+        len(value),
+        value,
+    )
+    assert redis.execute("BITOP", "XOR", "none", "f", "plain").value == len(value)
+    assert redis.execute("BITCOUNT", "none").value == 0
+
+
+def test_a_string_with_flags_may_be_a_hyperloglog(server: NogilMemcached, redis: Connection) -> None:
+    for count in (3, 3000):
+        redis.execute("PFADD", "plain", *(f"element:{number}" for number in range(count)))
+        value = redis.execute("GET", "plain").value
+        stored = exchange(server.memcached_port, b"set f 7 0 %d\r\n%b\r\n" % (len(value), value))
+        assert stored == b"STORED\r\n"
+        assert redis.execute("PFCOUNT", "f") == redis.execute("PFCOUNT", "plain")
+        for key in ("f", "plain"):
+            assert redis.execute("PFADD", key, "another", f"and {count}").value == 1
+        assert redis.execute("GET", "f") == redis.execute("GET", "plain")
+        assert redis.execute("PFMERGE", "both", "f", "plain") == OK
+        assert redis.execute("PFCOUNT", "both") == redis.execute("PFCOUNT", "f", "plain")
+        assert exchange(server.memcached_port, b"get f\r\n").startswith(b"VALUE f 7 ")
+
+
 def test_flags_last_until_somebody_else_stores_the_key(server: NogilMemcached, redis: Connection) -> None:
     say(server, "set k 9 0 1", "5")
     redis.execute("APPEND", "k", "0")
