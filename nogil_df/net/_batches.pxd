@@ -4,6 +4,7 @@ from libc.stdint cimport int64_t
 from nogil_df.net._express cimport Express, Onward, Reader
 from nogil_df.net._parse cimport Argument
 from nogil_df.net._plans cimport Plan
+from nogil_df.net._shares cimport Share
 from nogil_df.vll.part cimport Part
 
 
@@ -16,6 +17,7 @@ cdef class Squasher(Onward):
     # Flights of more than a few commands that are under way.
     cdef int flying
 
+    cdef Flight take(self, Express express)
     cdef bint may_follow(self, Express express) except -1
     cdef Flight look_further(self, Reader reader)
     cdef int take_off(self, Flight flight, Py_ssize_t pos, Py_ssize_t following, Py_ssize_t end) except -1
@@ -31,6 +33,7 @@ cdef class InFlight:
     cdef bint land(self) except -1
     cdef int come_down(self) except -1
     cdef int measure(self, list args, int64_t nanoseconds, Py_ssize_t written) except -1
+    cdef int write_answer(self, Plan plan, Share share, int at, result, int proto) except -1
     cdef int write(self, Plan plan, value, int proto) except -1
 
 

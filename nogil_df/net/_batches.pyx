@@ -62,6 +62,10 @@ cdef class Squasher(Onward):
         self.spare = []
         self.flying = 0
 
+    cdef Flight take(self, Express express):
+        """A flight that is not under way."""
+        return self.spare.pop() if PyList_GET_SIZE(self.spare) else Flight(self, express)
+
     cdef int send_off(self, Reader reader, Py_ssize_t pos, Py_ssize_t end) except -1:
         """The first command from `pos` on can't run here and now: make a batch of those that are like it."""
         cdef Express express = reader.express
@@ -71,7 +75,7 @@ cdef class Squasher(Onward):
         cdef Py_ssize_t limit = slot(express.dispatcher, express.squash_limit)
         if not express.may_squash():
             return reader.hand_over(pos, end)
-        flight = self.spare.pop() if PyList_GET_SIZE(self.spare) else Flight(self, express)
+        flight = self.take(express)
         following = flight.gather(reader, pos, end, MOST if limit > 1 else limit)
         if following:
             return self.take_off(flight, pos, following, end)
@@ -88,7 +92,7 @@ cdef class Squasher(Onward):
         cdef Py_ssize_t following
         if not self.may_follow(express):
             return False
-        flight = self.spare.pop() if PyList_GET_SIZE(self.spare) else Flight(self, express)
+        flight = self.take(express)
         following = flight.gather(reader, 0, end, MOST)
         if following == 0:
             flight.leave()
@@ -105,13 +109,12 @@ cdef class Squasher(Onward):
         cdef Express express = reader.express
         cdef Py_ssize_t following, end
         cdef Flight flight
-        cdef bytes source
         if type(reader) is not Reader or not self.may_follow(express) or not reader.is_usual():
             return None
         end = reader.read_on()
         if end == 0:
             return None
-        flight = self.spare.pop() if PyList_GET_SIZE(self.spare) else Flight(self, express)
+        flight = self.take(express)
         following = flight.gather(reader, 0, end, MOST)
         if flight.size < FEW:
             following = 0
@@ -122,8 +125,7 @@ cdef class Squasher(Onward):
             flight.leave()
             flight = None
         if following < end:
-            reader.parser.feed(PyBytes_FromStringAndSize(express.data + following, end - following))
-            reader.connection.more = True
+            reader.leave_for_later(following, end)
         else:
             reader.connection.more = False
         return flight
@@ -141,8 +143,7 @@ cdef class Squasher(Onward):
         """What lies from `pos` on waits for the commands before it."""
         cdef Express express = reader.express
         if pos < end:
-            reader.parser.feed(PyBytes_FromStringAndSize(express.data + pos, end - pos))
-            reader.connection.more = True
+            reader.leave_for_later(pos, end)
         if PyList_GET_SIZE(express.shard.outgoing):
             express.state.publish_events()
         express.replies.spill(reader.session)
@@ -184,6 +185,23 @@ cdef class InFlight:
     cdef int measure(self, list args, int64_t nanoseconds, Py_ssize_t written) except -1:
         """Let HOTKEYS count a command on one key."""
         self.reader.express.measuring.note([args[1]], nanoseconds, request_bytes(args) + written)
+        return 0
+
+    cdef int write_answer(self, Plan plan, Share share, int at, result, int proto) except -1:
+        """Write the reply of a call of a share, what the client has of it already left out.
+
+        Args:
+            result: what came back for the share: itself, or one error for all if the work broke as a whole.
+        """
+        cdef Replies replies = self.reader.express.replies
+        cdef Py_ssize_t end = share.calls[at].end
+        if result is not share:
+            return self.write(plan, result, proto)
+        if end < 0:
+            return self.write(plan, share.values[at], proto)
+        replies.reserve(end - share.sent)
+        replies.write(share.replies.out + share.sent, end - share.sent)
+        share.sent = end
         return 0
 
     cdef int write(self, Plan plan, value, int proto) except -1:
@@ -606,16 +624,7 @@ cdef class Flight(InFlight):
         if slow:
             express.state.note_slow(self.reader.session, plan.command, self.arguments(plan, call, 1), each)
         share.read += 1
-        broken = self.answers[self.owners[call]]
-        if broken is not share:
-            # The work broke as a whole: one error for all.
-            self.write(plan, broken, proto)
-        elif share.calls[at].end < 0:
-            self.write(plan, share.values[at], proto)
-        else:
-            express.replies.reserve(share.calls[at].end - share.sent)
-            express.replies.write(share.replies.out + share.sent, share.calls[at].end - share.sent)
-            share.sent = share.calls[at].end
+        self.write_answer(plan, share, at, self.answers[self.owners[call]], proto)
         if measured is not None:
             self.measure(measured, each, express.replies.total() - before)
         return 0

@@ -30,7 +30,8 @@ cdef class Onward:
 
 cdef class Aloft:
     cdef bint send(
-        self, Reader reader, Plan plan, const Argument *key, const Argument *value, uint64_t h, int64_t deadline
+        self, Reader reader, Plan plan, int owner, const Argument *key, const Argument *value, uint64_t h,
+        int64_t deadline
     ) except -1
     cdef int collect(self, bint patient) except -1
     cdef bint bring_down(self, single) except -1
@@ -141,6 +142,7 @@ cdef class Reader:
     cdef int reply(self) except -1
     cdef int hand_over(self, Py_ssize_t pos, Py_ssize_t end) except -1
     cdef int leave_to_parser(self, Py_ssize_t pos, Py_ssize_t end, bint unusual) except -1
+    cdef int leave_for_later(self, Py_ssize_t pos, Py_ssize_t end) except -1
     cdef int finish(self) except -1
     cdef int go_on(self) except -1
     cdef bint is_usual(self) except -1

@@ -96,9 +96,10 @@ cdef class Aloft:
     """Single commands of clients that do not pipeline, whose owners answer the clients."""
 
     cdef bint send(
-        self, Reader reader, Plan plan, const Argument *key, const Argument *value, uint64_t h, int64_t deadline
+        self, Reader reader, Plan plan, int owner, const Argument *key, const Argument *value, uint64_t h,
+        int64_t deadline
     ) except -1:
-        """Leave a command on one key, which lies in the buffer, to its owner; False, and nothing, if that can't be."""
+        """Leave a command on one key, which lies in the buffer, to another thread, its owner; False, and nothing, if that can't be."""
         raise NotImplementedError
 
     cdef int collect(self, bint patient) except -1:
@@ -495,7 +496,7 @@ cdef class Reader:
         cdef long long calls = 0, ran = 0
         cdef int64_t started = df_nanoseconds(), now
         cdef int64_t began = started, deadline
-        cdef int state
+        cdef int state, owner
         cdef PyObject *found
         cdef Plan plan = None
         cdef Argument *key = &express.args[1]
@@ -567,16 +568,16 @@ cdef class Reader:
                     continue
             else:
                 h = express.hashed(express.data + key.at, key.size)
-                if express.owner_of(h) != express.me or quick.is_held(h):
+                owner = express.owner_of(h)
+                if owner != express.me or quick.is_held(h):
                     if calls:
                         express.account(session, plan, calls, df_nanoseconds() - started, begin, pos)
                     self.note_run(plan, ran)
                     quick.count()
                     if (
-                        ran == 0 and following == end and express.singles is not None and express.owner_of(h) != express.me
-                        and plan.here != NOTHING and not plan.is_local
+                        ran == 0 and following == end and express.singles is not None and owner != express.me
                         and quick.is_plain(plan, express.data, express.args, argc, &stored, &deadline)
-                        and express.may_squash() and express.singles.send(self, plan, key, stored, h, deadline)
+                        and express.may_squash() and express.singles.send(self, plan, owner, key, stored, h, deadline)
                     ):
                         return 0
                     return express.onward.send_off(self, pos, end)
@@ -882,6 +883,12 @@ cdef class Reader:
         else:
             self.connection.more = False
             self.connection.ready()
+        return 0
+
+    cdef int leave_for_later(self, Py_ssize_t pos, Py_ssize_t end) except -1:
+        """Have the parser keep what lies in the buffer, to be run when the connection goes on."""
+        self.parser.feed(PyBytes_FromStringAndSize(self.express.data + pos, end - pos))
+        self.connection.more = True
         return 0
 
     cdef int finish(self) except -1:

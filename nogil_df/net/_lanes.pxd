@@ -17,7 +17,7 @@ cdef struct Lane:
     # Written by the one that empties it.
     uint64_t emptied
     char apart_too[56]
-    PyObject *shares[ROOM]  # borrowed: their flights hold on to them until they are answered
+    PyObject *shares[ROOM]  # borrowed: their singles hold on to them until they are answered
 
 
 cdef class Lanes:

@@ -3,7 +3,7 @@
 A command that is sent as a message (`nogil_df.vll.proactor`) makes a tuple, a batch and entries of lists and deques,
 which one thread makes and another one reads, counts references to and frees: 0.7 us of the 1.3 that a GET of a key
 elsewhere took more than one of a key here. A `Share` that its owner may answer to the client itself (see
-`nogil_df.net._shares`) needs nothing of that: its flight is held by the connection until it is answered, so a pointer
+`nogil_df.net._shares`) needs nothing of that: its `Single` lasts until it is answered, so a pointer
 to it is all that crosses over, and the owner counts no references.
 
 A lane has one thread that fills it and one that empties it, so a counter of each is all that they agree by. What is put
@@ -104,7 +104,7 @@ cdef class Lanes:
     # -- the end that fills
 
     cdef bint put(self, int dest, Share share) noexcept:
-        """Leave a share for its owner; False if there is no room. Its flight must last until it is answered. O(1)."""
+        """Leave a share for its owner; False if there is no room. Its `Single` must last until it is answered. O(1)."""
         cdef Lane *lane = self.leaving[dest]
         cdef uint64_t at = self.staged[dest]
         if lane == NULL:
@@ -170,7 +170,8 @@ cdef class Lanes:
             batch = []
             while lane.emptied != df_load(&lane.filled):
                 share = <Share>lane.shares[lane.emptied % ROOM]
-                batch.append((RUN_SHARE_ALONE, <object>share.flight, share))
+                share.recall(False)
+                batch.append((RUN_SHARE_ALONE, <object>share.single, share))
                 df_store(&lane.emptied, lane.emptied + 1)
             if batch:
                 self.inbox.append(tuple(batch))
@@ -239,7 +240,7 @@ cdef class Lanes:
         ):
             quick.count()
             (<Share>item).recall(False)
-            serve_alone(quick, (RUN_SHARE_ALONE, <object>(<Share>item).flight, <Share>item))
+            serve_alone(quick, (RUN_SHARE_ALONE, <object>(<Share>item).single, <Share>item))
             now[0] = df_nanoseconds()
             return 0
         now[0] = df_nanoseconds()
@@ -278,7 +279,7 @@ cdef class Lanes:
         share.replies.reserve(self.replies.used)
         share.replies.write(self.replies.out, self.replies.used)
         share.calls[0].end = share.replies.used
-        (<list>(<list>quick.outboxes)[share.origin]).append((DELIVER, <object>share.flight, quick.index, share))
+        (<list>(<list>quick.outboxes)[share.origin]).append((DELIVER, <object>share.single, quick.index, share))
         if PyDict_Size(quick.ready):
             quick.count()
             quick.blocking.serve(quick.ready)

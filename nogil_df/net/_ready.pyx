@@ -12,7 +12,6 @@ later in this turn, as connections do that had more than one turn may run. As th
 when it is served, it is not tried again for some turns.
 """
 
-from cpython.bytes cimport PyBytes_FromStringAndSize
 from cpython.object cimport PyObject
 from cpython.ref cimport Py_DECREF, Py_INCREF
 from libc.stdint cimport uint64_t
@@ -159,10 +158,7 @@ cdef class Ready(Waiting):
             return 0
         for i in range(self.at, self.count):
             reader = <Reader>self.readers[i]
-            reader.parser.feed(
-                PyBytes_FromStringAndSize(express.data + self.ends[i], self.ends[i + 1] - self.ends[i])
-            )
-            reader.connection.more = True
+            reader.leave_for_later(self.ends[i], self.ends[i + 1])
             put_slot(reader.connection, express.queued, True)
             express.loop.runnable.append(reader.connection)
             self.hold_off = HOLD_OFF

@@ -58,8 +58,8 @@ cdef class Share:
     cdef Keys reads, writes
     cdef dict values
     cdef int64_t taken
-    # What it is a part of; borrowed.
-    cdef PyObject *flight
+    # The single command that it is all of, or NULL; borrowed.
+    cdef PyObject *single
     # How far the coordinator has come with the replies.
     cdef int read
     cdef Py_ssize_t sent

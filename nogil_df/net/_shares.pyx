@@ -78,7 +78,7 @@ cdef class Share:
         self.reads = Keys()
         self.writes = Keys()
         self.size = 0
-        self.flight = NULL
+        self.single = NULL
 
     cdef int begin(self, int origin, int database, int proto) except -1:
         """Make ready for commands to come."""

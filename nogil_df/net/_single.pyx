@@ -59,12 +59,12 @@ cdef class Singles(Aloft):
         return single
 
     cdef bint send(
-        self, Reader reader, Plan plan, const Argument *key, const Argument *value, uint64_t h, int64_t deadline
+        self, Reader reader, Plan plan, int owner, const Argument *key, const Argument *value, uint64_t h,
+        int64_t deadline
     ) except -1:
         """See `Aloft`. O(size)."""
         cdef Express express = self.express
         cdef object session = reader.session
-        cdef int owner = express.owner_of(h)
         cdef Single single
         cdef Share share
         if not self.may_answer(reader):
@@ -169,7 +169,7 @@ cdef class Single(InFlight):
     def __init__(self, Singles home):
         self.home = home
         self.share = Share()
-        self.share.flight = <PyObject *>self
+        self.share.single = <PyObject *>self
         self.tx = None
         self.is_listed = False
         self.before = self.after = NULL
@@ -232,19 +232,11 @@ cdef class Single(InFlight):
     cdef int write_reply(self, result) except -1:
         """Write what there is to send, without what the owner has sent."""
         cdef Express express = self.reader.express
-        cdef Share share = self.share
         cdef Py_ssize_t before = express.replies.total()
         cdef int proto = slot(self.reader.session, express.proto)
-        if result is not share:
-            # The work broke.
-            self.write(self.plan, result, proto)
-        elif share.calls[0].end < 0:
-            self.write(self.plan, share.values[0], proto)
-        else:
-            express.replies.reserve(share.calls[0].end - share.sent)
-            express.replies.write(share.replies.out + share.sent, share.calls[0].end - share.sent)
+        self.write_answer(self.plan, self.share, 0, result, proto)
         if express.measuring is not None and express.measuring.wants():
-            self.measure(self.arguments(), share.taken, express.replies.total() - before)
+            self.measure(self.arguments(), self.share.taken, express.replies.total() - before)
         return 0
 
     cdef list arguments(self):
