@@ -609,7 +609,7 @@ class Options:
         100,
         "int",
         _COMMANDS,
-        "most commands squashed into one hop; of plain GET, SET and INCR up to 512",
+        "most commands squashed into one hop; of plain GET, SET and INCR up to 1024",
         low=1,
         high=INT32_MAX,
         mutable=True,
